@@ -1,0 +1,5 @@
+"""`python -m pydeeprecsys.cli`."""
+
+from pydeeprecsys.cli import main
+
+main()

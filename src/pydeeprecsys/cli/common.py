@@ -1,0 +1,101 @@
+"""What the verbs share: options of the simulated world, folders for results, and progress on screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from pydeeprecsys.data.library import SYNTHETIC, open_world
+from pydeeprecsys.data.world import World
+from pydeeprecsys.errors import InputError
+
+screen = Console(highlight=False)
+
+WORLD_OPTIONS: list[click.Parameter] = [
+    click.Option(
+        ["--dataset"],
+        default=SYNTHETIC,
+        show_default=True,
+        help="'synthetic', the name of a fetched data set (see 'pydeeprecsys data list'), or a path to ratings: "
+        "a MovieLens zip or folder, a CSV or Parquet file.",
+    ),
+    click.Option(["--episodes"], type=click.IntRange(1), default=300, show_default=True, help="Sessions to train for."),
+    click.Option(["--n-envs"], type=click.IntRange(1), default=1, show_default=True, help="Users simulated at once."),
+    click.Option(
+        ["--slate-size"], type=click.IntRange(1), default=1, show_default=True, help="Movies shown at a time."
+    ),
+    click.Option(
+        ["--delta"],
+        type=float,
+        default=1.0,
+        show_default=True,
+        help="How a liked movie moves the user's taste for its genres: above 0 addiction, down to -1 boredom.",
+    ),
+    click.Option(
+        ["--lambda-non-violent"],
+        type=float,
+        default=0.0,
+        show_default=True,
+        help="Weight in the reward of showing no violence, from 0 to 1.",
+    ),
+    click.Option(
+        ["--pool"],
+        type=click.Choice(["all", "train", "evaluation", "test"]),
+        default="all",
+        show_default=True,
+        help="Users to draw sessions from.",
+    ),
+    click.Option(
+        ["--out"],
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Folder for the results; a new one under runs/ when not given.",
+    ),
+    click.Option(["--overwrite"], is_flag=True, help="Write into --out though it exists."),
+]
+
+
+def choose_out(out: Path | None, overwrite: bool, label: str) -> Path:
+    """The folder for results, made with the first file: the one asked for, or a free one of `runs/<label>-1`, `-2`, ...
+
+    Raises:
+        InputError: the folder exists and is not to be overwritten.
+    """
+    if out is None:
+        number = 1
+        while (out := Path("runs") / f"{label}-{number}").exists():
+            number += 1
+    elif out.exists() and not overwrite:
+        raise InputError(f"{out} exists; give another --out, or --overwrite to write into it")
+    return out
+
+
+@contextmanager
+def progress_bars() -> Iterator[Progress]:
+    """Progress bars with time spent and time left, that vanish when all is done; none where nobody watches."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as progress:
+        yield progress
+
+
+def open_world_with_progress(dataset: str) -> World:
+    """Open a world, with a bar while a new one is built, and say in a line which it is."""
+    with progress_bars() as progress:
+        task = progress.add_task(f"building the world of {dataset}", total=None)
+        world = open_world(dataset, lambda done, total: progress.update(task, completed=done, total=total))
+    what = "generated data of MovieLens 1M's shape; 'pydeeprecsys data list' names real ones"
+    screen.print(
+        f"data set {world.name}: {world.n_users:,} users, {world.n_items:,} items, {world.record['ratings']:,} ratings, "
+        f"held-out RMSE {world.record['held_out_rmse']:.3f}" + (f" ({what})" if dataset == SYNTHETIC else ""),
+        soft_wrap=True,
+    )
+    return world

@@ -1,0 +1,123 @@
+"""`pydeeprecsys compare`."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import click
+import pandas as pd
+from rich.table import Table
+
+from pydeeprecsys.cli.common import WORLD_OPTIONS, choose_out, open_world_with_progress, progress_bars, screen
+from pydeeprecsys.errors import InputError
+from pydeeprecsys.experiments.compare import Comparison, compare
+from pydeeprecsys.experiments.registry import AGENTS, agent_class
+
+
+@click.command("compare")
+@click.option(
+    "--agents",
+    default=",".join(name for name in AGENTS if name != "oracle"),
+    show_default=True,
+    help=f"Agents to compare, separated by commas, of: {', '.join(AGENTS)}.",
+)
+@click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Trainings of each agent.")
+@click.option(
+    "--evaluation-episodes",
+    type=click.IntRange(1),
+    default=200,
+    show_default=True,
+    help="Sessions that each trained agent is judged in, without exploration.",
+)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="AGENT.OPTION=VALUE",
+    help="Set an agent's option, such as reinforce.learning_rate=0.003; may be repeated.",
+)
+def command(
+    agents: str,
+    seeds: int,
+    evaluation_episodes: int,
+    settings: tuple[str, ...],
+    dataset: str,
+    episodes: int,
+    n_envs: int,
+    slate_size: int,
+    out: Path | None,
+    overwrite: bool,
+    **world: Any,
+) -> None:
+    """Train several agents on simulated users and put them side by side.
+
+    Writes all_metrics.csv, summary.csv, learning_curves.png and learning_curves.pdf. Stopped with Ctrl-C, it leaves
+    the files of what was done.
+    """
+    names, agent_settings = agents.split(","), _agent_options(settings)
+    for name in (*names, *agent_settings):
+        agent_class(name)  # said before a world is built
+    out = choose_out(out, overwrite, "compare")
+    comparison = Comparison(
+        open_world_with_progress(dataset),
+        names,
+        episodes,
+        seeds,
+        slate_size,
+        n_envs,
+        evaluation_episodes,
+        world,
+        agent_settings,
+    )
+    try:
+        with progress_bars() as progress:
+            task = progress.add_task("", total=len(comparison.agents) * seeds * episodes)
+            summary = compare(
+                comparison,
+                out,
+                lambda agent, seed, number, episode: progress.update(
+                    task, advance=1, description=f"{agent}, seed {seed}: return {sum(episode.rewards):.1f}"
+                ),
+            )
+    except KeyboardInterrupt:
+        screen.print(f"stopped; what was done is in {out}")
+        raise
+    screen.print(_table(summary))
+    screen.print(f"files in {out}: all_metrics.csv, summary.csv, learning_curves.png, learning_curves.pdf")
+
+
+command.params.extend(WORLD_OPTIONS)
+
+
+def _agent_options(settings: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    options: dict[str, dict[str, Any]] = {}
+    for setting in settings:
+        target, _, text = setting.partition("=")
+        agent, _, name = target.partition(".")
+        if not text or not name:
+            raise InputError(f"--set takes AGENT.OPTION=VALUE, such as reinforce.learning_rate=0.003, not {setting!r}")
+        try:
+            value = ast.literal_eval(text)
+        except (SyntaxError, ValueError):
+            value = text
+        options.setdefault(agent, {})[name.replace("-", "_")] = value
+    return options
+
+
+def _table(summary: pd.DataFrame) -> Table:
+    table = Table(caption="judged after training, without exploration, in sessions of the same users for all")
+    for heading in ("agent", "mean return", "95 % interval", "of oracle", "in training", "violence", "steps/s"):
+        table.add_column(heading, justify="left" if heading == "agent" else "right")
+    for row in summary.itertuples():
+        table.add_row(
+            row.agent,
+            f"{row.mean_return:.2f}",
+            "one seed" if pd.isna(row.low) else f"{row.low:.2f} .. {row.high:.2f}",
+            f"{row.share_of_oracle:.1%}",
+            "-" if pd.isna(row.training_return) else f"{row.training_return:.2f}",
+            f"{row.violence:.3f}",
+            "-" if pd.isna(row.steps_per_second) else f"{row.steps_per_second:,.0f}",
+        )
+    return table

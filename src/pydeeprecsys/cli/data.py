@@ -1,0 +1,93 @@
+"""`pydeeprecsys data`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import numpy as np
+from rich.table import Table
+
+from pydeeprecsys.cli import SuggestingGroup
+from pydeeprecsys.cli.common import screen
+from pydeeprecsys.data.dataset import GENRES
+from pydeeprecsys.data.download import RELEASES, data_home, fetch, fetched
+from pydeeprecsys.data.library import SYNTHETIC, read_dataset
+
+
+@click.group("data", cls=SuggestingGroup)
+def command() -> None:
+    """See, fetch and describe data sets of ratings."""
+
+
+@command.command("list")
+def list_releases() -> None:
+    """List the data sets there are, and which are here."""
+    here = fetched()
+    table = Table(box=None, pad_edge=False)
+    for heading in ("name", "here", "MB", "what it is"):
+        table.add_column(heading, justify="right" if heading == "MB" else "left")
+    table.add_row(SYNTHETIC, "yes", "", "generated users, movies and ratings of MovieLens 1M's shape; the default")
+    for name, release in RELEASES.items():
+        table.add_row(name, "yes" if name in here else "no", f"{release.megabytes:g}", release.description)
+    screen.print(table)
+    screen.print(f"they are kept in {data_home()}; get one with 'pydeeprecsys data fetch NAME'", soft_wrap=True)
+
+
+@command.command("fetch")
+@click.argument("name")
+@click.option(
+    "--from",
+    "source",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Take this zip, downloaded by hand, instead of downloading; a tag-genome.zip beside it is taken too.",
+)
+def fetch_release(name: str, source: Path | None) -> None:
+    """Get the data set NAME, verified; 'pydeeprecsys data list' shows the names.
+
+    MovieLens data is for research; GroupLens' licence (in each README) does not allow to pass it on.
+    """
+    for got in fetch(name, source=source):
+        origin = f" from {got.origin}" if got.origin else ""
+        screen.print(f"{got.name}{origin}: {got.verified}; now at {got.path}", soft_wrap=True)
+
+
+@command.command("describe")
+@click.argument("name")
+def describe(name: str) -> None:
+    """Describe the data set NAME: a name from 'pydeeprecsys data list', or a path to ratings."""
+    dataset = read_dataset(name)
+    users, items, ratings = len(dataset.users), len(dataset.items), len(dataset.ratings)
+    low, high = dataset.scale
+    by_user = np.bincount(dataset.user_index, minlength=users)
+    by_item = np.bincount(dataset.item_index, minlength=items)
+    measured = dataset.items["violence"].notna()
+    rows = [
+        ("users", f"{users:,}, each with {by_user.min()} to {by_user.max():,} ratings, median {np.median(by_user):g}"),
+        ("items", f"{items:,}, each with {by_item.min()} to {by_item.max():,} ratings, median {np.median(by_item):g}"),
+        ("ratings", f"{ratings:,} from {low:g} to {high:g}, mean {dataset.ratings.mean():.2f}"),
+        ("density", f"{ratings / users / items:.2%} of all pairs"),
+        *(
+            (column, _known(dataset.users[column].notna().mean()))
+            for column in ("sex", "age", "occupation", "zip_code")
+        ),
+        (
+            "violence",
+            f"{_known(measured.mean())}, mean {dataset.violence[measured].mean() if measured.any() else 0:.3f}",
+        ),
+        ("", f"{(~measured).sum():,} items ({(~measured).mean():.1%}) without a score count as not violent"),
+        (
+            "genres",
+            ", ".join(f"{genre} {n:,}" for genre, n in zip(GENRES, dataset.genres.sum(axis=0), strict=True) if n),
+        ),
+        ("checksum", dataset.checksum),
+    ]
+    table = Table(title=dataset.name, title_justify="left", show_header=False, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*row)
+    screen.print(table)
+
+
+def _known(share: float) -> str:
+    return f"known of {share:.1%}"

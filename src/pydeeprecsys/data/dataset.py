@@ -1,0 +1,149 @@
+"""The ratings a world is built from, checked once, here."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pydeeprecsys.errors import InputError
+
+GENRES = (
+    "Other",
+    "Action",
+    "Adventure",
+    "Animation",
+    "Children's",
+    "Comedy",
+    "Crime",
+    "Documentary",
+    "Drama",
+    "Fantasy",
+    "Film-Noir",
+    "Horror",
+    "Musical",
+    "Mystery",
+    "Romance",
+    "Sci-Fi",
+    "Thriller",
+    "War",
+    "Western",
+)
+"""The genres of the simulated world, in the order of every genre axis."""
+
+# Later MovieLens releases say "Children" for what the earlier ones call "Children's".
+_GENRE_INDEX = {name: i for i, name in enumerate(GENRES)} | {"Children": GENRES.index("Children's")}
+
+USER_COLUMNS = ("user_id", "sex", "age", "occupation", "zip_code")
+ITEM_COLUMNS = ("item_id", "title", "genres", "violence")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Users, items and the ratings between them.
+
+    Attributes:
+        name: what it is called on screen and in records.
+        users: one row a user, columns `USER_COLUMNS`. `sex` is "F", "M" or missing; `age` in years; `occupation` is one
+            of the 21 codes (0..20) of MovieLens 1M; `zip_code` is text. All four may be missing (NaN).
+        items: one row an item, columns `ITEM_COLUMNS`. `genres` are names joined by "|"; `violence` is in [0, 1], or
+            missing (NaN) where nobody measured it.
+        user_index: (ratings,) row in `users` of the user who rated.
+        item_index: (ratings,) row in `items` of the item rated.
+        ratings: (ratings,) the rating, within `scale`.
+        scale: lowest and highest possible rating.
+
+    Raises:
+        InputError: for an empty set, fewer than two users or items, ratings off the scale or not finite, a pair of user
+            and item that is rated twice, rows that point at no user or item, repeated ids, violence outside [0, 1].
+    """
+
+    name: str
+    users: pd.DataFrame
+    items: pd.DataFrame
+    user_index: NDArray[np.int32]
+    item_index: NDArray[np.int32]
+    ratings: NDArray[np.float32]
+    scale: tuple[float, float] = field(default=(1.0, 5.0))
+
+    def __post_init__(self) -> None:
+        for table, columns, what in ((self.users, USER_COLUMNS, "users"), (self.items, ITEM_COLUMNS, "items")):
+            missing = [column for column in columns if column not in table.columns]
+            if missing:
+                raise InputError(f"{self.name}: the table of {what} lacks the column {missing[0]!r}")
+            ids = table[columns[0]]
+            if ids.duplicated().any():
+                raise InputError(f"{self.name}: the id {ids[ids.duplicated()].iloc[0]!r} stands twice among the {what}")
+            if len(table) < 2:
+                raise InputError(f"{self.name}: at least two {what} are needed, it has {len(table)}")
+        if not len(self.ratings) == len(self.user_index) == len(self.item_index):
+            raise InputError(f"{self.name}: ratings, users and items of the ratings differ in number")
+        if len(self.ratings) == 0:
+            raise InputError(f"{self.name}: it has no ratings")
+        self._check_ratings()
+        violence = self.items["violence"].to_numpy(np.float64)
+        if np.any((violence < 0) | (violence > 1)):
+            raise InputError(f"{self.name}: a violence score lies outside 0..1")
+
+    def _check_ratings(self) -> None:
+        low, high = self.scale
+        # Written so that NaN, which compares false with everything, counts as off the scale.
+        off_scale = ~((self.ratings >= low) & (self.ratings <= high))
+        if off_scale.any():
+            row = int(off_scale.argmax())
+            raise InputError(f"{self.name}: rating {row + 1} is {self.ratings[row]:g}, outside {low:g}..{high:g}")
+        for index, table, what in (
+            (self.user_index, self.users, "user"),
+            (self.item_index, self.items, "item"),
+        ):
+            if index.min() < 0 or index.max() >= len(table):
+                raise InputError(f"{self.name}: a rating points at a {what} that is not in the table of {what}s")
+        pairs = self.user_index.astype(np.int64) * len(self.items) + self.item_index
+        pairs.sort()
+        repeated = pairs[1:][pairs[1:] == pairs[:-1]]
+        if len(repeated):
+            user, item = divmod(int(repeated[0]), len(self.items))
+            raise InputError(
+                f"{self.name}: user {self.users['user_id'].iloc[user]} rates item {self.items['item_id'].iloc[item]} "
+                "more than once; keep one rating a pair"
+            )
+
+    @cached_property
+    def genres(self) -> NDArray[np.bool_]:
+        """(items, 19) which genres each item has, in the order of `GENRES`; an unknown or absent one counts as Other."""
+        flags = np.zeros((len(self.items), len(GENRES)), dtype=np.bool_)
+        for row, names in enumerate(self.items["genres"].fillna("")):
+            for name in names.split("|"):
+                flags[row, _GENRE_INDEX.get(name, 0)] = True
+        return flags
+
+    @cached_property
+    def demographics(self) -> NDArray[np.float32]:
+        """(users, 4) sex (F 0, M 1), age / 56, occupation / 20 and zip code / 99999, in [0, 1]; 0.5 where unknown."""
+        sex = self.users["sex"].map({"F": 0.0, "M": 1.0})
+        # Exact ages (MovieLens 100K has them) may pass 56, the highest bracket of MovieLens 1M.
+        age = self.users["age"].astype(float) / 56
+        occupation = self.users["occupation"].astype(float) / 20
+        digits = self.users["zip_code"].astype("string").str.replace(r"\D", "", regex=True).str[:5]
+        zip_code = pd.to_numeric(digits, errors="coerce").astype(float) / 99999
+        columns = [column.to_numpy(np.float32, na_value=np.nan) for column in (sex, age, occupation, zip_code)]
+        return np.nan_to_num(np.clip(np.stack(columns, axis=1), 0, 1), nan=0.5)
+
+    @cached_property
+    def violence(self) -> NDArray[np.float32]:
+        """(items,) violence in [0, 1], 0 where unknown."""
+        return np.nan_to_num(self.items["violence"].to_numpy(np.float32, na_value=np.nan))
+
+    @cached_property
+    def checksum(self) -> str:
+        """SHA-256 over all that the world is built from; two data sets with the same checksum give the same world."""
+        digest = hashlib.sha256(repr(self.scale).encode())
+        for array in (self.user_index, self.item_index, self.ratings, self.genres, self.demographics, self.violence):
+            digest.update(np.ascontiguousarray(array).data)
+        for text in (*self.users["user_id"], *self.items["item_id"], *self.items["title"]):
+            digest.update(f"{text}\n".encode())
+        return digest.hexdigest()

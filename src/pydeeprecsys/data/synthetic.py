@@ -1,0 +1,135 @@
+"""A generated data set of MovieLens 1M's shape: what everything runs on before any download."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pydeeprecsys.data.dataset import GENRES, Dataset
+from pydeeprecsys.errors import InputError
+
+# For each genre: movies of MovieLens 1M that have it (counted in its movies.dat; none has Other), and how violent such
+# movies are here, a rounded judgement in [0, 1].
+_GENRE_FACTS = {
+    "Other": (20, 0.2),
+    "Action": (503, 0.65),
+    "Adventure": (283, 0.4),
+    "Animation": (105, 0.15),
+    "Children's": (251, 0.1),
+    "Comedy": (1200, 0.15),
+    "Crime": (211, 0.6),
+    "Documentary": (127, 0.15),
+    "Drama": (1603, 0.25),
+    "Fantasy": (68, 0.25),
+    "Film-Noir": (44, 0.45),
+    "Horror": (343, 0.65),
+    "Musical": (114, 0.1),
+    "Mystery": (106, 0.4),
+    "Romance": (471, 0.1),
+    "Sci-Fi": (276, 0.45),
+    "Thriller": (492, 0.55),
+    "War": (143, 0.7),
+    "Western": (68, 0.5),
+}
+# Age brackets of MovieLens 1M and how many of its 6,040 users are in each (counted in its users.dat).
+_AGES = {1: 222, 18: 1103, 25: 2096, 35: 1193, 45: 550, 50: 496, 56: 380}
+_SHARE_OF_WOMEN = 0.283
+_BLOCK = 1024  # users whose ratings are drawn at once
+
+
+def synthetic_dataset(
+    n_users: int = 6040, n_items: int = 3883, n_ratings: int = 1_000_000, seed: int = 0, name: str = "synthetic"
+) -> Dataset:
+    """Generate users with tastes, items with genres, popularity and violence, and whole ratings from 1 to 5.
+
+    Tastes follow sex and age a little, popular items are better on average, few users rate much and most rate little:
+    what an agent can learn from real ratings is there to be learned, though no number in it is anybody's.
+
+    Args:
+        n_users: at least 2.
+        n_items: at least 2.
+        n_ratings: about how many ratings, at most half of all pairs; rounding to whole numbers a user moves it a little.
+        seed: the same seed gives the same data set.
+        name: of the data set.
+
+    Raises:
+        InputError: the sizes do not go together.
+    """
+    if n_users < 2 or n_items < 2 or not n_users <= n_ratings <= n_users * n_items / 2:
+        raise InputError(
+            "a synthetic data set needs 2 users, 2 items, and between one rating a user and half of all pairs"
+        )
+    random = np.random.default_rng(seed)
+    counts, violence_of = (np.array([_GENRE_FACTS[genre][i] for genre in GENRES]) for i in (0, 1))
+    genres = _genres(random, n_items, counts / counts.sum())
+    share = genres / genres.sum(axis=1, keepdims=True)
+    violence = random.beta(1 + 8 * (share @ violence_of), 1 + 8 * (1 - share @ violence_of))
+
+    ages = np.array(list(_AGES))
+    women = random.random(n_users) < _SHARE_OF_WOMEN
+    age = random.choice(ages, size=n_users, p=np.array(list(_AGES.values())) / sum(_AGES.values()))
+    taste_of_sex, taste_of_age = (
+        random.normal(0, 0.1, (2, len(GENRES))),
+        random.normal(0, 0.1, (len(ages), len(GENRES))),
+    )
+    affinity = (
+        taste_of_sex[women.astype(int)]
+        + taste_of_age[np.searchsorted(ages, age)]
+        + random.normal(0, 0.25, (n_users, len(GENRES)))
+    )
+    latent = 8
+    user_vectors = np.hstack([random.normal(0, 0.45, (n_users, latent)), affinity])
+    item_vectors = np.hstack([random.normal(0, 0.35, (n_items, latent)), genres / np.sqrt(genres.sum(axis=1))[:, None]])
+    quality = random.normal(0, 0.5, n_items)
+    # A few items are rated by half of the users, most by few; being good helps.
+    popularity = random.normal(0, 1.3, n_items) + 1.2 * quality
+    user_bias = 3.15 + random.normal(0, 0.4, n_users)
+    activity = random.lognormal(0, 0.95, n_users)
+    fewest = min(20, n_ratings // n_users)
+    rated = np.clip(np.round(activity * n_ratings / activity.sum()), fewest, n_items // 2 + 1).astype(int)
+
+    users, items, ratings = [], [], []
+    for start in range(0, n_users, _BLOCK):
+        block = slice(start, min(start + _BLOCK, n_users))
+        score = user_vectors[block] @ item_vectors.T + quality + user_bias[block, None]
+        # The n highest of utility + Gumbel noise are n draws without replacement, likelier where the utility is high.
+        utility = popularity + 0.5 * score + random.gumbel(size=score.shape)
+        order = np.argsort(-utility.astype(np.float32), axis=1)
+        chosen = np.arange(n_items) < rated[block, None]
+        row, column = np.nonzero(chosen)
+        item = order[row, column]
+        users.append(row + start)
+        items.append(item)
+        ratings.append(np.clip(np.round(score[row, item] + random.normal(0, 0.8, len(row))), 1, 5))
+
+    return Dataset(
+        name=name,
+        users=pd.DataFrame(
+            {
+                "user_id": np.arange(1, n_users + 1),
+                "sex": np.where(women, "F", "M"),
+                "age": age.astype(np.float64),
+                "occupation": random.integers(0, 21, n_users).astype(np.float64),
+                "zip_code": [f"{zip_code:05d}" for zip_code in random.integers(0, 100_000, n_users)],
+            }
+        ),
+        items=pd.DataFrame(
+            {
+                "item_id": np.arange(1, n_items + 1),
+                "title": [f"Movie {i}" for i in range(1, n_items + 1)],
+                "genres": ["|".join(np.array(GENRES)[flags]) for flags in genres],
+                "violence": violence,
+            }
+        ),
+        user_index=np.concatenate(users).astype(np.int32),
+        item_index=np.concatenate(items).astype(np.int32),
+        ratings=np.concatenate(ratings).astype(np.float32),
+    )
+
+
+def _genres(random: np.random.Generator, n_items: int, frequency: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(items, 19) one to three genres for each item, by how frequent genres are."""
+    gumbel = np.log(frequency) + random.gumbel(size=(n_items, len(GENRES)))
+    rank = np.argsort(np.argsort(-gumbel, axis=1), axis=1)
+    return rank < random.choice([1, 2, 3], size=(n_items, 1), p=[0.53, 0.34, 0.13])

@@ -1,0 +1,63 @@
+"""One environment behind the interface of many."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from numpy.typing import NDArray
+
+
+class BatchOfOne(VectorEnv[Any, Any, Any]):
+    """Any single environment as a batch of one that never resets by itself.
+
+    Gymnasium's `SyncVectorEnv` does the same for any number, and takes several times as long as a simulated user does.
+    """
+
+    metadata = {"autoreset_mode": AutoresetMode.DISABLED}  # noqa: RUF012 - Gymnasium's own form
+    num_envs = 1
+
+    def __init__(self, env: gym.Env[Any, Any]) -> None:
+        self.env = env
+        self.single_observation_space, self.single_action_space = env.observation_space, env.action_space
+        self.observation_space = batch_space(env.observation_space, 1)
+        self.action_space = batch_space(env.action_space, 1)
+
+    @property
+    def unwrapped(self) -> Any:
+        """The environment itself, without wrappers."""
+        return self.env.unwrapped
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[NDArray[Any], dict[str, Any]]:
+        """Begin the next episode; of the options, `reset_mask` has no say over one environment."""
+        others = {name: value for name, value in (options or {}).items() if name != "reset_mask"}
+        state, info = self.env.reset(seed=seed, options=others or None)
+        return np.asarray(state)[None], _batched(info)
+
+    def step(
+        self, actions: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
+        """Step the environment by the one action."""
+        state, reward, terminated, truncated, info = self.env.step(actions[0])
+        return (
+            np.asarray(state)[None],
+            np.array([reward], dtype=np.float64),
+            np.array([terminated]),
+            np.array([truncated]),
+            _batched(info),
+        )
+
+    def close(self, **kwargs: Any) -> None:
+        """Close the environment."""
+        self.env.close()
+
+
+def _batched(info: dict[str, Any]) -> dict[str, NDArray[Any]]:
+    return {
+        name: np.asarray(v)[None] for name, v in info.items() if isinstance(v, int | float | np.generic | np.ndarray)
+    }

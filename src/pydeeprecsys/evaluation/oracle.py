@@ -1,0 +1,44 @@
+"""An evaluation tool, not a recommender: the policy that reads the simulated users' minds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pydeeprecsys.envs.single import MovieLensFairness
+from pydeeprecsys.envs.vector import MovieLensFairnessVector
+from pydeeprecsys.rl.agents.agent import ReinforcementLearning
+from pydeeprecsys.simulation.simulator import MAX_RATING, MIN_RATING
+
+
+class OracleAgent(ReinforcementLearning):
+    """Shows what brings the highest reward right now, knowing every user's true affinities.
+
+    It marks what could be had, and is nothing one could deploy. Greedy: it does not plan how affinities will move, so
+    a planner could do a little better still.
+
+    Args:
+        env: the very environment it is asked about, single or vector, however it is wrapped.
+    """
+
+    def __init__(self, env: Any) -> None:
+        inner = env.unwrapped
+        self.batch: MovieLensFairnessVector = inner.batch if isinstance(inner, MovieLensFairness) else inner
+
+    def top_k_actions_for_states(self, states: NDArray[Any], k: int = 1, *, explore: bool = True) -> NDArray[np.int64]:
+        """The k items of the highest true reward for each user: (n, k), best first."""
+        simulator, state = self.batch.simulator, self.batch.state
+        if state is None or len(state.users) != len(states):
+            raise ValueError(f"the oracle was asked about {len(states)} users, but its environment does not hold these")
+        scores = simulator.scores(state)
+        ratings = scores.clip(MIN_RATING, MAX_RATING).reshape(-1, 1)
+        violence = np.tile(simulator.world.violence.astype(np.float64), len(states)).reshape(-1, 1)
+        rewards = simulator.reward(ratings, violence).reshape(scores.shape)
+        # Many items are worth a full 5 once a user is addicted: among equals the highest score, which lasts longest.
+        worth = rewards + 1e-9 * scores / (1 + np.abs(scores))
+        if k == 1:
+            return worth.argmax(axis=1)[:, None]
+        best = np.argpartition(-worth, k - 1, axis=1)[:, :k]
+        return np.take_along_axis(best, np.argsort(-np.take_along_axis(worth, best, axis=1), axis=1), axis=1)

@@ -1,0 +1,188 @@
+"""Train agents on simulated users, judge them on fresh ones, and put them side by side."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from pydeeprecsys.data.world import World
+from pydeeprecsys.errors import InputError
+from pydeeprecsys.evaluation.plots import learning_curves, save_figure
+from pydeeprecsys.experiments.registry import agent_class, make_agent
+from pydeeprecsys.files import whole_file
+from pydeeprecsys.rl.learning_statistics import LearningStatistics
+from pydeeprecsys.rl.manager import Episode, MovieLensFairnessManager
+
+ORACLE = "oracle"
+# Far from the training seeds 0, 1, 2, ...: equal seeds would be the same users in the same order.
+_EVALUATION_SEED = 1_000_000_007
+
+OnEpisode = Callable[[str, int, int, Episode], None]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What is compared, and how.
+
+    Attributes:
+        world: the users and items.
+        agents: names of agents, see `registry.AGENTS`.
+        episodes: training episodes for each agent and seed.
+        seeds: trainings of each agent; they have the seeds 0, 1, ...
+        slate_size: items shown at a time.
+        n_envs: users at once.
+        evaluation_episodes: sessions in which each trained agent is judged, with the same users for all agents.
+        world_options: of the simulated world, see `WorldOptions`.
+        agent_options: of the agents, by name.
+
+    Raises:
+        InputError: an unknown or repeated agent, or numbers below 1.
+    """
+
+    world: World
+    agents: Sequence[str]
+    episodes: int = 300
+    seeds: int = 3
+    slate_size: int = 1
+    n_envs: int = 1
+    evaluation_episodes: int = 200
+    world_options: Mapping[str, Any] = field(default_factory=dict)
+    agent_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for agent in (*self.agents, *self.agent_options):
+            agent_class(agent)
+        if not self.agents or len(set(self.agents)) < len(self.agents):
+            raise InputError("name the agents to compare, each once")
+        for name in ("episodes", "seeds", "n_envs", "evaluation_episodes"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}; give at least 1")
+
+
+@dataclass
+class Run:
+    """One agent from one seed: how it learned, and how it was judged once it had."""
+
+    agent: str
+    seed: int
+    statistics: LearningStatistics
+    seconds: float = 0.0  # of training
+    evaluation: list[Episode] = field(default_factory=list)
+
+    @property
+    def steps_per_second(self) -> float:
+        """Environment steps in training, by the clock; NaN without training."""
+        lengths = self.statistics.get_metrics("timestep_rewards")
+        return float("nan") if lengths is None else sum(map(len, lengths)) / self.seconds
+
+
+def compare(
+    comparison: Comparison, out: Path, on_episode: OnEpisode = lambda agent, seed, number, episode: None
+) -> pd.DataFrame:
+    """Train and judge every agent from every seed, keeping the files in `out` up to date with what is done.
+
+    The oracle is judged along, for the others are measured by what it reaches.
+
+    Args:
+        comparison: what is compared, and how.
+        out: folder of `all_metrics.csv`, `summary.csv`, `learning_curves.png` and `learning_curves.pdf`.
+        on_episode: called after each training episode with agent, seed, number of the episode, and the episode.
+
+    Returns:
+        The summary, see `summarize`.
+    """
+    runs: list[Run] = []
+    try:
+        for seed in range(comparison.seeds):
+            for agent in dict.fromkeys((*comparison.agents, ORACLE)):
+                runs.append(Run(agent, seed, LearningStatistics(agent, "MovieLensFairness-v0")))
+                _train_and_judge(comparison, runs[-1], on_episode)
+                _write(runs, out)
+    except KeyboardInterrupt:
+        _write(runs, out)
+        raise
+    return summarize(runs)
+
+
+def _train_and_judge(comparison: Comparison, run: Run, on_episode: OnEpisode) -> None:
+    # Environment i of a seed has the stream seed + i: streams of different seeds must not meet.
+    first_stream = run.seed * comparison.n_envs
+    manager = MovieLensFairnessManager(
+        first_stream, comparison.slate_size, comparison.n_envs, dataset=comparison.world, **comparison.world_options
+    )
+    agent = make_agent(run.agent, manager, run.seed, **comparison.agent_options.get(run.agent, {}))
+    if run.agent in comparison.agents:
+        start = time.perf_counter()
+        manager.train(
+            agent,
+            run.statistics,
+            comparison.episodes,
+            should_print=False,
+            on_episode=lambda number, episode: on_episode(run.agent, run.seed, number, episode),
+        )
+        run.seconds = time.perf_counter() - start
+    manager.setup_reproducibility(_EVALUATION_SEED + first_stream)
+    manager.execute_episodes(
+        agent, comparison.evaluation_episodes, on_episode=lambda number, episode: run.evaluation.append(episode)
+    )
+
+
+def summarize(runs: Sequence[Run]) -> pd.DataFrame:
+    """Summarise what agents reached.
+
+    Args:
+        runs: of any agents and seeds; those not judged yet are left out.
+
+    Returns:
+        One row an agent, best first: `mean_return` of the evaluation sessions, `low` and `high` ends of its 95 %
+        interval over seeds (Student's t; NaN for a single seed), `share_of_oracle`, `training_return` (mean of the last
+        100 training episodes), `violence` shown in evaluation, `steps_per_second` in training, `seeds`.
+    """
+    rows = []
+    for agent in dict.fromkeys(run.agent for run in runs):
+        judged = [run for run in runs if run.agent == agent and run.evaluation]
+        if not judged:
+            continue
+        returns = np.array([np.mean([sum(episode.rewards) for episode in run.evaluation]) for run in judged])
+        moving = [run.statistics.moving_rewards for run in judged]
+        margin = float("nan")
+        if len(returns) > 1:
+            margin = float(stats.t.ppf(0.975, len(returns) - 1) * stats.sem(returns))
+        rows.append(
+            {
+                "agent": agent,
+                "mean_return": returns.mean(),
+                "low": returns.mean() - margin,
+                "high": returns.mean() + margin,
+                "training_return": np.mean([float("nan") if m is None else m.iloc[-1] for m in moving]),
+                "violence": np.mean([[episode.measures["violence"] for episode in run.evaluation] for run in judged]),
+                "steps_per_second": np.median([run.steps_per_second for run in judged]),
+                "seeds": len(judged),
+            }
+        )
+    columns = ["agent", "mean_return", "low", "high", "training_return", "violence", "steps_per_second", "seeds"]
+    summary = pd.DataFrame(rows, columns=columns).sort_values("mean_return", ascending=False, ignore_index=True)
+    oracle = summary.loc[summary["agent"] == ORACLE, "mean_return"]
+    summary.insert(4, "share_of_oracle", summary["mean_return"] / (oracle.iloc[0] if len(oracle) else float("nan")))
+    return summary
+
+
+def _write(runs: Sequence[Run], out: Path) -> None:
+    metrics = pd.concat([run.statistics.to_frame().assign(seed=run.seed) for run in runs], ignore_index=True)
+    with whole_file(out / "all_metrics.csv") as path:
+        metrics.to_csv(path, index=False)
+    summary = summarize(runs)
+    with whole_file(out / "summary.csv") as path:
+        summary.to_csv(path, index=False)
+    if (metrics["metric"] == "moving_rewards").any():
+        oracle = summary.loc[summary["agent"] == ORACLE, "mean_return"]
+        save_figure(
+            learning_curves(metrics, (ORACLE, oracle.iloc[0]) if len(oracle) else None), out / "learning_curves"
+        )

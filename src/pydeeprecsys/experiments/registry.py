@@ -1,0 +1,97 @@
+"""The agents by name, and how one is made for an environment."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from typing import Any, NamedTuple, get_type_hints
+
+import docstring_parser
+
+from pydeeprecsys.errors import InputError
+from pydeeprecsys.evaluation.oracle import OracleAgent
+from pydeeprecsys.rl.agents.agent import RandomAgent, ReinforcementLearning
+from pydeeprecsys.rl.agents.baselines import BestRatedAgent, WinStayAgent
+from pydeeprecsys.rl.agents.reinforce import ReinforceAgent
+from pydeeprecsys.rl.manager import Manager
+
+AGENTS: dict[str, type[ReinforcementLearning]] = {
+    "random": RandomAgent,
+    "best-rated": BestRatedAgent,
+    "win-stay": WinStayAgent,
+    "reinforce": ReinforceAgent,
+    "oracle": OracleAgent,
+}
+"""Every agent that `train` and `compare` know."""
+
+# What an agent's constructor may ask for by these names is a fact of the environment, not an option of the agent.
+_FACTS = {
+    "action_space": lambda manager: manager.env.action_space,
+    "n_actions": lambda manager: int(getattr(manager.env.action_space, "n", 0) or manager.env.action_space.nvec[0]),
+    "state_size": lambda manager: int(manager.env.observation_space.shape[0]),
+    "mean_ratings": lambda manager: manager.env.unwrapped.simulator.world.mean_ratings,
+    "env": lambda manager: manager.batch,
+}
+
+
+class Option(NamedTuple):
+    """One option of an agent: a documented keyword argument of its constructor."""
+
+    name: str
+    annotation: Any
+    default: Any
+    help: str
+
+
+def agent_class(name: str) -> type[ReinforcementLearning]:
+    """The agent of that name.
+
+    Raises:
+        InputError: there is none; the message names the nearest.
+    """
+    if name not in AGENTS:
+        near = difflib.get_close_matches(name, AGENTS, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"the agents are {', '.join(AGENTS)}"
+        raise InputError(f"there is no agent {name!r}; {hint}")
+    return AGENTS[name]
+
+
+def agent_options(name: str) -> list[Option]:
+    """The options of an agent, from its constructor's signature and docstring; the seed is not among them."""
+    agent = agent_class(name)
+    help_of = {
+        parameter.arg_name: " ".join((parameter.description or "").split())
+        for parameter in docstring_parser.parse(inspect.getdoc(agent) or "").params
+    }
+    types = get_type_hints(agent.__init__)
+    return [
+        Option(parameter.name, types[parameter.name], parameter.default, help_of[parameter.name])
+        for parameter in inspect.signature(agent).parameters.values()
+        if parameter.name not in _FACTS and parameter.name != "random_state"
+    ]
+
+
+def make_agent(name: str, manager: Manager, seed: int, **options: Any) -> ReinforcementLearning:
+    """Make an agent for the manager's environment.
+
+    Args:
+        name: one of `AGENTS`.
+        manager: whose environment the agent is for.
+        seed: becomes the agent's `random_state`, where it has one.
+        **options: of the agent.
+
+    Raises:
+        InputError: there is no such agent, or it has no such option; the message names the nearest.
+    """
+    agent = agent_class(name)
+    known = [option.name for option in agent_options(name)]
+    for option in options:
+        if option not in known:
+            near = difflib.get_close_matches(option, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"its options are: {', '.join(known) or 'none'}"
+            raise InputError(f"the agent {name!r} has no option {option!r}; {hint}")
+    parameters = inspect.signature(agent).parameters
+    facts = {fact: read(manager) for fact, read in _FACTS.items() if fact in parameters}
+    if "random_state" in parameters:
+        facts["random_state"] = seed
+    return agent(**facts, **options)

@@ -1,0 +1,148 @@
+"""What every agent can do."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from copy import deepcopy
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.spaces import Discrete, MultiDiscrete
+from numpy.typing import NDArray
+
+State = dict[str, Any]
+"""What `state_dict` gives: plain numbers, strings, arrays, and dictionaries of them."""
+
+
+class ReinforcementLearning(ABC):
+    """An agent: it recommends for a batch of states and learns from what came of it.
+
+    The batched methods do the work; the one-state methods of the founding API are batches of one. Row i of every batch
+    belongs to environment i, so an agent may keep a memory for each row. Acting never trains; only storing experiences
+    does, so an evaluation that stores nothing leaves what was learned as it was.
+    """
+
+    @abstractmethod
+    def top_k_actions_for_states(self, states: NDArray[Any], k: int = 1, *, explore: bool = True) -> NDArray[np.int64]:
+        """Choose k different actions for each state, best first.
+
+        Args:
+            states: (n, ...) one observation a row.
+            k: how many actions for each state.
+            explore: act as in training; False is for evaluation: the best known actions, without exploration.
+
+        Returns:
+            (n, k) actions, no action twice in a row.
+        """
+
+    def actions_for_states(self, states: NDArray[Any], *, explore: bool = True) -> NDArray[Any]:
+        """Choose one action for each state: (n, ...) observations to (n, ...) actions."""
+        return self.top_k_actions_for_states(states, 1, explore=explore)[:, 0]
+
+    def store_experiences(
+        self,
+        states: NDArray[Any],
+        actions: NDArray[Any],
+        rewards: NDArray[np.floating[Any]],
+        terminated: NDArray[np.bool_],
+        truncated: NDArray[np.bool_],
+        new_states: NDArray[Any],
+    ) -> None:
+        """Take in one step of every environment, and learn from it when the time has come. The default learns nothing.
+
+        Args:
+            states: (n, ...) what was observed.
+            actions: (n, ...) what was done; of a slate, the item the user chose.
+            rewards: (n,) what it brought.
+            terminated: (n,) the episode came to its own end: nothing follows.
+            truncated: (n,) the episode was cut off: it would have gone on.
+            new_states: (n, ...) what was observed next, the last observation of the episode where it ended.
+        """
+
+    def action_for_state(self, state: Any, *, explore: bool = True) -> Any:
+        """Choose one action for one state."""
+        action = self.actions_for_states(np.asarray(state)[None], explore=explore)[0]
+        return int(action) if np.ndim(action) == 0 and np.issubdtype(type(action), np.integer) else action
+
+    def top_k_actions_for_state(self, state: Any, k: int = 1, *, explore: bool = True) -> NDArray[np.int64]:
+        """Choose k different actions for one state, best first: (k,)."""
+        return self.top_k_actions_for_states(np.asarray(state)[None], k, explore=explore)[0]
+
+    def store_experience(
+        self, state: Any, action: Any, reward: float, done: bool, new_state: Any, truncated: bool = False
+    ) -> None:
+        """Take in one step of one environment; `done` means that it terminated, `truncated` that it was cut off."""
+        self.store_experiences(
+            np.asarray(state)[None],
+            np.asarray(action)[None],
+            np.array([reward], dtype=np.float64),
+            np.array([done]),
+            np.array([truncated]),
+            np.asarray(new_state)[None],
+        )
+
+    def state_dict(self) -> State:
+        """Everything that the agent's future depends on, besides its constructor's arguments."""
+        return {}
+
+    def load_state_dict(self, state: State) -> None:
+        """Go on from where `state_dict` was taken."""
+
+
+class RandomAgent(ReinforcementLearning):
+    """Recommends at random, whatever the state; a slate never holds an item twice.
+
+    Args:
+        action_space: Discrete, or MultiDiscrete for slates, or any other space for single actions.
+        random_state: seed of its own generator.
+    """
+
+    def __init__(self, action_space: gym.Space[Any], random_state: int = 42) -> None:
+        # A copy: seeding the space itself would seed it for everybody who holds it.
+        self.action_space = deepcopy(action_space)
+        self.random = np.random.default_rng(random_state)
+        self.action_space.seed(random_state)
+
+    def top_k_actions_for_states(self, states: NDArray[Any], k: int = 1, *, explore: bool = True) -> NDArray[np.int64]:
+        """Draw k different actions for each state, every set and every order equally likely.
+
+        Raises:
+            TypeError: the actions of the space cannot be counted.
+            ValueError: there are fewer than k actions.
+        """
+        if isinstance(self.action_space, Discrete):
+            n_actions, first = int(self.action_space.n), int(self.action_space.start)
+        elif isinstance(self.action_space, MultiDiscrete):
+            n_actions, first = int(self.action_space.nvec[0]), 0
+        else:
+            raise TypeError(f"the actions of {self.action_space} cannot be counted, so there is no slate of them")
+        if k > n_actions:
+            raise ValueError(f"a slate of {k} different actions needs as many; there are {n_actions}")
+        if k == 1:
+            return self.random.integers(first, first + n_actions, size=(len(states), 1))
+        # Floyd's sampling (Bentley and Floyd 1987): k draws, however many actions there are to choose from.
+        chosen = np.full((len(states), k), -1, dtype=np.int64)
+        for j in range(k):
+            last = n_actions - k + j
+            draw = self.random.integers(0, last + 1, size=len(states))
+            chosen[:, j] = np.where((chosen == draw[:, None]).any(axis=1), last, draw)
+        return self.random.permuted(chosen, axis=1) + first
+
+    def actions_for_states(self, states: NDArray[Any], *, explore: bool = True) -> NDArray[Any]:
+        """Draw one action for each state: (n, ...) observations to (n, ...) actions."""
+        if isinstance(self.action_space, Discrete):
+            return super().actions_for_states(states, explore=explore)
+        return np.stack([self.action_space.sample() for _ in range(len(states))])
+
+    def state_dict(self) -> State:
+        """The states of its generators."""
+        return {
+            "random": self.random.bit_generator.state,
+            "space": self.action_space.np_random.bit_generator.state,
+        }
+
+    def load_state_dict(self, state: State) -> None:
+        """Go on from where `state_dict` was taken."""
+        self.random.bit_generator.state = state["random"]
+        self.action_space.np_random.bit_generator.state = state["space"]

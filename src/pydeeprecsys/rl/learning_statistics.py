@@ -1,0 +1,179 @@
+"""Metrics that are collected while agents learn."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from pydeeprecsys.errors import InputError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLUMNS = ("metric", "measurement", "timestep", "episode", "model", "env")
+
+
+class LearningStatistics:
+    """Collects measurements, each with the time step, episode, model and environment it was taken at.
+
+    Args:
+        model_name: the model that is being measured.
+        env_name: the environment it is in.
+
+    Attributes:
+        timestep: the time step within the episode, set by whoever runs it.
+        episode: the episode, likewise.
+        model_name: as given; may change between measurements.
+        env_name: as given; may change between measurements.
+        collected_metrics: one dictionary a measurement, with the keys `COLUMNS`.
+    """
+
+    def __init__(self, model_name: str | None = None, env_name: str | None = None) -> None:
+        self.collected_metrics: list[dict[str, Any]] = []
+        self.model_name = model_name
+        self.env_name = env_name
+        self.timestep = 0
+        self.episode = 0
+
+    def append_metric(self, metric_name: str, metric_value: Any) -> None:
+        """Record a measurement: a number, or a sequence of numbers, one for each time step of the episode."""
+        self.collected_metrics.append(
+            {
+                "metric": metric_name,
+                "measurement": np.asarray(metric_value).tolist(),
+                "timestep": self.timestep,
+                "episode": self.episode,
+                "model": self.model_name,
+                "env": self.env_name,
+            }
+        )
+
+    def get_metrics(self, metric_name: str, model: str | None = None, env: str | None = None) -> pd.Series | None:
+        """The measurements of a metric, of all models and environments or of those given; None where there are none."""
+        measurements = [
+            collected["measurement"]
+            for collected in self.collected_metrics
+            if collected["metric"] == metric_name
+            and model in (None, collected["model"])
+            and env in (None, collected["env"])
+        ]
+        return pd.Series(measurements) if measurements else None
+
+    @property
+    def moving_rewards(self) -> pd.Series | None:
+        """Mean return of the last episodes, after each episode."""
+        return self.get_metrics("moving_rewards")
+
+    @property
+    def episode_rewards(self) -> pd.Series | None:
+        """Return of each episode."""
+        return self.get_metrics("episode_rewards")
+
+    @property
+    def epsilon_values(self) -> pd.Series | None:
+        """Exploration probability, each time it was recorded."""
+        return self.get_metrics("epsilon_values")
+
+    @property
+    def loss_values(self) -> pd.Series | None:
+        """Loss of each update."""
+        return self.get_metrics("loss")
+
+    def to_frame(self) -> pd.DataFrame:
+        """All measurements: one row each, columns `COLUMNS`."""
+        return pd.DataFrame(self.collected_metrics, columns=list(COLUMNS))
+
+    def aggregate(self, metric: str, by: str | Sequence[str] = "model") -> pd.DataFrame:
+        """Summarise a metric at some level.
+
+        A measurement that is a sequence counts as one for each time step, from 1.
+
+        Args:
+            metric: which metric.
+            by: one or more of "model", "env", "episode", "timestep".
+
+        Returns:
+            One row a group; columns count, mean, std (NaN for a single measurement), min, max.
+
+        Raises:
+            InputError: for a metric that was not recorded, or another level.
+        """
+        levels = [by] if isinstance(by, str) else list(by)
+        for level in levels:
+            if level not in COLUMNS[2:]:
+                raise InputError(f"cannot aggregate by {level!r}; the levels are {', '.join(COLUMNS[2:])}")
+        frame = self.to_frame()
+        recorded = frame["metric"].unique()
+        if metric not in recorded:
+            raise InputError(f"no metric {metric!r} was recorded, only: {', '.join(recorded) or 'none'}")
+        frame = frame[frame["metric"] == metric].reset_index(drop=True)
+        is_sequence = frame["measurement"].map(lambda measurement: isinstance(measurement, list))
+        frame = frame.explode("measurement")
+        in_sequence = is_sequence.loc[frame.index]
+        position = frame.groupby(level=0).cumcount() + 1
+        frame["timestep"] = frame["timestep"].where(~in_sequence, position)
+        measurements = frame.astype({"measurement": float}).groupby(levels, dropna=False)["measurement"]
+        return measurements.agg(["count", "mean", "std", "min", "max"])
+
+    def save_csv(self, path: str | os.PathLike[str]) -> None:
+        """Write `to_frame` as CSV; the file appears whole or not at all."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            self.to_frame().to_csv(partial, index=False)
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def plot_rewards(self) -> Figure:
+        """Draw the return of each episode and its moving average."""
+        import matplotlib.pyplot as plt
+
+        figure, axes = plt.subplots()
+        _draw(axes, "Rewards", {"episode": self.episode_rewards, "moving average": self.moving_rewards})
+        axes.set_xlabel("episode")
+        return figure
+
+    def plot_learning_stats(self) -> Figure:
+        """Draw the return of each episode, its moving average, the loss and the exploration probability."""
+        import matplotlib.pyplot as plt
+
+        figure, axes = plt.subplots(2, 2, figsize=(12, 6), layout="constrained")
+        figure.suptitle("Agent learning metrics")
+        _draw(axes[0, 0], "Reward sum", {"": self.episode_rewards})
+        _draw(axes[0, 1], "Reward moving average", {"": self.moving_rewards})
+        _draw(axes[1, 0], "Loss", {"": self.loss_values})
+        _draw(axes[1, 1], "Epsilon", {"": self.epsilon_values})
+        return figure
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that was collected, and the time step and episode, as numbers and text."""
+        # Text, because measurements are of different lengths; JSON gives back every float to the bit.
+        collected = json.dumps(self.collected_metrics)
+        return {"timestep": self.timestep, "episode": self.episode, "collected_metrics": collected}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from where `state_dict` was taken."""
+        self.timestep = int(state["timestep"])
+        self.episode = int(state["episode"])
+        self.collected_metrics = json.loads(str(state["collected_metrics"]))
+
+
+def _draw(axes: Axes, title: str, lines: dict[str, pd.Series | None]) -> None:
+    axes.set_title(title)
+    recorded = {label: series for label, series in lines.items() if series is not None}
+    for label, series in recorded.items():
+        axes.plot(series.to_numpy(), label=label)
+    if not recorded:
+        axes.text(0.5, 0.5, "not recorded", ha="center", va="center", transform=axes.transAxes)
+        axes.set_axis_off()
+    elif len(recorded) > 1:
+        axes.legend()

@@ -1,0 +1,322 @@
+"""The loop between agents and environments, once."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import deque
+from collections.abc import Callable, Iterator
+from inspect import signature
+from typing import Any, NamedTuple, cast
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+from numpy.typing import NDArray
+
+import pydeeprecsys  # noqa: F401 - registers the environments
+from pydeeprecsys.envs.batch_of_one import BatchOfOne
+from pydeeprecsys.errors import InputError
+from pydeeprecsys.rl.agents.agent import ReinforcementLearning
+from pydeeprecsys.rl.learning_statistics import LearningStatistics
+
+MOVING_AVERAGE = 100
+"""Over how many of the last episodes the moving average of the return goes."""
+
+# What environments may tell of a step in `info`, and statistics keep the mean of for each episode.
+_MEASURES = ("violence", "dcg", "ndcg")
+
+
+class EpisodeOutput(NamedTuple):
+    """One episode: how many steps it took, and the sum of its rewards."""
+
+    timesteps: int
+    reward_sum: float
+
+
+class Episode(NamedTuple):
+    """One episode, with the reward of each step and the mean of what `info` measured."""
+
+    rewards: list[float]
+    measures: dict[str, float]
+
+    @property
+    def output(self) -> EpisodeOutput:
+        """Its length and its return."""
+        return EpisodeOutput(len(self.rewards), math.fsum(self.rewards))
+
+
+class Manager:
+    """Trains and evaluates agents on an environment.
+
+    Args:
+        env_name: name of a registered environment; exactly one of `env_name` and `env` is given.
+        seed: of the environment's random streams; environment i of a batch has seed + i.
+        env: an environment made already.
+        max_episode_steps: where episodes are cut off, if the environment names no limit itself.
+        reward_threshold: moving average of the return at which training stops, if the environment names none itself.
+        n_envs: how many environments run side by side; needs `env_name`.
+        **kwargs: options of the environment.
+
+    Attributes:
+        env: the environment, or one like the many.
+        batch: what the loop steps: `env` alone, or `n_envs` like it.
+    """
+
+    def __init__(
+        self,
+        env_name: str | None = None,
+        seed: int | None = None,
+        env: gym.Env[Any, Any] | None = None,
+        max_episode_steps: float = math.inf,
+        reward_threshold: float = math.inf,
+        n_envs: int = 1,
+        **kwargs: Any,
+    ) -> None:
+        if (env_name is None) == (env is None):
+            raise ValueError("Must specify exactly one of [env_name, env]")
+        if n_envs < 1 or (n_envs > 1 and env_name is None):
+            raise InputError(f"n_envs is {n_envs}; give at least 1, and an env_name for more than 1")
+        self.env: gym.Env[Any, Any] = gym.make(env_name, **kwargs) if env_name is not None else cast("gym.Env", env)
+        self.env_name = env_name
+        spec = self.env.spec
+        own_limit = getattr(self.env.unwrapped, "max_episode_steps", None)
+        self.max_episode_steps = (spec and spec.max_episode_steps) or own_limit or max_episode_steps
+        self.reward_threshold = (spec and spec.reward_threshold) or reward_threshold
+        self.slate_size: int = kwargs.get("slate_size", 1)
+        self.batch = self._batch(n_envs, kwargs)
+        self.setup_reproducibility(seed)
+
+    def _batch(self, n_envs: int, options: dict[str, Any]) -> VectorEnv[Any, Any, Any]:
+        # Without autoreset the loop sees the true last observation, and nothing is begun that nobody asked for.
+        mode = AutoresetMode.DISABLED
+        if n_envs == 1:
+            return BatchOfOne(self.env)
+        assert self.env_name is not None
+        if self.env_name.startswith("MovieLensFairness"):
+            return gym.make_vec(
+                self.env_name, n_envs, vectorization_mode="vector_entry_point", autoreset_mode=mode, **options
+            )
+        return gym.make_vec(
+            self.env_name, n_envs, vectorization_mode="sync", vector_kwargs={"autoreset_mode": mode}, **options
+        )
+
+    def setup_reproducibility(self, seed: int | None = None) -> np.random.Generator:
+        """Seed the environments at their next reset, 0 included, and give a generator of the same seed.
+
+        Agents bring their own `random_state`: no generator is shared and none is global.
+        """
+        self._next_seed = seed
+        return np.random.default_rng(seed)
+
+    def print_overview(self) -> None:
+        """Print the most important facts of the environment."""
+        print(f"Reward threshold: {self.reward_threshold}")
+        print(f"Reward signal range: {getattr(self.env.unwrapped, 'reward_range', (-math.inf, math.inf))}")
+        print(f"Maximum episode steps: {self.max_episode_steps}")
+        print(f"Action space: {self.env.action_space}")
+        print(f"Observation space: {self.env.observation_space}")
+
+    def train(
+        self,
+        rl: ReinforcementLearning,
+        statistics: LearningStatistics | None = None,
+        max_episodes: int = 50,
+        should_print: bool = True,
+        on_episode: Callable[[int, Episode], None] | None = None,
+    ) -> None:
+        """Let an agent act and learn.
+
+        Args:
+            rl: the agent; for slates it is asked for its top k, and learns of the item that the user chose.
+            statistics: takes `episode_rewards`, `timestep_rewards`, `moving_rewards` (mean of the last 100 episodes)
+                and the mean of whatever of violence, DCG and NDCG the environment tells.
+            max_episodes: how many episodes, over all environments together, in the order in which they end.
+            should_print: keep one line of progress on screen.
+            on_episode: called after each episode with its number from 0.
+        """
+        last: deque[float] = deque(maxlen=MOVING_AVERAGE)
+        for number, episode in enumerate(itertools.islice(self._episodes(rl, training=True), max_episodes)):
+            timesteps, reward_sum = episode.output
+            last.append(reward_sum)
+            moving_average = math.fsum(last) / len(last)
+            if statistics is not None:
+                statistics.episode, statistics.timestep = number, timesteps
+                statistics.append_metric("episode_rewards", reward_sum)
+                statistics.append_metric("timestep_rewards", episode.rewards)
+                statistics.append_metric("moving_rewards", moving_average)
+                for name, mean in episode.measures.items():
+                    statistics.append_metric(name, mean)
+            if should_print:
+                print(f"\rEpisode {number} Mean Rewards {moving_average:.2f} Last Reward {reward_sum:.2f}\t\t", end="")
+            if on_episode is not None:
+                on_episode(number, episode)
+            if moving_average >= self.reward_threshold:
+                if should_print:
+                    print("Reward threshold reached", end="")
+                break
+        if should_print:
+            print()
+
+    def execute_episodes(
+        self,
+        rl: ReinforcementLearning,
+        n_episodes: int = 1,
+        should_render: bool = False,
+        should_print: bool = False,
+        on_episode: Callable[[int, Episode], None] | None = None,
+    ) -> list[EpisodeOutput]:
+        """Let an agent act without exploring or learning; afterwards it is what it was before.
+
+        Args:
+            rl: the agent.
+            n_episodes: how many episodes, over all environments together.
+            should_render: render `env` before each step, and print what comes as text; needs `n_envs=1`.
+            should_print: print each step.
+            on_episode: called after each episode with its number from 0.
+        """
+        if should_render and self.batch.num_envs > 1:
+            raise InputError("only a single environment can be rendered; make the manager with n_envs=1")
+        outputs = []
+        before = rl.state_dict()
+        try:
+            episodes = self._episodes(rl, training=False, should_render=should_render, should_print=should_print)
+            for number, episode in enumerate(itertools.islice(episodes, n_episodes)):
+                outputs.append(episode.output)
+                if on_episode is not None:
+                    on_episode(number, episode)
+        finally:
+            rl.load_state_dict(before)
+        return outputs
+
+    def _episodes(
+        self, rl: ReinforcementLearning, training: bool, should_render: bool = False, should_print: bool = False
+    ) -> Iterator[Episode]:
+        """Step all environments without end, and give each episode as it ends."""
+        n = self.batch.num_envs
+        states, _ = self.batch.reset(seed=self._next_seed)
+        self._next_seed = None
+        rewards: list[list[float]] = [[] for _ in range(n)]
+        lengths = np.zeros(n, dtype=np.int64)
+        sums: dict[str, NDArray[np.float64]] = {}
+        while True:
+            if should_render and isinstance(text := self.env.render(), str):
+                print(text)
+            if self.slate_size == 1:
+                actions = rl.actions_for_states(states, explore=training)
+            else:
+                actions = rl.top_k_actions_for_states(states, self.slate_size, explore=training)
+            new_states, reward, terminated, truncated, infos = self.batch.step(actions)
+            for row, value in enumerate(reward.tolist()):
+                rewards[row].append(value)
+            for name in _MEASURES:
+                if name in infos:
+                    sums[name] = sums.get(name, 0.0) + infos[name]
+            lengths += 1
+            truncated = truncated | (lengths >= self.max_episode_steps) & ~terminated
+            if should_print:
+                print(f"t={len(rewards[0])} a={actions} r={reward} s={new_states}")
+            if training:
+                learned = actions
+                if "chosen_action" in infos:
+                    learned = np.take_along_axis(actions, infos["chosen_action"][:, None], axis=1)[:, 0]
+                rl.store_experiences(states, learned, reward, terminated, truncated, new_states)
+            states = new_states
+            over = terminated | truncated
+            if over.any():
+                for row in np.flatnonzero(over):
+                    measures = {name: float(total[row]) / len(rewards[row]) for name, total in sums.items()}
+                    yield Episode(rewards[row], measures)
+                    rewards[row] = []
+                lengths[over] = 0
+                sums = {name: np.where(over, 0.0, total) for name, total in sums.items()}
+                states, _ = self.batch.reset(options={"reset_mask": over})
+
+    def hyperparameter_search(
+        self,
+        agent: Callable[..., ReinforcementLearning],
+        params: dict[str, list[Any]],
+        default_params: dict[str, Any],
+        episodes: int = 100,
+        runs_per_combination: int = 3,
+        verbose: bool = True,
+    ) -> dict[str, list[float]]:
+        """Train a fresh agent for every combination of parameters and every run.
+
+        Args:
+            agent: the class of the agent, or what makes one.
+            params: the values to try, by name.
+            default_params: what every agent gets besides.
+            episodes: for each training.
+            runs_per_combination: trainings; run i has seed i, and so has its agent where it takes a `random_state`.
+            verbose: keep one line of progress on screen.
+
+        Returns:
+            For each combination, "name=value, ...", the last moving average of the return of each run.
+        """
+        results: dict[str, list[float]] = {}
+        seeded = "random_state" in signature(agent).parameters and "random_state" not in default_params
+        for values in itertools.product(*params.values()):
+            combination = dict(zip(params, values, strict=True))
+            key = ", ".join(f"{name}={value}" for name, value in combination.items())
+            results[key] = []
+            for run in range(runs_per_combination):
+                options = default_params | ({"random_state": run} if seeded else {}) | combination
+                self.setup_reproducibility(run)
+                statistics = LearningStatistics()
+                self.train(agent(**options), statistics, episodes, should_print=False)
+                results[key].append(float(statistics.moving_rewards.iloc[-1]))
+                if verbose:
+                    print(f"\rTested combination {key} round {run} result was {results[key][-1]:.2f}\t\t", end="")
+        if verbose:
+            print()
+        return results
+
+
+class MovieLensFairnessManager(Manager):
+    """A manager of `MovieLensFairness-v0`.
+
+    Args:
+        seed: of the users' random streams.
+        slate_size: items shown at a time.
+        n_envs: how many users at once.
+        **options: the simulated world, see `pydeeprecsys.envs.options.WorldOptions`.
+    """
+
+    def __init__(self, seed: int | None = None, slate_size: int = 1, n_envs: int = 1, **options: Any) -> None:
+        super().__init__("MovieLensFairness-v0", seed, n_envs=n_envs, slate_size=slate_size, **options)
+
+
+class CartpoleManager(Manager):
+    """A manager of `CartPole-v1`."""
+
+    def __init__(self, seed: int | None = None, n_envs: int = 1) -> None:
+        super().__init__("CartPole-v1", seed, n_envs=n_envs)
+
+
+class LunarLanderManager(Manager):
+    """A manager of `LunarLander-v3`; needs the extra `pydeeprecsys[envs]`."""
+
+    def __init__(self, seed: int | None = None, n_envs: int = 1) -> None:
+        try:
+            super().__init__("LunarLander-v3", seed, n_envs=n_envs)
+        except gym.error.DependencyNotInstalled as error:
+            raise InputError("LunarLander needs Box2D: pip install 'pydeeprecsys[envs]'") from error
+
+
+class HighwayManager(Manager):
+    """A manager of `highway-v0`; needs the extra `pydeeprecsys[envs]`.
+
+    Args:
+        seed: of the traffic.
+        vehicles: how many there are on the road.
+        n_envs: how many roads at once.
+    """
+
+    def __init__(self, seed: int | None = None, vehicles: int = 50, n_envs: int = 1) -> None:
+        try:
+            import highway_env  # noqa: F401 - registers the environment
+        except ImportError as error:
+            raise InputError("the highway needs highway-env: pip install 'pydeeprecsys[envs]'") from error
+        super().__init__("highway-v0", seed, n_envs=n_envs, config={"vehicles_count": vehicles})
+        self.max_episode_steps = self.env.unwrapped.config["duration"]  # type: ignore[attr-defined]

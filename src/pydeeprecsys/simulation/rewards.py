@@ -1,0 +1,57 @@
+"""What a slate is worth to the recommender."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from pydeeprecsys.errors import InputError
+
+
+class Reward(Protocol):
+    """A reward: ratings and violence of the items shown to one number a user."""
+
+    def __call__(self, ratings: NDArray[np.float64], violence: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Map (n, k) ratings in [1, 5] and (n, k) violence in [0, 1] to (n,) rewards."""
+        ...
+
+
+@dataclass(frozen=True)
+class EnjoymentAndCalm:
+    """Mean over the slate of (1 - weight) * rating / 5 + weight * (1 - violence): in [0, 1].
+
+    Attributes:
+        non_violent_weight: the lambda of the founding environment, in [0, 1].
+
+    Raises:
+        InputError: the weight is outside [0, 1].
+    """
+
+    non_violent_weight: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.non_violent_weight <= 1:
+            raise InputError(f"lambda_non_violent is {self.non_violent_weight}; give a number from 0 to 1")
+
+    def __call__(self, ratings: NDArray[np.float64], violence: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Map (n, k) ratings and violence to (n,) rewards."""
+        rewards: NDArray[np.float64] = _enjoyment_and_calm(ratings, violence, self.non_violent_weight)
+        return rewards
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _enjoyment_and_calm(
+    ratings: NDArray[np.float64], violence: NDArray[np.float64], weight: float
+) -> NDArray[np.float64]:
+    n, k = ratings.shape
+    rewards = np.empty(n)
+    for i in range(n):
+        total = 0.0
+        for j in range(k):
+            total += (1 - weight) * ratings[i, j] / 5 + weight * (1 - violence[i, j])
+        rewards[i] = total / k
+    return rewards

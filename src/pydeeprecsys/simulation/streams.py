@@ -1,0 +1,56 @@
+"""Random numbers by counting: each is a hash of a seed and of where in the stream it stands.
+
+Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"). No state is carried from draw to draw,
+so a batch draws what its users would draw alone, in any order, and a session is restored by restoring its counters.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+_LOW = np.uint64(0xFFFFFFFF)
+_WORD = np.uint64(32)
+_MULTIPLIER_0, _MULTIPLIER_1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
+_WEYL_0, _WEYL_1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
+
+
+# What a draw is for: draws for different ends never share a number.
+USER_LANE, CHOICE_LANE = 0, 1
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def philox(
+    c0: np.uint64, c1: np.uint64, c2: np.uint64, c3: np.uint64, key: np.uint64
+) -> tuple[np.uint64, np.uint64, np.uint64, np.uint64]:
+    """Four random 32-bit words from a counter of four 32-bit words and a 64-bit key, all held in 64 bits."""
+    k0, k1 = key & _LOW, key >> _WORD
+    for _ in range(10):
+        product_0, product_1 = _MULTIPLIER_0 * c0, _MULTIPLIER_1 * c2
+        c0, c1, c2, c3 = (
+            (product_1 >> _WORD) ^ c1 ^ k0,
+            product_1 & _LOW,
+            (product_0 >> _WORD) ^ c3 ^ k1,
+            product_0 & _LOW,
+        )
+        k0, k1 = (k0 + _WEYL_0) & _LOW, (k1 + _WEYL_1) & _LOW
+    return c0, c1, c2, c3
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def uniforms(
+    seeds: NDArray[np.uint64], episodes: NDArray[np.int64], steps: NDArray[np.int64], lane: int
+) -> NDArray[np.float64]:
+    """One number in [0, 1) for each stream: (n,) seeds, episodes and steps to (n,) numbers of 53 random bits."""
+    numbers = np.empty(len(seeds))
+    for i in range(len(seeds)):
+        high, low, _, _ = philox(
+            np.uint64(steps[i]) & _LOW,
+            np.uint64(episodes[i]) & _LOW,
+            np.uint64(episodes[i]) >> _WORD,
+            np.uint64(lane),
+            seeds[i],
+        )
+        numbers[i] = ((high >> np.uint64(5)) * 67108864.0 + (low >> np.uint64(6))) / 9007199254740992.0
+    return numbers

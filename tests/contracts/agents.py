@@ -1,0 +1,212 @@
+"""What every agent must do, whatever it learns."""
+
+import random
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from pydeeprecsys.rl.agents.agent import ReinforcementLearning
+
+N_ACTIONS = 7
+STATE_SIZE = 3
+
+
+class Step(NamedTuple):
+    """One step of n environments."""
+
+    states: NDArray[np.float32]
+    rewards: NDArray[np.float64]
+    terminated: NDArray[np.bool_]
+    truncated: NDArray[np.bool_]
+    new_states: NDArray[np.float32]
+
+
+def steps(n: int, length: int, seed: int) -> Iterator[Step]:
+    """A walk through random states, rewards and ends of episodes; it goes on in a new state where an episode ended."""
+    rng = np.random.default_rng(seed)
+    states = rng.random((n, STATE_SIZE), dtype=np.float32)
+    for _ in range(length):
+        terminated, truncated = rng.random((2, n)) < 0.15
+        new_states = rng.random((n, STATE_SIZE), dtype=np.float32)
+        yield Step(states, rng.random(n), terminated, truncated, new_states)
+        fresh = rng.random((n, STATE_SIZE), dtype=np.float32)
+        states = np.where((terminated | truncated)[:, None], fresh, new_states)
+
+
+def live(agent: ReinforcementLearning, walk: Iterator[Step]) -> list[list[int]]:
+    """Act and learn along the walk; the actions that were taken."""
+    taken = []
+    for step in walk:
+        actions = agent.actions_for_states(step.states)
+        agent.store_experiences(step.states, actions, step.rewards, step.terminated, step.truncated, step.new_states)
+        taken.append(actions.tolist())
+    return taken
+
+
+def assert_same_state(a: Any, b: Any, path: str = "state") -> None:
+    """Two states hold the same, to the bit."""
+    assert type(a) is type(b), path
+    if isinstance(a, dict):
+        assert a.keys() == b.keys(), path
+        for key in a:
+            assert_same_state(a[key], b[key], f"{path}[{key!r}]")
+    elif isinstance(a, np.ndarray):
+        assert a.dtype == b.dtype, path
+        assert a.shape == b.shape, path
+        assert a.tobytes() == b.tobytes(), path
+    else:
+        assert a == b, path
+
+
+def assert_plain(state: Any, path: str = "state") -> None:
+    """A state consists of numbers, text, arrays of numbers, and dictionaries of them with text as keys."""
+    if isinstance(state, dict):
+        for key, value in state.items():
+            assert isinstance(key, str), path
+            assert_plain(value, f"{path}[{key!r}]")
+    elif isinstance(state, np.ndarray):
+        assert state.dtype.kind in "biuf", path
+    else:
+        assert isinstance(state, bool | int | float | str), path
+
+
+class AgentContract:
+    """Inherit from it in a test class, and define `make`.
+
+    A test that cannot hold for an agent is taken out by setting it to None in the subclass.
+    """
+
+    generators: ClassVar[frozenset[str]] = frozenset({"generator"})
+    """Keys, anywhere in the agent's state, under which acting with exploration may change something."""
+
+    def make(self, n_actions: int, state_size: int, seed: int) -> ReinforcementLearning:
+        """A new agent, which learns within a few steps."""
+        raise NotImplementedError
+
+    def learned(self, agent: ReinforcementLearning) -> Any:
+        """The state of the agent without its generators."""
+
+        def without(state: Any) -> Any:
+            if not isinstance(state, dict):
+                return state
+            return {key: without(value) for key, value in state.items() if key not in self.generators}
+
+        return without(agent.state_dict())
+
+    @pytest.fixture
+    def states(self) -> NDArray[np.float32]:
+        return np.random.default_rng(5).random((20, STATE_SIZE), dtype=np.float32)
+
+    @pytest.mark.parametrize("explore", [True, False])
+    @pytest.mark.parametrize("k", [1, 2, N_ACTIONS])
+    def test_slates_hold_k_different_actions(self, states: NDArray[np.float32], k: int, explore: bool) -> None:
+        slates = self.make(N_ACTIONS, STATE_SIZE, 0).top_k_actions_for_states(states, k, explore=explore)
+        assert slates.shape == (20, k)
+        assert slates.dtype == np.int64
+        assert slates.min() >= 0
+        assert slates.max() < N_ACTIONS
+        assert all(len(set(slate)) == k for slate in slates.tolist())
+
+    @pytest.mark.parametrize("k", [0, N_ACTIONS + 1])
+    def test_impossible_slates_are_refused(self, states: NDArray[np.float32], k: int) -> None:
+        with pytest.raises(ValueError, match=str(k)):
+            self.make(N_ACTIONS, STATE_SIZE, 0).top_k_actions_for_states(states, k)
+
+    @pytest.mark.parametrize("explore", [True, False])
+    def test_one_state_is_a_batch_of_one(self, states: NDArray[np.float32], explore: bool) -> None:
+        single, batch = (self.make(N_ACTIONS, STATE_SIZE, 3) for _ in range(2))
+        for state in states:
+            action = single.action_for_state(state, explore=explore)
+            assert type(action) is int
+            assert action == batch.actions_for_states(state[None], explore=explore)[0]
+            slate = single.top_k_actions_for_state(state, 2, explore=explore)
+            assert slate.tolist() == batch.top_k_actions_for_states(state[None], 2, explore=explore)[0].tolist()
+
+    def test_storing_one_step_is_storing_a_batch_of_one(self) -> None:
+        single, batch = (self.make(N_ACTIONS, STATE_SIZE, 3) for _ in range(2))
+        for step in steps(1, 60, seed=1):
+            action = single.action_for_state(step.states[0])
+            assert action == batch.actions_for_states(step.states)[0]
+            single.store_experience(
+                step.states[0],
+                action,
+                float(step.rewards[0]),
+                bool(step.terminated[0]),
+                step.new_states[0],
+                bool(step.truncated[0]),
+            )
+            batch.store_experiences(
+                step.states, np.array([action]), step.rewards, step.terminated, step.truncated, step.new_states
+            )
+        assert_same_state(single.state_dict(), batch.state_dict())
+
+    @pytest.mark.parametrize("seed", [0, 1])
+    def test_the_same_seed_gives_the_same_life(self, seed: int) -> None:
+        a, b = (self.make(N_ACTIONS, STATE_SIZE, seed) for _ in range(2))
+        assert live(a, steps(3, 60, seed=1)) == live(b, steps(3, 60, seed=1))
+        assert_same_state(a.state_dict(), b.state_dict())
+
+    def test_other_seeds_give_other_lives(self) -> None:
+        lives = [live(self.make(N_ACTIONS, STATE_SIZE, seed), steps(3, 60, seed=1)) for seed in (0, 1, 42)]
+        assert lives[0] != lives[1]
+        assert lives[0] != lives[2]
+        assert lives[1] != lives[2]
+
+    def test_evaluation_changes_nothing_and_repeats_itself(self, states: NDArray[np.float32]) -> None:
+        agent = self.make(N_ACTIONS, STATE_SIZE, 0)
+        live(agent, steps(3, 30, seed=1))
+        before = deepcopy(agent.state_dict())
+        first, second = (agent.top_k_actions_for_states(states, 3, explore=False) for _ in range(2))
+        assert first.tolist() == second.tolist()
+        assert_same_state(agent.state_dict(), before)
+
+    def test_acting_does_not_learn(self, states: NDArray[np.float32]) -> None:
+        agent = self.make(N_ACTIONS, STATE_SIZE, 0)
+        live(agent, steps(3, 30, seed=1))
+        before = deepcopy(self.learned(agent))
+        for k in (1, 3):
+            for _ in range(50):
+                agent.top_k_actions_for_states(states, k)
+        assert_same_state(self.learned(agent), before)
+
+    def test_storing_leaves_its_arguments_alone(self) -> None:
+        agent = self.make(N_ACTIONS, STATE_SIZE, 0)
+        for step in steps(3, 30, seed=1):
+            arguments = (step.states, np.zeros(3, dtype=np.int64), *step[1:])
+            before = deepcopy(arguments)
+            agent.store_experiences(*arguments)
+            for argument, copy in zip(arguments, before, strict=True):
+                assert argument.tobytes() == copy.tobytes()
+
+    def test_restored_from_its_state_it_goes_on_identically(self) -> None:
+        original = self.make(N_ACTIONS, STATE_SIZE, 0)
+        # Of another seed and with another past, so that whatever the state lacks shows.
+        restored = self.make(N_ACTIONS, STATE_SIZE, 1)
+        live(restored, steps(3, 25, seed=7))
+        walk = list(steps(3, 120, seed=1))
+        live(original, iter(walk[:47]))
+        state = original.state_dict()
+        assert_plain(state)
+        taken = deepcopy(state)
+        restored.load_state_dict(state)
+        assert_same_state(restored.state_dict(), taken)
+        assert live(restored, iter(walk[47:])) == live(original, iter(walk[47:]))
+        assert_same_state(restored.state_dict(), original.state_dict())
+        # Neither life has touched the state that was taken.
+        assert_same_state(state, taken)
+
+    def test_global_generators_are_left_alone(self, states: NDArray[np.float32]) -> None:
+        def global_state() -> tuple[Any, ...]:
+            name, keys, *rest = np.random.get_state()
+            return random.getstate(), name, keys.tolist(), rest, torch.get_rng_state().tolist()
+
+        before = global_state()
+        agent = self.make(N_ACTIONS, STATE_SIZE, 0)
+        live(agent, steps(3, 60, seed=1))
+        agent.top_k_actions_for_states(states, 3)
+        assert global_state() == before
