@@ -83,7 +83,7 @@ def _run(command: Callable[[], object]) -> int:
         _fail(str(error))
         return 1
     except OSError as error:
-        if error.errno is None or error.filename is None and error.errno != errno.ENOSPC:
+        if error.filename is None and error.errno != errno.ENOSPC:
             raise
         where = f" at {error.filename}" if error.filename else ""
         return _fail(f"{error.strerror}{where}; what was there before is untouched")

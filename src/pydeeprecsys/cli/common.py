@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -65,10 +67,8 @@ def choose_out(out: Path | None, overwrite: bool, label: str) -> Path:
         InputError: the folder exists and is not to be overwritten.
     """
     if out is None:
-        number = 1
-        while (out := Path("runs") / f"{label}-{number}").exists():
-            number += 1
-    elif out.exists() and not overwrite:
+        return next(free for n in itertools.count(1) if not (free := Path("runs") / f"{label}-{n}").exists())
+    if out.exists() and not overwrite:
         raise InputError(f"{out} exists; give another --out, or --overwrite to write into it")
     return out
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 import pandas as pd
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from pydeeprecsys.cli.common import WORLD_OPTIONS, choose_out, open_world_with_progress, progress_bars, screen
@@ -85,7 +86,9 @@ def command(
         screen.print(f"stopped; what was done is in {out}")
         raise
     screen.print(_table(summary))
-    screen.print(f"files in {out}: all_metrics.csv, summary.csv, learning_curves.png, learning_curves.pdf")
+    screen.print(
+        f"files in {out}: all_metrics.csv, summary.csv, learning_curves.png, learning_curves.pdf", soft_wrap=True
+    )
 
 
 command.params.extend(WORLD_OPTIONS)
@@ -107,17 +110,17 @@ def _agent_options(settings: tuple[str, ...]) -> dict[str, dict[str, Any]]:
 
 
 def _table(summary: pd.DataFrame) -> Table:
-    table = Table(caption="judged after training, without exploration, in sessions of the same users for all")
-    for heading in ("agent", "mean return", "95 % interval", "of oracle", "in training", "violence", "steps/s"):
-        table.add_column(heading, justify="left" if heading == "agent" else "right")
-    for row in summary.itertuples():
+    table = Table(box=SIMPLE_HEAD, caption="judged after training, without exploration, with the same users for all")
+    for heading in ("agent", "return", "95 % interval", "of oracle", "in training", "violence", "steps/s"):
+        table.add_column(heading, justify="left" if heading == "agent" else "right", no_wrap=True)
+    for row in summary.to_dict("records"):
         table.add_row(
-            row.agent,
-            f"{row.mean_return:.2f}",
-            "one seed" if pd.isna(row.low) else f"{row.low:.2f} .. {row.high:.2f}",
-            f"{row.share_of_oracle:.1%}",
-            "-" if pd.isna(row.training_return) else f"{row.training_return:.2f}",
-            f"{row.violence:.3f}",
-            "-" if pd.isna(row.steps_per_second) else f"{row.steps_per_second:,.0f}",
+            row["agent"],
+            f"{row['mean_return']:.2f}",
+            "one seed only" if pd.isna(row["low"]) else f"{row['low']:.2f} to {row['high']:.2f}",
+            f"{row['share_of_oracle']:.1%}",
+            "-" if pd.isna(row["training_return"]) else f"{row['training_return']:.2f}",
+            f"{row['violence']:.3f}",
+            "-" if pd.isna(row["steps_per_second"]) else f"{row['steps_per_second']:,.0f}",
         )
     return table

@@ -1,0 +1,1 @@
+"""Ratings in, a world out; knows no simulation."""

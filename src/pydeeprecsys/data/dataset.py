@@ -131,12 +131,14 @@ class Dataset:
         digits = self.users["zip_code"].astype("string").str.replace(r"\D", "", regex=True).str[:5]
         zip_code = pd.to_numeric(digits, errors="coerce").astype(float) / 99999
         columns = [column.to_numpy(np.float32, na_value=np.nan) for column in (sex, age, occupation, zip_code)]
-        return np.nan_to_num(np.clip(np.stack(columns, axis=1), 0, 1), nan=0.5)
+        scaled: NDArray[np.float32] = np.nan_to_num(np.clip(np.stack(columns, axis=1), 0, 1), nan=0.5)
+        return scaled
 
     @cached_property
     def violence(self) -> NDArray[np.float32]:
         """(items,) violence in [0, 1], 0 where unknown."""
-        return np.nan_to_num(self.items["violence"].to_numpy(np.float32, na_value=np.nan))
+        known: NDArray[np.float32] = np.nan_to_num(self.items["violence"].to_numpy(np.float32, na_value=np.nan))
+        return known
 
     @cached_property
     def checksum(self) -> str:

@@ -131,7 +131,7 @@ def _grouped(
     return starts, columns[order], ratings[order]
 
 
-@njit(parallel=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(parallel=True, cache=True)
 def _solve(
     starts: NDArray[np.int64],
     columns: NDArray[np.int32],
@@ -185,7 +185,7 @@ def _solve(
             own[row, learns[a]] = solution[a]
 
 
-@njit(parallel=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(parallel=True, cache=True)
 def _errors(
     user_vectors: Floats,
     item_vectors: Floats,

@@ -41,7 +41,7 @@ _BLOCK = 1024  # users whose ratings are drawn at once
 def synthetic_dataset(
     n_users: int = 6040, n_items: int = 3883, n_ratings: int = 1_000_000, seed: int = 0, name: str = "synthetic"
 ) -> Dataset:
-    """Generate users with tastes, items with genres, popularity and violence, and whole ratings from 1 to 5.
+    """Generate users with tastes, items with genres and violence, and whole ratings from 1 to 5.
 
     Tastes follow sex and age a little, popular items are better on average, few users rate much and most rate little:
     what an agent can learn from real ratings is there to be learned, though no number in it is anybody's.

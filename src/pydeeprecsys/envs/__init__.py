@@ -1,0 +1,1 @@
+"""The simulated users behind Gymnasium's interfaces."""

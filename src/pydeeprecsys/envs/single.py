@@ -87,7 +87,7 @@ class MovieLensFairness(gym.Env[NDArray[np.float32], Action]):
             info["chosen_action"] = int(response.chosen[0])
         return observations[0], float(response.rewards[0]), self._over, False, info
 
-    def render(self) -> str:  # type: ignore[override]
+    def render(self) -> str:
         """The user, the last slate and what it was rated, as text."""
         state, world = self.batch.state, self.simulator.world
         if state is None:

@@ -73,7 +73,7 @@ class MovieLensFairnessVector(VectorEnv[NDArray[np.float32], NDArray[np.int64], 
         """Begin a session for every user, or for those in `options["reset_mask"]` (n,).
 
         Args:
-            seed: begins the random streams anew: user i gets seed + i, or its own of n seeds. Without one, streams go on.
+            seed: begins the random streams anew: user i gets seed + i, or its own of n. Without one, streams go on.
             options: may hold `reset_mask`.
         """
         mask = self._all if options is None else options.get("reset_mask", self._all)
@@ -90,11 +90,11 @@ class MovieLensFairnessVector(VectorEnv[NDArray[np.float32], NDArray[np.int64], 
 
     def _streams(self, seed: int | Sequence[int | None] | None) -> NDArray[np.uint64]:
         if seed is None:
-            return np.random.SeedSequence().generate_state(self.num_envs, np.uint64)
+            return _drawn_seeds(self.num_envs)
         seeds = [seed + i for i in range(self.num_envs)] if isinstance(seed, int | np.integer) else list(seed)
         if len(seeds) != self.num_envs:
             raise ValueError(f"{len(seeds)} seeds for {self.num_envs} users; give one for each, or a single number")
-        drawn = np.random.SeedSequence().generate_state(self.num_envs, np.uint64)
+        drawn = _drawn_seeds(self.num_envs)
         return np.array([drawn[i] if s is None else s for i, s in enumerate(seeds)], dtype=np.uint64)
 
     def step(
@@ -149,7 +149,7 @@ class MovieLensFairnessVector(VectorEnv[NDArray[np.float32], NDArray[np.int64], 
                 f"need {(self.num_envs, self.slate_size)}"
             )
         slates = slates.astype(np.int64, copy=False)
-        misfit = _first_misfit(slates, self.simulator.world.n_items)
+        misfit: int = _first_misfit(slates, self.simulator.world.n_items)
         if misfit >= 0:
             row, position = divmod(misfit, self.slate_size)
             raise ValueError(
@@ -185,7 +185,7 @@ class MovieLensFairnessVector(VectorEnv[NDArray[np.float32], NDArray[np.int64], 
 
     def _infos(self, response: Response, shown: NDArray[np.bool_]) -> dict[str, Any]:
         violence, dcg, ndcg = self.judge(response)
-        infos = {"ratings": response.ratings, "violence": violence, "dcg": dcg, "ndcg": ndcg}
+        infos: dict[str, NDArray[Any]] = {"ratings": response.ratings, "violence": violence, "dcg": dcg, "ndcg": ndcg}
         if self.slate_size > 1:
             infos["chosen_action"] = response.chosen
         if not shown.all():
@@ -202,16 +202,21 @@ class MovieLensFairnessVector(VectorEnv[NDArray[np.float32], NDArray[np.int64], 
         self.state = State(*(np.asarray(state[name]) for name in State._fields))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+def _drawn_seeds(n: int) -> NDArray[np.uint64]:
+    return np.random.SeedSequence().generate_state(n, np.uint64).astype(np.uint64)
+
+
+@njit(cache=True)
 def _first_misfit(slates: NDArray[np.int64], n_items: int) -> int:
     for i in range(slates.shape[0]):
         for j in range(slates.shape[1]):
             if not 0 <= slates[i, j] < n_items:
-                return i * slates.shape[1] + j
+                misfit: int = i * slates.shape[1] + j
+                return misfit
     return -1
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _encode(
     users: NDArray[np.int64],
     last_items: NDArray[np.int64],

@@ -1,0 +1,1 @@
+"""Policies judged, and figures of it."""

@@ -39,6 +39,9 @@ class OracleAgent(ReinforcementLearning):
         # Many items are worth a full 5 once a user is addicted: among equals the highest score, which lasts longest.
         worth = rewards + 1e-9 * scores / (1 + np.abs(scores))
         if k == 1:
-            return worth.argmax(axis=1)[:, None]
+            best_one: NDArray[np.int64] = worth.argmax(axis=1)[:, None]
+            return best_one
         best = np.argpartition(-worth, k - 1, axis=1)[:, :k]
-        return np.take_along_axis(best, np.argsort(-np.take_along_axis(worth, best, axis=1), axis=1), axis=1)
+        order = np.argsort(-np.take_along_axis(worth, best, axis=1), axis=1)
+        slates: NDArray[np.int64] = np.take_along_axis(best, order, axis=1)
+        return slates

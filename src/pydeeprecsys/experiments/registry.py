@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from typing import Any, NamedTuple, get_type_hints
+from collections.abc import Callable
+from typing import Any, NamedTuple, cast, get_type_hints
 
 import docstring_parser
+from gymnasium.spaces import Discrete, MultiDiscrete, flatdim
 
+from pydeeprecsys.data.world import World
+from pydeeprecsys.envs.single import MovieLensFairness
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.evaluation.oracle import OracleAgent
 from pydeeprecsys.rl.agents.agent import RandomAgent, ReinforcementLearning
@@ -24,12 +28,22 @@ AGENTS: dict[str, type[ReinforcementLearning]] = {
 }
 """Every agent that `train` and `compare` know."""
 
+
+def _n_actions(manager: Manager) -> int:
+    space = manager.env.action_space
+    return int(space.n) if isinstance(space, Discrete) else int(cast("MultiDiscrete", space).nvec[0])
+
+
+def _world(manager: Manager) -> World:
+    return cast("MovieLensFairness", manager.env.unwrapped).simulator.world
+
+
 # What an agent's constructor may ask for by these names is a fact of the environment, not an option of the agent.
-_FACTS = {
+_FACTS: dict[str, Callable[[Manager], Any]] = {
     "action_space": lambda manager: manager.env.action_space,
-    "n_actions": lambda manager: int(getattr(manager.env.action_space, "n", 0) or manager.env.action_space.nvec[0]),
-    "state_size": lambda manager: int(manager.env.observation_space.shape[0]),
-    "mean_ratings": lambda manager: manager.env.unwrapped.simulator.world.mean_ratings,
+    "n_actions": _n_actions,
+    "state_size": lambda manager: flatdim(manager.env.observation_space),
+    "mean_ratings": lambda manager: _world(manager).mean_ratings,
     "env": lambda manager: manager.batch,
 }
 

@@ -1,0 +1,1 @@
+"""Agents that learn by reinforcement, and the loop that lets them."""

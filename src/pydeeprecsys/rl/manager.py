@@ -224,7 +224,7 @@ class Manager:
             states = new_states
             over = terminated | truncated
             if over.any():
-                for row in np.flatnonzero(over):
+                for row in np.flatnonzero(over).tolist():
                     measures = {name: float(total[row]) / len(rewards[row]) for name, total in sums.items()}
                     yield Episode(rewards[row], measures)
                     rewards[row] = []
@@ -265,7 +265,9 @@ class Manager:
                 self.setup_reproducibility(run)
                 statistics = LearningStatistics()
                 self.train(agent(**options), statistics, episodes, should_print=False)
-                results[key].append(float(statistics.moving_rewards.iloc[-1]))
+                moving_rewards = statistics.moving_rewards
+                assert moving_rewards is not None
+                results[key].append(float(moving_rewards.iloc[-1]))
                 if verbose:
                     print(f"\rTested combination {key} round {run} result was {results[key][-1]:.2f}\t\t", end="")
         if verbose:

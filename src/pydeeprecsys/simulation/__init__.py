@@ -1,0 +1,1 @@
+"""Batched simulated users; knows no Gymnasium and no agents."""

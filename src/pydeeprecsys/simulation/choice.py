@@ -18,4 +18,5 @@ class Choice(Protocol):
 
 def uniform_choice(ratings: NDArray[np.float64], uniforms: NDArray[np.float64]) -> NDArray[np.int64]:
     """Every item of the slate is equally likely."""
-    return (uniforms * ratings.shape[1]).astype(np.int64)
+    positions: NDArray[np.int64] = (uniforms * ratings.shape[1]).astype(np.int64)
+    return positions

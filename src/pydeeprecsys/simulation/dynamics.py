@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pydeeprecsys.errors import InputError
 
-# Far above what 50 ratings can reach, (1 + 99) ** 50 = 1e100 times an affinity, and far below where dot products overflow.
+# Far above what 50 ratings can reach, (1 + 99) ** 50 = 1e100 times an affinity, and far below where products overflow.
 _BOUND = 1e150
 
 
@@ -66,7 +66,7 @@ class GenreReinforcement:
         return moved
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _reinforce(
     vectors: NDArray[np.float64],
     slates: NDArray[np.int64],

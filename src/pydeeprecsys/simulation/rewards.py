@@ -43,7 +43,7 @@ class EnjoymentAndCalm:
         return rewards
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _enjoyment_and_calm(
     ratings: NDArray[np.float64], violence: NDArray[np.float64], weight: float
 ) -> NDArray[np.float64]:

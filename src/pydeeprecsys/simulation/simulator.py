@@ -146,7 +146,7 @@ class Simulator:
         return scores
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _rate(
     vectors: NDArray[np.float64],
     item_vectors: NDArray[np.float64],

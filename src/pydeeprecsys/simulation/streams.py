@@ -1,7 +1,7 @@
 """Random numbers by counting: each is a hash of a seed and of where in the stream it stands.
 
-Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"). No state is carried from draw to draw,
-so a batch draws what its users would draw alone, in any order, and a session is restored by restoring its counters.
+Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"). No state is carried from draw to
+draw, so a batch draws what its users would draw alone, and a session is restored by restoring its counters.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _WEYL_0, _WEYL_1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 USER_LANE, CHOICE_LANE = 0, 1
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def philox(
     c0: np.uint64, c1: np.uint64, c2: np.uint64, c3: np.uint64, key: np.uint64
 ) -> tuple[np.uint64, np.uint64, np.uint64, np.uint64]:
@@ -38,7 +38,7 @@ def philox(
     return c0, c1, c2, c3
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def uniforms(
     seeds: NDArray[np.uint64], episodes: NDArray[np.int64], steps: NDArray[np.int64], lane: int
 ) -> NDArray[np.float64]:

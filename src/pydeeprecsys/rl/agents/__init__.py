@@ -1,0 +1,1 @@
+"""One algorithm a file; sees arrays and spaces, never the simulator."""

@@ -40,7 +40,7 @@ class ReinforcementLearning(ABC):
         """Choose one action for each state: (n, ...) observations to (n, ...) actions."""
         return self.top_k_actions_for_states(states, 1, explore=explore)[:, 0]
 
-    def store_experiences(
+    def store_experiences(  # noqa: B027 - an agent need not learn
         self,
         states: NDArray[Any],
         actions: NDArray[Any],
@@ -67,7 +67,8 @@ class ReinforcementLearning(ABC):
 
     def top_k_actions_for_state(self, state: Any, k: int = 1, *, explore: bool = True) -> NDArray[np.int64]:
         """Choose k different actions for one state, best first: (k,)."""
-        return self.top_k_actions_for_states(np.asarray(state)[None], k, explore=explore)[0]
+        slate: NDArray[np.int64] = self.top_k_actions_for_states(np.asarray(state)[None], k, explore=explore)[0]
+        return slate
 
     def store_experience(
         self, state: Any, action: Any, reward: float, done: bool, new_state: Any, truncated: bool = False
@@ -86,7 +87,7 @@ class ReinforcementLearning(ABC):
         """Everything that the agent's future depends on, besides its constructor's arguments."""
         return {}
 
-    def load_state_dict(self, state: State) -> None:
+    def load_state_dict(self, state: State) -> None:  # noqa: B027 - nor have a state
         """Go on from where `state_dict` was taken."""
 
 

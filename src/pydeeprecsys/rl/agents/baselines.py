@@ -29,8 +29,8 @@ class BestRatedAgent(ReinforcementLearning):
 class WinStayAgent(ReinforcementLearning):
     """Win-stay, lose-shift: keeps showing what the user likes, and else tries the next of the best-rated items.
 
-    Each session starts at the best-rated items. Slates shift as a whole, by the rating of the item the user chose; after
-    the last candidate comes the first again. The rating is read off the observation, where 0 means a new session.
+    Each session starts at the best-rated items. Slates shift as a whole, by the rating of the item the user chose;
+    after the last candidate comes the first again. The rating is read off the observation: 0 means a new session.
 
     Args:
         mean_ratings: (items,) the mean rating of each item.
@@ -61,7 +61,9 @@ class WinStayAgent(ReinforcementLearning):
         # Observations hold ratings in single precision: compare there, or a rating of exactly the threshold is lost.
         lost = rating < np.float32(self.threshold / 5)
         self._positions = np.where(rating == 0, 0, np.where(lost, self._positions + k, self._positions))
-        return self.candidates[(self._positions[:, None] + np.arange(k)) % len(self.candidates)]
+        shown = (self._positions[:, None] + np.arange(k)) % len(self.candidates)
+        slates: NDArray[np.int64] = self.candidates[shown]
+        return slates
 
     def state_dict(self) -> State:
         """Where each environment stands among the candidates."""

@@ -1,0 +1,38 @@
+PYTHON ?= python3
+BIN := .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help demo test bench clean
+
+help:
+	@echo "make demo   install into .venv and compare recommenders on embedded data"
+	@echo "make test   install into .venv, then lint, types, import contract, tests"
+	@echo "make bench  install into .venv, then measure beside other simulators"
+
+demo: .venv/installed
+	$(BIN)/pydeeprecsys compare --episodes 100 --seeds 3
+
+test: .venv/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+bench: .venv/installed-dev
+	$(BIN)/python -m benchmarks
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit("PyDeepRecSys needs Python 3.11 or newer; name one: make PYTHON=python3.12 ..." * (sys.version_info < (3, 11)))'
+	$(PYTHON) -m venv .venv
+
+.venv/installed: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/pip install --constraint constraints.txt --editable .
+	@touch $@
+
+.venv/installed-dev: .venv/installed
+	$(BIN)/pip install --constraint constraints.txt --editable '.[dev,envs,graphs,bench]'
+	@touch $@
+
+clean:
+	rm -rf .venv build src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
