@@ -183,19 +183,20 @@ class AgentContract:
             for argument, copy in zip(arguments, before, strict=True):
                 assert argument.tobytes() == copy.tobytes()
 
-    def test_restored_from_its_state_it_goes_on_identically(self) -> None:
+    @pytest.mark.parametrize("taken_after", [46, 47, 48, 49, 50])
+    def test_restored_from_its_state_it_goes_on_identically(self, taken_after: int) -> None:
         original = self.make(N_ACTIONS, STATE_SIZE, 0)
         # Of another seed and with another past, so that whatever the state lacks shows.
         restored = self.make(N_ACTIONS, STATE_SIZE, 1)
         live(restored, steps(3, 25, seed=7))
         walk = list(steps(3, 120, seed=1))
-        live(original, iter(walk[:47]))
+        live(original, iter(walk[:taken_after]))
         state = original.state_dict()
         assert_plain(state)
         taken = deepcopy(state)
         restored.load_state_dict(state)
         assert_same_state(restored.state_dict(), taken)
-        assert live(restored, iter(walk[47:])) == live(original, iter(walk[47:]))
+        assert live(restored, iter(walk[taken_after:])) == live(original, iter(walk[taken_after:]))
         assert_same_state(restored.state_dict(), original.state_dict())
         # Neither life has touched the state that was taken.
         assert_same_state(state, taken)

@@ -2,141 +2,29 @@
 
 from __future__ import annotations
 
-import difflib
 import errno
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 import platformdirs
-import pooch
 import requests
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from pydeeprecsys.data.movielens import check_archive, read_movielens, read_tag_genome
+from pydeeprecsys.data.delimited import check_archive, did_you_mean
+from pydeeprecsys.data.movielens import read_movielens, read_tag_genome
+from pydeeprecsys.data.releases import GENOME, RELEASES, Release
 from pydeeprecsys.errors import InputError
+from pydeeprecsys.files import whole_file
 
-GENOME = "tag-genome"
 HOME_VARIABLE = "PYDEEPRECSYS_HOME"
 MIRROR_VARIABLE = "PYDEEPRECSYS_MIRROR"
 TIMEOUT = 30.0
-
-_GROUPLENS = "https://files.grouplens.org/datasets"
-# Byte-identical copies of four releases, kept by the Recommenders project.
-_RECOMMENDERS = "https://huggingface.co/datasets/Recommenders/MovieLens/resolve/main"
-_LICENCE = "for research, not for redistribution or commercial use without permission; see its README"
-
-
-@dataclass(frozen=True)
-class Release:
-    """A data set as GroupLens publishes it.
-
-    Attributes:
-        name: what it is called here; its file is `name`.zip.
-        description: one line.
-        urls: where it can be had, tried in this order.
-        checksum: "md5:…" as GroupLens publishes it; None where it publishes none that lasts.
-        counts: (users, items, ratings) in it; None where they change from one edition to the next.
-        megabytes: size of the download.
-        has_violence: whether it brings its own tag genome; the others take theirs from the release `GENOME`.
-        licence: what its README allows.
-    """
-
-    name: str
-    description: str
-    urls: tuple[str, ...]
-    megabytes: float
-    checksum: str | None = None
-    counts: tuple[int, int, int] | None = None
-    has_violence: bool = False
-    licence: str = _LICENCE
-
-
-def _movielens(
-    name: str,
-    description: str,
-    megabytes: float,
-    checksum: str | None = None,
-    counts: tuple[int, int, int] | None = None,
-    *,
-    has_violence: bool = False,
-    mirrored: bool = False,
-) -> Release:
-    bases = (f"{_GROUPLENS}/movielens", *((_RECOMMENDERS,) if mirrored else ()))
-    urls = tuple(f"{base}/{name}.zip" for base in bases)
-    return Release(name, description, urls, megabytes, checksum, counts, has_violence)
-
-
-RELEASES = {
-    release.name: release
-    for release in (
-        _movielens(
-            "ml-100k",
-            "MovieLens 100K (1998): 100,000 ratings, demographics",
-            4.9,
-            "md5:0e33842e24a9c977be4e0107933c0723",
-            (943, 1_682, 100_000),
-            mirrored=True,
-        ),
-        _movielens(
-            "ml-1m",
-            "MovieLens 1M (2003): 1 million ratings, demographics; what most results here are on",
-            5.9,
-            "md5:c4d9eecfca2ab87c1945afe126590906",
-            (6_040, 3_883, 1_000_209),
-            mirrored=True,
-        ),
-        _movielens(
-            "ml-10m",
-            "MovieLens 10M (2009): 10 million ratings",
-            65.6,
-            "md5:ce571fd55effeba0271552578f2648bd",
-            # The README says 71,567 users; this many of them have ratings.
-            (69_878, 10_681, 10_000_054),
-            mirrored=True,
-        ),
-        _movielens(
-            "ml-20m",
-            "MovieLens 20M (2015): 20 million ratings, tag genome",
-            198.7,
-            "md5:cd245b17a1ae2cc31bb14903e1204af3",
-            (138_493, 27_278, 20_000_263),
-            has_violence=True,
-            mirrored=True,
-        ),
-        _movielens(
-            "ml-25m",
-            "MovieLens 25M (2019): 25 million ratings, tag genome",
-            262.0,
-            "md5:6b51fb2759a8657d3bfcbfc42b592ada",
-            (162_541, 62_423, 25_000_095),
-            has_violence=True,
-        ),
-        _movielens(
-            "ml-32m",
-            "MovieLens 32M (2024): 32 million ratings",
-            239.0,
-            "md5:d472be332d4daa821edc399621853b57",
-            (200_948, 87_585, 32_000_204),
-        ),
-        _movielens("ml-latest-small", "a small sample of recent ratings (about 100,000), renewed now and then", 1.0),
-        _movielens(
-            "ml-latest", "all recent ratings (about 33 million), renewed now and then", 350.0, has_violence=True
-        ),
-        Release(
-            GENOME,
-            "MovieLens Tag Genome (2012): how much each tag applies to each movie; gives movies their violence",
-            (f"{_GROUPLENS}/tag-genome/tag-genome.zip",),
-            41.0,
-        ),
-    )
-}
-"""What can be fetched, by name."""
 
 
 @dataclass(frozen=True)
@@ -185,9 +73,7 @@ def _path(name: str) -> Path:
 
 def _release(name: str) -> Release:
     if name not in RELEASES:
-        nearest = difflib.get_close_matches(name, RELEASES, n=1)
-        hint = f"did you mean {nearest[0]!r}? " if nearest else ""
-        raise InputError(f"there is no data set {name!r}; {hint}Known: {', '.join(RELEASES)}")
+        raise InputError(f"there is no data set {name!r} to fetch; {did_you_mean(name, RELEASES)}")
     return RELEASES[name]
 
 
@@ -215,38 +101,39 @@ def fetch(
             message has the cause of each).
     """
     release = _release(name)
-    if source is not None:
-        got = [_take(release, source)]
-    elif _path(name).is_file():
-        got = [Fetched(name, _path(name), None, "it was here already")]
-    else:
-        got = [_download(release, urls, progress)]
-    if release.has_violence or name == GENOME or _path(GENOME).is_file():
-        return got
-    beside = source.with_name(f"{GENOME}.zip") if source else None
-    try:
-        if beside is None:
-            got.append(_download(RELEASES[GENOME], None, progress))
-        elif beside.is_file():
-            got.append(_take(RELEASES[GENOME], beside))
-    except InputError as error:
-        raise InputError(f"{name} is here, but its violence scores are not: {error}") from error
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, TimeRemainingColumn(), console=console, disable=not progress, transient=True) as bars:
+        if source is not None:
+            got = [_take(release, source, bars)]
+        elif _path(name).is_file():
+            got = [Fetched(name, _path(name), None, "it was here already")]
+        else:
+            got = [_download(release, urls, bars)]
+        if release.has_violence or name == GENOME or _path(GENOME).is_file():
+            return got
+        beside = source.with_name(f"{GENOME}.zip") if source else None
+        try:
+            if beside is None:
+                got.append(_download(RELEASES[GENOME], None, bars))
+            elif beside.is_file():
+                got.append(_take(RELEASES[GENOME], beside, bars))
+        except InputError as error:
+            raise InputError(f"{name} is here, but its violence scores are not: {error}") from error
     return got
 
 
-def _take(release: Release, source: Path) -> Fetched:
+def _take(release: Release, source: Path, bars: Progress) -> Fetched:
     if not source.is_file():
         raise InputError(f"{source}: {'a folder; give the zip' if source.is_dir() else 'there is no such file'}")
+    bars.add_task(f"checking {source.name}", total=None)
     with _arriving(release) as part:
+        verified = _verify(release, source, downloaded=False)
         shutil.copyfile(source, part)
-        try:
-            verified = "its checksum is the published one" if _is_published(release, part) else _read(release, part)
-        except InputError as error:
-            raise InputError(str(error).replace(str(part), str(source))) from error
     return Fetched(release.name, _path(release.name), str(source), verified)
 
 
-def _download(release: Release, urls: Sequence[str] | None, progress: bool) -> Fetched:
+def _download(release: Release, urls: Sequence[str] | None, bars: Progress) -> Fetched:
     if urls is None:
         mirror = os.environ.get(MIRROR_VARIABLE)
         urls = (*((f"{mirror.rstrip('/')}/{release.name}.zip",) if mirror else ()), *release.urls)
@@ -254,12 +141,13 @@ def _download(release: Release, urls: Sequence[str] | None, progress: bool) -> F
     with _arriving(release) as part:
         for url in urls:
             try:
-                verified = _download_from(url, release, part, progress)
+                if release.checksum is None and not url.startswith("https://"):
+                    raise InputError("not over https, and there is no published checksum to verify it by")
+                _transfer(url, part, bars)
+                verified = _verify(release, part, downloaded=True)
                 break
-            except requests.RequestException as error:
-                causes.append(f"{url}: {_cause(error)}")
-            except InputError as error:
-                causes.append(f"{url}: {str(error).removeprefix(f'{part}: ')}")
+            except (requests.RequestException, InputError) as error:
+                causes.append(f"{url}: {_cause(error).removeprefix(f'{part}: ')}")
         else:
             raise InputError(
                 f"{release.name} could not be downloaded ({'; '.join(causes)}); download it by hand and give it with "
@@ -268,51 +156,46 @@ def _download(release: Release, urls: Sequence[str] | None, progress: bool) -> F
     return Fetched(release.name, _path(release.name), url, verified)
 
 
-def _download_from(url: str, release: Release, part: Path, progress: bool) -> str:
-    if release.checksum is None and not url.startswith("https://"):
-        raise InputError("not over https, and there is no published checksum to verify it by")
-    with _Bar(release, shown=progress) as bar:
-        pooch.HTTPDownloader(progressbar=bar, chunk_size=1 << 16, timeout=TIMEOUT)(url, str(part), None)
-    if _is_published(release, part):
-        return "its checksum is the published one"
+def _transfer(url: str, part: Path, bars: Progress) -> None:
+    with requests.get(url, stream=True, timeout=TIMEOUT) as response, part.open("wb") as file:
+        response.raise_for_status()
+        # A server need not say the size; the bar then only shows that something comes.
+        total = int(response.headers.get("Content-Length", 0)) or None
+        task = bars.add_task(url.rpartition("/")[2], total=total)
+        for chunk in response.iter_content(1 << 16):
+            file.write(chunk)
+            bars.advance(task, len(chunk))
+
+
+def _verify(release: Release, archive: Path, *, downloaded: bool) -> str:
+    """Compare the checksum, or else read all of it and count; how it was verified, in a phrase."""
     if release.checksum is not None:
-        raise InputError("wrong checksum")
-    return _read(release, part)
-
-
-def _is_published(release: Release, part: Path) -> bool:
-    if release.checksum is None:
-        return False
-    algorithm, expected = release.checksum.split(":")
-    return str(pooch.file_hash(str(part), alg=algorithm)) == expected
-
-
-def _read(release: Release, part: Path) -> str:
-    """Verify by reading; what was found, in a phrase."""
-    check_archive(part)
+        algorithm, published = release.checksum.split(":")
+        with archive.open("rb") as file:
+            checksum = hashlib.file_digest(file, algorithm).hexdigest()
+        if checksum == published:
+            return "its checksum is the published one"
+        if downloaded:
+            raise InputError("wrong checksum")
+    check_archive(archive)
     if release.name == GENOME:
-        return f"it is whole, with the violence of {len(read_tag_genome(part)):,} movies"
-    dataset = read_movielens(part, name=release.name)
+        return f"it is whole, with the violence of {len(read_tag_genome(archive)):,} movies"
+    dataset = read_movielens(archive, name=release.name)
     counts = (len(dataset.users), len(dataset.items), len(dataset.ratings))
     found = list(zip(counts, release.counts or counts, ("users", "items", "ratings"), strict=True))
     wrong = [f"{count:,} {what}, not {expected:,}" for count, expected, what in found if count != expected]
     if wrong:
-        raise InputError(f"{part}: this is not {release.name}: wrong checksum and {', '.join(wrong)}")
+        raise InputError(f"{archive}: this is not {release.name}: wrong checksum and {', '.join(wrong)}")
     return f"it is whole, with {', '.join(f'{count:,} {what}' for count, _, what in found)}"
 
 
 @contextmanager
 def _arriving(release: Release) -> Iterator[Path]:
-    """A file beside the release's, which takes its place when the block ends well and else is removed."""
+    """A file that takes the release's place when the block ends well; what stands in its way is said in one line."""
     home = data_home()
-    part = home / f".{release.name}.{os.getpid()}.part"
     try:
-        home.mkdir(parents=True, exist_ok=True)
-        try:
+        with whole_file(_path(release.name)) as part:
             yield part
-            part.replace(_path(release.name))
-        finally:
-            part.unlink(missing_ok=True)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise InputError(
@@ -331,44 +214,7 @@ _CAUSES: tuple[tuple[type[requests.RequestException], str], ...] = (
 """What a failure means; the first that fits."""
 
 
-def _cause(error: requests.RequestException) -> str:
+def _cause(error: Exception) -> str:
     if isinstance(error, requests.HTTPError) and error.response is not None:
         return f"{error.response.status_code} {error.response.reason}"
     return next((text for kind, text in _CAUSES if isinstance(error, kind)), str(error).splitlines()[0])
-
-
-class _Bar:
-    """A rich progress bar with the face that pooch expects of one (tqdm's)."""
-
-    def __init__(self, release: Release, *, shown: bool) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-        console = Console(stderr=True)
-        self._progress = Progress(*columns, TimeRemainingColumn(), console=console, disable=not shown, transient=True)
-        self._task = self._progress.add_task(release.name, total=None)
-
-    def __enter__(self) -> _Bar:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()
-
-    @property
-    def total(self) -> float | None:
-        return self._progress.tasks[self._task].total
-
-    @total.setter
-    def total(self, total: int) -> None:
-        # A server that does not say the size gives 0.
-        self._progress.update(self._task, total=total or None)
-
-    def update(self, count: int) -> None:
-        self._progress.advance(self._task, count)
-
-    def reset(self) -> None:
-        self._progress.reset(self._task)
-
-    def close(self) -> None:
-        self._progress.refresh()

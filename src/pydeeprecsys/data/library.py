@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
 
 from pydeeprecsys.data.dataset import Dataset
-from pydeeprecsys.data.download import RELEASES, data_home, locate
+from pydeeprecsys.data.delimited import did_you_mean
+from pydeeprecsys.data.download import data_home, locate
 from pydeeprecsys.data.factorization import FactorizationSettings
 from pydeeprecsys.data.movielens import read_movielens
+from pydeeprecsys.data.releases import GENOME, RELEASES
 from pydeeprecsys.data.synthetic import synthetic_dataset
 from pydeeprecsys.data.tables import read_tables
 from pydeeprecsys.data.world import World
@@ -29,14 +34,17 @@ def read_dataset(source: str | Path) -> Dataset:
 
     Args:
         source: "synthetic", the name of a fetched release, a MovieLens zip or folder, or a CSV or Parquet of ratings.
+            The last may be followed by arguments of `read_tables`, as in an address:
+            `ratings.csv?user_column=who&scale=1,10&items=movies.csv`. `items` and `users` are beside the ratings;
+            `%26` stands for "&" in a value, `%25` for "%".
 
     Raises:
         InputError: there is no such data set, or it cannot be read.
     """
     if str(source) == SYNTHETIC:
         return synthetic_dataset()
-    path, name, genome = _files(source)
-    return read_tables(path) if path.suffix in _TABLES else read_movielens(path, tag_genome=genome, name=name)
+    read, path, options = _reader(source)
+    return read(path, **options)
 
 
 def open_world(
@@ -69,18 +77,52 @@ def _load(path: Path) -> World:
     return World.load(path)
 
 
-def _files(source: str | Path) -> tuple[Path, str | None, Path | None]:
-    """The ratings that a name or a path means, the name of the release, and the tag genome, where there is one."""
-    named = str(source) in RELEASES
-    path = locate(str(source)) if named else Path(source)
-    if not path.exists():
-        raise InputError(
-            f"there is no data set {str(source)!r}: give 'synthetic', a path, or one of {', '.join(RELEASES)} after "
-            "'pydeeprecsys data fetch NAME'"
-        )
-    genomes = [data_home() / "tag-genome.zip", path.parent / "tag-genome.zip"]
-    genome = next((genome for genome in genomes if genome.exists()), None)
-    return path, str(source) if named else None, genome
+def _reader(source: str | Path) -> tuple[Callable[..., Dataset], Path, dict[str, Any]]:
+    """The function that reads what a name or a path means, the path it reads, and its other arguments."""
+    text = str(source)
+    if text in RELEASES:
+        path, options = locate(text), {"name": text}
+    else:
+        address, _, query = (text, "", "") if Path(text).exists() else text.partition("?")
+        path = Path(address)
+        if not path.exists():
+            raise InputError(
+                f"there is no data set {address!r}: give a path, or a name after 'pydeeprecsys data fetch NAME'; "
+                + did_you_mean(address, [SYNTHETIC, *RELEASES])
+            )
+        if path.suffix.lower() in _TABLES and path.is_file():
+            return read_tables, path, _table_options(path, query) if query else {}
+        if query:
+            raise InputError(f"{path}: options after '?' are for {', '.join(_TABLES)}, not for MovieLens' own files")
+        options = {}
+    genomes = (folder / f"{GENOME}.zip" for folder in (data_home(), path.parent))
+    return read_movielens, path, options | {"tag_genome": next((g for g in genomes if g.exists()), None)}
+
+
+def _table_options(ratings: Path, query: str) -> dict[str, Any]:
+    """Arguments of `read_tables` from `name=value&name=value`."""
+    known = [p.name for p in inspect.signature(read_tables).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    options: dict[str, Any] = {}
+    for setting in query.split("&"):
+        name, _, value = setting.partition("=")
+        value = unquote(value)
+        if name not in known:
+            raise InputError(f"{ratings}: there is no option {name!r}; {did_you_mean(name, known)}")
+        if not value or name in options:
+            raise InputError(f"{ratings}: give the option {name} once, with a value, as in '?{name}=...'")
+        if name in ("items", "users"):
+            options[name] = ratings.parent / value
+            if not options[name].is_file():
+                raise InputError(f"{options[name]}: there is no such file, given as {name} of {ratings.name}")
+        elif name == "scale":
+            try:
+                low, high = map(float, value.split(","))
+            except ValueError as error:
+                raise InputError(f"{ratings}: scale should be two numbers, such as 1,10, found {value!r}") from error
+            options[name] = (low, high)
+        else:
+            options[name] = value
+    return options
 
 
 def _kept_path(source: str | Path) -> Path:
@@ -88,11 +130,20 @@ def _kept_path(source: str | Path) -> Path:
     digest = hashlib.sha256(f"{_RECIPE} {FactorizationSettings()}".encode())
     label = SYNTHETIC
     if str(source) != SYNTHETIC:
-        path, name, genome = _files(source)
-        label = name or path.stem
-        files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
-        for file in (*files, *([genome] if genome else [])):
-            digest.update(file.name.encode())
-            with file.open("rb") as stream:
-                digest.update(hashlib.file_digest(stream, "sha256").digest())
+        _, path, options = _reader(source)
+        label = path.stem
+        for name, value in [("", path), *sorted(options.items())]:
+            if isinstance(value, Path):
+                digest.update(f"{name}\n".encode())
+                _add_files(digest, value)
+            else:
+                digest.update(f"{name} {value}\n".encode())
     return data_home() / "worlds" / f"{label}-{digest.hexdigest()[:16]}.world"
+
+
+def _add_files(digest: hashlib._Hash, path: Path) -> None:
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    for file in files:
+        digest.update(file.name.encode())
+        with file.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import difflib
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from pydeeprecsys.data.dataset import Dataset
-from pydeeprecsys.data.movielens import repeated_pair, shorten
+from pydeeprecsys.data.delimited import did_you_mean, shorten
 from pydeeprecsys.errors import InputError
 
 ID = pa.dictionary(pa.int32(), pa.string())
@@ -50,23 +49,17 @@ class _File:
 
     @property
     def separator(self) -> str:
-        return "\t" if self.path.suffix == ".tsv" else ","
-
-    def error(self, row: int, problem: str) -> InputError:
-        return InputError(f"{self.path}, {self.place(row)}: {problem}")
-
-    def place(self, row: int) -> str:
-        """Where the row (from 0) stands, for messages."""
-        if self.is_parquet:
-            return f"row {row + 1}"
-        line, _ = next(itertools.islice(self.records(), row + 1, None))
-        return f"line {line}"
+        return "\t" if self.path.suffix.lower() == ".tsv" else ","
 
     def require(self, right: NDArray[np.bool_], problem: str, found: Any = None) -> None:
         """InputError that says the problem, and what was `found`, of the first row that is not `right`."""
         if not right.all():
             row = int(right.argmin())
-            raise self.error(row, problem if found is None else f"{problem}, found {shorten(found[row])}")
+            place = f"row {row + 1}"
+            if not self.is_parquet:
+                place = f"line {next(itertools.islice(self.records(), row + 1, None))[0]}"
+            ending = "" if found is None else f", found {shorten(found[row])}"
+            raise InputError(f"{self.path}, {place}: {problem}{ending}")
 
     def records(self) -> Iterator[tuple[int, list[str]]]:
         """Line number and fields of each record of a CSV file, its header first."""
@@ -86,14 +79,9 @@ class _File:
                 raise InputError(f"{self.path}: it is empty")
             present = self._present(wanted, names)
             table = self._read_parquet(present) if self.is_parquet else self._read_csv(present)
-        except FileNotFoundError as error:
-            raise InputError(f"{self.path}: there is no such file") from error
-        except UnicodeDecodeError as error:
-            raise InputError(f"{self.path}: it is neither Parquet nor CSV in UTF-8 ({error})") from error
-        except csv.Error as error:
-            raise InputError(f"{self.path}: it cannot be read as CSV ({error})") from error
-        except pa.ArrowInvalid as error:
-            raise InputError(f"{self.path}: not a whole Parquet file ({str(error).splitlines()[0]})") from error
+        except (UnicodeDecodeError, csv.Error, pa.ArrowInvalid) as error:
+            kind = "Parquet" if self.is_parquet else "CSV in UTF-8"
+            raise InputError(f"{self.path}: it cannot be read as {kind} ({str(error).splitlines()[0]})") from error
         except OSError as error:
             raise InputError(f"{self.path}: it cannot be read ({error.strerror or error})") from error
         if table.num_rows == 0:
@@ -101,18 +89,13 @@ class _File:
         return {key: table[column.name] for key, column in present.items()}
 
     def _present(self, wanted: dict[str, Column], names: list[str]) -> dict[str, Column]:
-        present = {}
-        for key, column in wanted.items():
+        for column in wanted.values():
             if names.count(column.name) > 1:
                 raise InputError(f"{self.path}: it has {names.count(column.name)} columns named {column.name!r}")
-            if column.name in names:
-                present[key] = column
-            elif not column.optional:
-                nearest = difflib.get_close_matches(column.name, names, n=1)
-                hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
-                there = ", ".join(names)
-                raise InputError(f"{self.path}: it has no column {column.name!r}; there are: {there}{hint}")
-        return present
+            if column.name not in names and not column.optional:
+                hint = did_you_mean(column.name, names)
+                raise InputError(f"{self.path}: it has no column {column.name!r}; {hint}")
+        return {key: column for key, column in wanted.items() if column.name in names}
 
     def _read_csv(self, present: dict[str, Column]) -> pa.Table:
         try:
@@ -126,9 +109,9 @@ class _File:
                     strings_can_be_null=True,
                 ),
             )
-        except pa.ArrowInvalid as error:
+        except pa.ArrowInvalid:
             self._diagnose(present)
-            raise InputError(f"{self.path}: it cannot be read as CSV ({str(error).splitlines()[0]})") from error
+            raise
 
     def _diagnose(self, present: dict[str, Column]) -> None:
         """Raise InputError at the first record that is not as long as the header, or whose numbers are none."""
@@ -185,29 +168,39 @@ def _are_whole_numbers(ids: Iterable[str]) -> bool:
     return all(text.isascii() and text.isdigit() and len(text) < 19 and str(int(text)) == text for text in ids)
 
 
-def _read_entities(path: Path | None, columns: dict[str, Column], rated: list[str]) -> pd.DataFrame:
-    """The table of users or items, ids as text; without a file, the rated ids in order and nothing about them."""
-    id_key = next(iter(columns))
-    if path is None:
-        table = pd.DataFrame({id_key: sorted(rated, key=int if _are_whole_numbers(rated) else None)})
-        read = {}
-    else:
-        file = _File(path)
-        read = file.read(columns)
-        codes, ids = _codes(read.pop(id_key))
-        name = columns[id_key].name
-        file.require(codes >= 0, f"{name} is missing")
-        table = pd.DataFrame({id_key: np.array(ids, dtype=object)[codes]})
-        file.require(~table[id_key].duplicated().to_numpy(), f"{name} should stand once", table[id_key])
-    for key, column in columns.items():
-        if key in read:
-            table[key] = read[key].to_pandas()
-            expected, is_right = _EXPECTED.get(key, ("", pd.Series.notna))
-            right = (table[key].isna() | is_right(table[key])).to_numpy(np.bool_)
-            file.require(right, f"{column.name} should be {expected} or nothing", table[key])
-        elif key != id_key:
-            table[key] = np.nan
+def _read_entities(path: Path, columns: dict[str, Column]) -> pd.DataFrame:
+    """A table of users or items, ids as text."""
+    file = _File(path)
+    read = file.read(columns)
+    id_key, id_column = next(iter(columns.items()))
+    codes, ids = _codes(read.pop(id_key))
+    file.require(codes >= 0, f"{id_column.name} is missing")
+    table = pd.DataFrame({id_key: np.array(ids, dtype=object)[codes]})
+    file.require(~table[id_key].duplicated().to_numpy(), f"{id_column.name} should stand once", table[id_key])
+    for key, values in read.items():
+        table[key] = values.to_pandas()
+        expected, is_right = _EXPECTED.get(key, ("", pd.Series.notna))
+        right = (table[key].isna() | is_right(table[key])).to_numpy(np.bool_)
+        file.require(right, f"{columns[key].name} should be {expected} or nothing", table[key])
     return table
+
+
+def _match(
+    ratings: _File, rated: pa.ChunkedArray, path: Path | None, columns: dict[str, Column]
+) -> tuple[pd.DataFrame, NDArray[np.int32]]:
+    """The table of users or items, and the row in it of each rating; without a file, those rated, sorted by id."""
+    id_key, id_column = next(iter(columns.items()))
+    codes, ids = _codes(rated)
+    ratings.require(codes >= 0, f"{id_column.name} is missing")
+    if path:
+        table = _read_entities(path, columns)
+    else:
+        table = pd.DataFrame({id_key: sorted(ids, key=int if _are_whole_numbers(ids) else None)})
+    index = pd.Index(table[id_key]).get_indexer(ids).astype(np.int32)[codes]
+    ratings.require(index >= 0, f"{id_column.name} should be one of those in {path}", np.array(ids, object)[codes])
+    if _are_whole_numbers(table[id_key]):
+        table[id_key] = table[id_key].astype(np.int64)
+    return table.reindex(columns=list(columns)), index
 
 
 def read_tables(
@@ -232,6 +225,9 @@ def read_tables(
 
     Simulated users rate in 1..5. Ratings on another scale are mapped to it linearly where `scale` says which they are
     on; without it they must lie in 0.5..5 and are taken as they are.
+
+    Where a data set is named by a path alone (`library.read_dataset`, `--dataset`), these arguments follow it as in an
+    address: `ratings.csv?user_column=who&scale=1,10&items=movies.csv`; `items` and `users` are then beside `ratings`.
 
     Args:
         ratings: one rating a row: a user, an item, a number.
@@ -261,62 +257,44 @@ def read_tables(
     """
     if scale is not None and not (scale[0] < scale[1] and np.isfinite(scale).all()):
         raise InputError(f"the scale goes from {scale[0]:g} to {scale[1]:g}; give the lowest rating, then the highest")
+    user_id, item_id, rating = Column(user_column, ID), Column(item_column, ID), Column(rating_column, NUMBER)
+
+    def about(default: str, column: str, kind: pa.DataType) -> Column:
+        # Columns of the tables may be absent, unless the user named them.
+        return Column(column, kind, optional=column == default)
+
+    user_columns = {
+        "user_id": user_id,
+        "sex": about("sex", sex_column, TEXT),
+        "age": about("age", age_column, NUMBER),
+        "occupation": about("occupation", occupation_column, NUMBER),
+        "zip_code": about("zip_code", zip_code_column, TEXT),
+    }
+    item_columns = {
+        "item_id": item_id,
+        "title": about("title", title_column, TEXT),
+        "genres": about("genres", genres_column, TEXT),
+        "violence": about("violence", violence_column, NUMBER),
+    }
+
     file = _File(ratings)
-    read = file.read(
-        {
-            "user_id": Column(user_column, ID),
-            "item_id": Column(item_column, ID),
-            "rating": Column(rating_column, NUMBER),
-        }
-    )
+    read = file.read({"user_id": user_id, "item_id": item_id, "rating": rating})
     values = read["rating"].to_numpy()
     low, high = scale or UNSCALED
+    hint = "" if scale else f" (say which scale they are on, as in '{ratings.name}?scale=1,10')"
     file.require(~np.isnan(values), f"{rating_column} is missing")
-    hint = "" if scale else " (name another scale with `scale`)"
     file.require((values >= low) & (values <= high), f"{rating_column} should be in {low:g}..{high:g}{hint}", values)
     if scale:
         values = (1 + (values - low) * (4 / (high - low))).clip(1, 5)
-
-    # Columns of the tables may be absent, unless the user named them.
-    item_columns = {"item_id": Column(item_column, ID)} | {
-        key: Column(column, type_, optional=column == key)
-        for key, column, type_ in (
-            ("title", title_column, TEXT),
-            ("genres", genres_column, TEXT),
-            ("violence", violence_column, NUMBER),
-        )
-    }
-    user_columns = {"user_id": Column(user_column, ID)} | {
-        key: Column(column, type_, optional=column == key)
-        for key, column, type_ in (
-            ("sex", sex_column, TEXT),
-            ("age", age_column, NUMBER),
-            ("occupation", occupation_column, NUMBER),
-            ("zip_code", zip_code_column, TEXT),
-        )
-    }
-    indices, tables = [], []
-    for path, columns in ((users, user_columns), (items, item_columns)):
-        id_key = next(iter(columns))
-        codes, rated = _codes(read[id_key])
-        column = columns[id_key].name
-        file.require(codes >= 0, f"{column} is missing")
-        table = _read_entities(path, columns, rated)
-        # Code -1 never occurs here, so plain indexing maps codes to rows.
-        index = pd.Index(table[id_key]).get_indexer(rated).astype(np.int32)[codes]
-        file.require(index >= 0, f"{column} should be one of those in {path}", np.array(rated, dtype=object)[codes])
-        if _are_whole_numbers(table[id_key]):
-            table[id_key] = table[id_key].astype(np.int64)
-        indices.append(index)
-        tables.append(table)
-    user_table, item_table = tables
-    user_index, item_index = indices
+    user_table, user_index = _match(file, read["user_id"], users, user_columns)
+    item_table, item_index = _match(file, read["item_id"], items, item_columns)
+    repeated = pd.DataFrame({"user": user_index, "item": item_index}).duplicated().to_numpy(np.bool_)
+    if repeated.any():
+        row = int(repeated.argmax())
+        user, item = user_table["user_id"][user_index[row]], item_table["item_id"][item_index[row]]
+        file.require(~repeated, f"user {user} rates item {item} a second time; keep one rating a pair")
     item_table["title"] = item_table["title"].astype(object).fillna(item_table["item_id"].astype(str))
     item_table["genres"] = item_table["genres"].astype(object).fillna("")
-    repeated = repeated_pair(user_index, item_index)
-    if repeated is not None:
-        user, item = user_table["user_id"][user_index[repeated]], item_table["item_id"][item_index[repeated]]
-        raise file.error(repeated, f"user {user} rates item {item} a second time; keep one rating a pair")
     return Dataset(
         name=name or ratings.stem,
         users=user_table,

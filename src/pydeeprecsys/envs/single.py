@@ -40,7 +40,7 @@ class MovieLensFairness(gym.Env[NDArray[np.float32], Action]):
         gymnasium.error.ResetNeeded: a step before the first reset or after the end of a session.
     """
 
-    metadata = {"render_modes": ["ansi"]}  # noqa: RUF012 - Gymnasium's own form
+    metadata = {"render_modes": ["ansi"], "render_fps": 1}  # noqa: RUF012 - Gymnasium's own form
     reward_range = (0.0, 1.0)
 
     def __init__(

@@ -50,6 +50,12 @@ def test_actions_of_no_probability_are_never_drawn_while_others_are_left(k: int)
     assert set(drawn.unique().tolist()) == {1, 3}
 
 
+def test_an_impossible_first_action_is_not_drawn_by_the_smallest_random_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "rand", lambda shape, **kwargs: torch.zeros(shape))
+    drawn = sample_top_k(torch.tensor([[-torch.inf, 0.0, 0.0]]), 1, torch.Generator())
+    assert drawn.tolist() == [[1]]
+
+
 def test_draws_from_broken_logits_stay_in_range() -> None:
     drawn = sample_top_k(torch.full((50, 6), torch.nan), 1, torch.Generator().manual_seed(0))
     assert 0 <= drawn.min() <= drawn.max() < 6

@@ -11,6 +11,17 @@ import numpy as np
 from gymnasium.spaces import Discrete, MultiDiscrete
 from numpy.typing import NDArray
 
+from pydeeprecsys.errors import InputError
+
+
+def check_slate_size(k: int, n_actions: int) -> None:
+    """Raise an InputError unless slates of k different ones of n actions can be."""
+    if not 1 <= k <= n_actions:
+        raise InputError(
+            f"a slate of {k} cannot be filled with different actions of {n_actions}; give 1 to {n_actions}"
+        )
+
+
 State = dict[str, Any]
 """What `state_dict` gives: plain numbers, strings, arrays, and dictionaries of them."""
 
@@ -110,7 +121,7 @@ class RandomAgent(ReinforcementLearning):
 
         Raises:
             TypeError: the actions of the space cannot be counted.
-            ValueError: there are fewer than k actions.
+            InputError: there are fewer than k actions.
         """
         if isinstance(self.action_space, Discrete):
             n_actions, first = int(self.action_space.n), int(self.action_space.start)
@@ -118,8 +129,7 @@ class RandomAgent(ReinforcementLearning):
             n_actions, first = int(self.action_space.nvec[0]), 0
         else:
             raise TypeError(f"the actions of {self.action_space} cannot be counted, so there is no slate of them")
-        if k > n_actions:
-            raise ValueError(f"a slate of {k} different actions needs as many; there are {n_actions}")
+        check_slate_size(k, n_actions)
         if k == 1:
             return self.random.integers(first, first + n_actions, size=(len(states), 1))
         # Floyd's sampling (Bentley and Floyd 1987): k draws, however many actions there are to choose from.

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pydeeprecsys.rl.agents.agent import ReinforcementLearning, State
+from pydeeprecsys.rl.agents.agent import ReinforcementLearning, State, check_slate_size
 
 
 class BestRatedAgent(ReinforcementLearning):
@@ -23,6 +23,7 @@ class BestRatedAgent(ReinforcementLearning):
 
     def top_k_actions_for_states(self, states: NDArray[Any], k: int = 1, *, explore: bool = True) -> NDArray[np.int64]:
         """The k best-rated items for each state: (n, k)."""
+        check_slate_size(k, len(self.best_first))
         return np.tile(self.best_first[:k], (len(states), 1))
 
 
@@ -51,10 +52,9 @@ class WinStayAgent(ReinforcementLearning):
         """Stay or shift by the rating in each state: (n, k).
 
         Raises:
-            ValueError: there are fewer than k candidates.
+            InputError: there are fewer than k candidates.
         """
-        if k > len(self.candidates):
-            raise ValueError(f"a slate of {k} needs as many candidates; there are {len(self.candidates)}")
+        check_slate_size(k, len(self.candidates))
         if len(self._positions) != len(states):
             self._positions = np.zeros(len(states), dtype=np.int64)
         rating = states[:, self.rating_index]

@@ -194,8 +194,7 @@ class EpisodeMemory:
     ) -> None:
         """Append one step of every environment: (n, state_size), (n,), (n,), (n,), (n, state_size)."""
         states = states.astype(np.float32, copy=False)
-        # NaN, which differs from itself, is kept: the update that meets it says so.
-        elsewhere = ((states != self._expected) & ~np.isnan(states)).any(axis=1)
+        elsewhere = (states != self._expected).any(axis=1)
         np.copyto(self._lengths, self._complete, where=elsewhere)
         if self._lengths.max() == len(self._states):
             self._grow()

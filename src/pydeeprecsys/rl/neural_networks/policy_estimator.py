@@ -123,7 +123,7 @@ class PolicyEstimator(BaseNetwork):
 
     def learning_state(self) -> dict[str, Any]:
         """Copies of the parameters, of what the optimizer remembers, and of the state of the sampling, as arrays."""
-        return {**super().learning_state(), "generator": self.generator.get_state().numpy().copy()}
+        return {**super().learning_state(), "generator": self.generator.get_state().numpy()}
 
     def load_learning_state(self, state: dict[str, Any]) -> None:
         """Go on from where `learning_state` was taken.

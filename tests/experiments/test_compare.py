@@ -1,0 +1,131 @@
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pydeeprecsys.data.world import World
+from pydeeprecsys.errors import InputError
+from pydeeprecsys.experiments.compare import Comparison, Run, compare, summarize
+from pydeeprecsys.rl.learning_statistics import LearningStatistics
+from pydeeprecsys.rl.manager import Episode
+
+FILES = {"all_metrics.csv", "summary.csv", "learning_curves.png", "learning_curves.pdf"}
+COLUMNS = ["metric", "measurement", "timestep", "episode", "model", "env"]
+
+
+def test_a_comparison_writes_all_that_it_measured(world: World, tmp_path: Path) -> None:
+    seen: list[tuple[str, int, int]] = []
+    comparison = Comparison(world, ["random", "win-stay"], episodes=12, seeds=2, evaluation_episodes=30)
+    summary = compare(comparison, tmp_path, lambda agent, seed, number, episode: seen.append((agent, seed, number)))
+
+    assert {path.name for path in tmp_path.iterdir()} == FILES
+    assert seen == [(a, s, n) for s in (0, 1) for a in ("random", "win-stay") for n in range(12)]
+    metrics = pd.read_csv(tmp_path / "all_metrics.csv")
+    assert list(metrics.columns) == [*COLUMNS, "seed"]
+    returns = metrics[metrics["metric"] == "episode_rewards"]
+    assert len(returns) == 2 * 2 * 12
+    assert set(returns["model"]) == {"random", "win-stay"}
+    assert (tmp_path / "learning_curves.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "learning_curves.pdf").read_bytes().startswith(b"%PDF")
+
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "summary.csv"), summary, check_exact=False)
+    rows = summary.set_index("agent")
+    assert list(rows.index)[0] == "oracle"
+    assert rows.loc["win-stay", "mean_return"] > rows.loc["random", "mean_return"]
+    assert rows.loc["oracle", "share_of_oracle"] == 1
+    assert math.isnan(rows.loc["oracle", "training_return"])
+    last = returns[(returns["model"] == "random")].groupby("seed")["measurement"].apply(lambda r: r.astype(float).mean())
+    assert rows.loc["random", "training_return"] == pytest.approx(last.mean())
+    assert (rows.loc[["random", "win-stay"], "steps_per_second"] > 0).all()
+
+
+def test_the_same_comparison_gives_the_same_numbers(world: World, tmp_path: Path) -> None:
+    comparison = Comparison(world, ["reinforce"], episodes=8, seeds=2, n_envs=4, evaluation_episodes=8)
+    timeless = [compare(comparison, tmp_path / str(i)).drop(columns="steps_per_second") for i in range(2)]
+    pd.testing.assert_frame_equal(timeless[0], timeless[1], check_exact=True)
+    texts = [(tmp_path / str(i) / "all_metrics.csv").read_bytes() for i in range(2)]
+    assert texts[0] == texts[1]
+
+
+def test_seeds_see_other_users_and_judges_the_same(world: World, tmp_path: Path) -> None:
+    one = compare(Comparison(world, ["best-rated"], episodes=5, seeds=1, evaluation_episodes=20), tmp_path / "a")
+    two = compare(Comparison(world, ["best-rated", "random"], episodes=9, seeds=1, evaluation_episodes=20), tmp_path / "b")
+    # What else is compared, and how long anything trained, does not change who judges.
+    assert one.set_index("agent").loc["best-rated", "mean_return"] == two.set_index("agent").loc["best-rated", "mean_return"]
+    assert one["low"].isna().all()
+    compare(Comparison(world, ["best-rated"], episodes=5, seeds=2, n_envs=3, evaluation_episodes=1), tmp_path / "c")
+    metrics = pd.read_csv(tmp_path / "c" / "all_metrics.csv")
+    returns = metrics[metrics["metric"] == "episode_rewards"].groupby("seed")["measurement"].apply(list)
+    # Streams 0, 1, 2 and 3, 4, 5: with streams 0, 1, 2 and 1, 2, 3 the seeds would share two of three users.
+    assert len(set(returns[0][:3]) & set(returns[1][:3])) <= 1
+
+
+def test_options_reach_world_and_agents(world: World, tmp_path: Path) -> None:
+    calm = Comparison(
+        world, ["win-stay"], 4, 1, world_options={"lambda_non_violent": 1.0}, agent_options={"win-stay": {"candidates": 1}}
+    )
+    fixed = Comparison(world, ["best-rated"], 4, 1, world_options={"lambda_non_violent": 1.0})
+    a, b = (compare(c, tmp_path / str(i)).set_index("agent") for i, c in enumerate((calm, fixed)))
+    assert a.loc["win-stay", "mean_return"] == b.loc["best-rated", "mean_return"]
+    # At lambda 1 the reward is calm alone, and the oracle shows the least violent item.
+    assert a.loc["oracle", "mean_return"] == pytest.approx(50 * (1 - world.violence.min()))
+    assert b.loc["best-rated", "mean_return"] == pytest.approx(50 * (1 - b.loc["best-rated", "violence"]))
+
+
+def test_an_interrupted_comparison_leaves_what_was_done(world: World, tmp_path: Path) -> None:
+    def stop(agent: str, seed: int, number: int, episode: Any) -> None:
+        if (agent, seed, number) == ("win-stay", 1, 3):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        compare(Comparison(world, ["random", "win-stay"], episodes=6, seeds=3, evaluation_episodes=5), tmp_path, stop)
+    assert {path.name for path in tmp_path.iterdir()} == FILES
+    metrics = pd.read_csv(tmp_path / "all_metrics.csv")
+    done = metrics[metrics["metric"] == "episode_rewards"].groupby(["seed", "model"]).size()
+    assert done.to_dict() == {(0, "random"): 6, (0, "win-stay"): 6, (1, "random"): 6, (1, "win-stay"): 4}
+    assert pd.read_csv(tmp_path / "summary.csv").set_index("agent")["seeds"].to_dict() == {
+        "oracle": 1,
+        "random": 2,
+        "win-stay": 1,
+    }
+
+
+def _run(agent: str, seed: int, returns: list[float]) -> Run:
+    episodes = [Episode([r / 2, r / 2], {"violence": r / 100}) for r in returns]
+    return Run(agent, seed, LearningStatistics(agent), 1.0, episodes)
+
+
+def test_summary_by_hand() -> None:
+    runs = [_run("a", 0, [30, 34]), _run("a", 1, [36, 36]), _run("a", 2, [40, 40]), _run("oracle", 0, [48, 52])]
+    summary = summarize(runs)
+    assert summary["agent"].tolist() == ["oracle", "a"]
+    a = summary.set_index("agent").loc["a"]
+    # Means of the seeds 32, 36, 40: mean 36, standard error 4 / sqrt(3), t(0.975, 2 degrees) = 4.302653.
+    assert a["mean_return"] == pytest.approx(36)
+    assert a["high"] - 36 == pytest.approx(4.302653 * 4 / np.sqrt(3), rel=1e-6)
+    assert 36 - a["low"] == pytest.approx(a["high"] - 36)
+    assert a["share_of_oracle"] == pytest.approx(36 / 50)
+    assert a["violence"] == pytest.approx(0.36)
+    assert a["seeds"] == 3
+    assert math.isnan(summary.set_index("agent").loc["oracle", "low"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"agents": []}, "each once"),
+        ({"agents": ["random", "random"]}, "each once"),
+        ({"agents": ["randm"]}, "did you mean 'random'"),
+        ({"agent_options": {"dqm": {}}}, "no agent 'dqm'"),
+        ({"episodes": 0}, "episodes is 0"),
+        ({"seeds": 0}, "seeds is 0"),
+        ({"n_envs": -1}, "n_envs is -1"),
+        ({"evaluation_episodes": 0}, "evaluation_episodes is 0"),
+    ],
+)
+def test_comparisons_that_cannot_be(world: World, changes: dict[str, Any], match: str) -> None:
+    with pytest.raises(InputError, match=match):
+        Comparison(**({"world": world, "agents": ["random"]} | changes))

@@ -1,0 +1,247 @@
+import math
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+from pydeeprecsys.data.world import World
+from pydeeprecsys.errors import InputError
+from pydeeprecsys.rl.agents.agent import RandomAgent, ReinforcementLearning
+from pydeeprecsys.rl.agents.baselines import WinStayAgent
+from pydeeprecsys.rl.agents.reinforce import ReinforceAgent
+from pydeeprecsys.rl.learning_statistics import LearningStatistics
+from pydeeprecsys.rl.manager import (
+    CartpoleManager,
+    EpisodeOutput,
+    HighwayManager,
+    LunarLanderManager,
+    Manager,
+    MovieLensFairnessManager,
+)
+
+
+class Spy(RandomAgent):
+    """Acts at random and keeps what it is given to learn from."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.stored: list[tuple[Any, ...]] = []
+        self.slates: list[Any] = []
+
+    def top_k_actions_for_states(self, states: Any, k: int = 1, *, explore: bool = True) -> Any:
+        self.slates.append(super().top_k_actions_for_states(states, k, explore=explore))
+        return self.slates[-1]
+
+    def store_experiences(self, *experience: Any) -> None:
+        self.stored.append(experience)
+
+
+class Corridor(gym.Env[Any, Any]):
+    """Pays 1 a step and never ends by itself."""
+
+    observation_space = gym.spaces.Box(0, 1, (1,), np.float32)
+    action_space = gym.spaces.Discrete(2)
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+        super().reset(seed=seed)
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        return np.ones(1, np.float32), 1.0, False, False, {}
+
+
+def test_takes_exactly_one_of_name_and_environment() -> None:
+    with pytest.raises(ValueError, match="exactly one"):
+        Manager()
+    with pytest.raises(ValueError, match="exactly one"):
+        Manager("CartPole-v1", env=Corridor())
+    with pytest.raises(InputError, match="n_envs"):
+        Manager(env=Corridor(), n_envs=2)
+
+
+def test_reads_limit_and_threshold_from_the_environment(world: World) -> None:
+    cartpole = CartpoleManager()
+    assert (cartpole.max_episode_steps, cartpole.reward_threshold) == (500, 475)
+    movielens = MovieLensFairnessManager(slate_size=3, dataset=world)
+    assert (movielens.max_episode_steps, movielens.reward_threshold) == (17, math.inf)
+    assert Manager(env=Corridor(), max_episode_steps=7).max_episode_steps == 7
+
+
+def test_overview_names_the_spaces(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    MovieLensFairnessManager(dataset=world).print_overview()
+    shown = capsys.readouterr().out
+    for fact in ("threshold: inf", "range: (0.0, 1.0)", "steps: 50", f"Discrete({world.n_items})", "(25,)"):
+        assert fact in shown
+
+
+@pytest.mark.parametrize("n_envs", [1, 4])
+def test_training_records_each_episode_once(world: World, n_envs: int) -> None:
+    manager = MovieLensFairnessManager(seed=0, n_envs=n_envs, dataset=world)
+    statistics = LearningStatistics("random")
+    manager.train(RandomAgent(manager.env.action_space), statistics, max_episodes=110, should_print=False)
+    returns, moving = statistics.episode_rewards, statistics.moving_rewards
+    steps = statistics.get_metrics("timestep_rewards")
+    assert returns is not None
+    assert moving is not None
+    assert steps is not None
+    assert len(returns) == len(moving) == len(steps) == 110
+    assert all(len(rewards) == 50 for rewards in steps)
+    np.testing.assert_allclose(returns, [sum(rewards) for rewards in steps], rtol=1e-12)
+    np.testing.assert_allclose(moving, [returns[max(0, i - 99) : i + 1].mean() for i in range(110)], rtol=1e-12)
+    for measure in ("violence", "dcg", "ndcg"):
+        means = statistics.get_metrics(measure)
+        assert means is not None
+        assert len(means) == 110
+    ndcg = statistics.get_metrics("ndcg")
+    assert ndcg is not None
+    # With slates of one, NDCG is rating / 5, which is the reward.
+    np.testing.assert_allclose(ndcg * 50, returns, rtol=1e-12)
+
+
+def test_a_slate_is_learned_by_the_item_the_user_chose(world: World) -> None:
+    manager = MovieLensFairnessManager(seed=0, slate_size=4, dataset=world)
+    agent = Spy(manager.env.action_space)
+    manager.train(agent, max_episodes=2, should_print=False)
+    assert len(agent.stored) == 26
+    for slate, (_, actions, rewards, terminated, truncated, new_states) in zip(agent.slates, agent.stored, strict=True):
+        assert actions.shape == rewards.shape == terminated.shape == truncated.shape == (1,)
+        assert actions[0] in slate[0]
+        # The observation tells of the chosen item: its genres must be those of the action that is learned.
+        np.testing.assert_array_equal(new_states[0, 4:23], world.genres[actions[0]])
+    assert [bool(stored[3][0]) for stored in agent.stored] == ([False] * 12 + [True]) * 2
+    assert not any(stored[4][0] for stored in agent.stored)
+
+
+def test_the_last_observation_of_an_episode_is_its_own(world: World) -> None:
+    manager = MovieLensFairnessManager(seed=0, n_envs=2, session_length=3, dataset=world)
+    agent = Spy(manager.env.action_space)
+    manager.train(agent, max_episodes=4, should_print=False)
+    for now, following in zip(agent.stored, agent.stored[1:], strict=False):
+        assert (now[5][:, 4:] != 0).any(axis=1).all()
+        if now[3].all():
+            assert (following[0][:, 4:] == 0).all()
+        else:
+            np.testing.assert_array_equal(now[5], following[0])
+
+
+def test_a_limit_truncates_and_does_not_terminate() -> None:
+    manager = Manager(env=Corridor(), max_episode_steps=5)
+    agent = Spy(manager.env.action_space)
+    statistics = LearningStatistics()
+    manager.train(agent, statistics, max_episodes=2, should_print=False)
+    assert statistics.episode_rewards is not None
+    assert statistics.episode_rewards.tolist() == [5, 5]
+    assert [bool(stored[4][0]) for stored in agent.stored] == ([False] * 4 + [True]) * 2
+    assert not any(stored[3][0] for stored in agent.stored)
+
+
+def test_training_stops_at_the_threshold(capsys: pytest.CaptureFixture[str]) -> None:
+    manager = Manager(env=Corridor(), max_episode_steps=5, reward_threshold=5)
+    statistics = LearningStatistics()
+    manager.train(RandomAgent(manager.env.action_space), statistics, max_episodes=50)
+    assert statistics.episode_rewards is not None
+    assert len(statistics.episode_rewards) == 1
+    shown = capsys.readouterr().out
+    assert "Mean Rewards 5.00" in shown
+    assert "threshold reached" in shown
+    assert shown.count("\n") == 1
+
+
+@pytest.mark.parametrize("n_envs", [1, 3])
+def test_the_same_seed_gives_the_same_curve_to_the_bit(world: World, n_envs: int) -> None:
+    def curve(seed: int) -> list[float]:
+        manager = MovieLensFairnessManager(seed=seed, n_envs=n_envs, dataset=world)
+        statistics = LearningStatistics()
+        agent = ReinforceAgent(world.n_items, 25, random_state=seed)
+        manager.train(agent, statistics, max_episodes=12, should_print=False)
+        assert statistics.episode_rewards is not None
+        return statistics.episode_rewards.tolist()
+
+    assert curve(0) == curve(0)
+    assert curve(0) != curve(1)
+
+
+def test_setup_reproducibility_seeds_the_next_reset(world: World) -> None:
+    manager = MovieLensFairnessManager(dataset=world)
+    runs = []
+    for _ in range(2):
+        generator = manager.setup_reproducibility(0)
+        runs.append((generator.random(), manager.execute_episodes(RandomAgent(manager.env.action_space), 3)))
+    assert runs[0] == runs[1]
+    assert manager.execute_episodes(RandomAgent(manager.env.action_space), 3) != runs[0][1]
+
+
+@pytest.mark.parametrize("n_envs", [1, 3])
+def test_evaluation_leaves_the_agent_as_it_was(world: World, n_envs: int) -> None:
+    manager = MovieLensFairnessManager(seed=0, n_envs=n_envs, dataset=world)
+    agents: list[ReinforcementLearning] = [
+        ReinforceAgent(world.n_items, 25, random_state=0),
+        WinStayAgent(world.mean_ratings),
+        RandomAgent(manager.env.action_space),
+    ]
+    for agent in agents:
+        manager.train(agent, max_episodes=4, should_print=False)
+        before = repr(agent.state_dict())
+        outputs = manager.execute_episodes(agent, 5)
+        assert repr(agent.state_dict()) == before
+        assert len(outputs) == 5
+        assert all(isinstance(output, EpisodeOutput) and output.timesteps == 50 for output in outputs)
+        assert all(10 <= output.reward_sum <= 50 for output in outputs)
+
+
+def test_evaluation_shows_slates_renders_and_prints(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    manager = MovieLensFairnessManager(seed=0, slate_size=10, dataset=world)
+    agent = Spy(manager.env.action_space)
+    outputs = manager.execute_episodes(agent, 1, should_render=True, should_print=True)
+    assert outputs[0].timesteps == 5
+    assert all(slate.shape == (1, 10) for slate in agent.slates)
+    assert agent.stored == []
+    shown = capsys.readouterr().out
+    assert shown.count("stars, violence") == 40  # four of the five slates are on screen before the next is shown
+    assert "t=5" in shown
+    many = MovieLensFairnessManager(n_envs=2, dataset=world)
+    with pytest.raises(InputError, match="n_envs=1"):
+        many.execute_episodes(RandomAgent(many.env.action_space), should_render=True)
+
+
+def test_hyperparameter_search_tries_all_combinations_with_fresh_agents(world: World) -> None:
+    manager = MovieLensFairnessManager(dataset=world)
+    made: list[dict[str, Any]] = []
+
+    def agent(**options: Any) -> ReinforcementLearning:
+        made.append(options)
+        return ReinforceAgent(world.n_items, 25, **options)
+
+    def seeded(learning_rate: float, discount_factor: float, random_state: int) -> ReinforcementLearning:
+        return agent(learning_rate=learning_rate, discount_factor=discount_factor, random_state=random_state)
+
+    params = {"learning_rate": [0.01, 0.001], "discount_factor": [0.5, 0.9]}
+    results = manager.hyperparameter_search(seeded, params, {}, episodes=2, runs_per_combination=2, verbose=False)
+    assert list(results) == [
+        f"learning_rate={rate}, discount_factor={discount}" for rate in (0.01, 0.001) for discount in (0.5, 0.9)
+    ]
+    assert all(len(returns) == 2 for returns in results.values())
+    assert len(made) == 8
+    assert [options["random_state"] for options in made] == [0, 1] * 4
+    assert results == manager.hyperparameter_search(seeded, params, {}, 2, 2, verbose=False)
+
+
+@pytest.mark.parametrize(
+    "make", [CartpoleManager, LunarLanderManager, HighwayManager, lambda seed: CartpoleManager(seed, n_envs=3)]
+)
+def test_other_environments_run(make: Any) -> None:
+    def play() -> list[EpisodeOutput]:
+        manager = make(seed=0)
+        agent = RandomAgent(manager.env.action_space)
+        manager.train(agent, max_episodes=2, should_print=False)
+        return manager.execute_episodes(agent, 2)
+
+    outputs = play()
+    assert len(outputs) == 2
+    assert all(1 <= output.timesteps <= 1000 for output in outputs)
+    assert outputs == play()
+
+
+def test_the_highway_holds_as_many_vehicles_as_asked_for() -> None:
+    assert HighwayManager(seed=0, vehicles=5).env.unwrapped.config["vehicles_count"] == 5
