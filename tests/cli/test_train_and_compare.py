@@ -136,13 +136,13 @@ def test_ctrl_c_leaves_readable_files(saved: str, tmp_path: Path) -> None:
         env=os.environ | {"COLUMNS": "200"},
     )
     deadline = time.monotonic() + 120
-    while not (tmp_path / "out" / "learning_curves.pdf").exists():
+    while not (tmp_path / "out" / "summary.csv").exists():
         assert time.monotonic() < deadline
         assert process.poll() is None, process.communicate()
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 130, err
     assert "Traceback" not in err
     assert "stopped; what was done is in out" in out
     assert not [path for path in (tmp_path / "out").iterdir() if path.name.startswith(".")]

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from pydeeprecsys.data import download
-from pydeeprecsys.data.download import GENOME, RELEASES, Release, data_home, fetch, fetched, locate
+from pydeeprecsys.data.download import data_home, fetch, fetched, locate
 from pydeeprecsys.data.movielens import read_movielens
+from pydeeprecsys.data.releases import GENOME, RELEASES, Release
 from pydeeprecsys.errors import InputError
 
 MakeZip = Callable[..., Path]
@@ -130,10 +131,19 @@ def test_download(server: Server, tiny: Path, home: Path) -> None:
     assert server.asked == ["first/tiny.zip"]
 
 
-def test_progress_bar_runs(server: Server, tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_progress_bar_is_for_terminals(
+    server: Server, tiny: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     server.offer("first/tiny.zip", tiny.read_bytes())
-    fetch("tiny", progress=True)
-    assert capsys.readouterr().out == ""
+    fetch("tiny")
+    assert capsys.readouterr() == ("", "")
+    locate("tiny").unlink()
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    fetch("tiny")
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "tiny.zip" in err
+    assert "bytes" in err
 
 
 @pytest.mark.parametrize("bad", ["wrong checksum", "404 Not Found", "the connection was cut"])
@@ -238,7 +248,7 @@ def test_bad_files_are_refused(tiny: Path, make_zip: MakeZip, tmp_path: Path, ho
     ):
         with pytest.raises(InputError, match=message) as caught:
             fetch("tiny", source=source)
-        assert ".part" not in str(caught.value)
+        assert str(home) not in str(caught.value)
         # What was there before is still there, and nothing else.
         assert left_behind(home) == ["tiny.zip"]
         assert locate("tiny").read_bytes() == tiny.read_bytes()
@@ -248,12 +258,12 @@ def test_bad_files_are_refused(tiny: Path, make_zip: MakeZip, tmp_path: Path, ho
 def test_full_disk(server: Server, tiny: Path, home: Path, monkeypatch: pytest.MonkeyPatch, downloading: bool) -> None:
     server.offer("first/tiny.zip", tiny.read_bytes())
 
-    def fill_up(*arguments: Any, **options: Any) -> None:
-        (home / arguments[1]).write_bytes(b"half")
+    def fill_up(source: object, part: Path, *more: Any) -> None:
+        part.write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(shutil, "copyfile", fill_up)
-    monkeypatch.setattr(download.pooch.HTTPDownloader, "__call__", lambda self, *arguments: fill_up(*arguments))
+    monkeypatch.setattr(download, "_transfer", fill_up)
     with pytest.raises(InputError, match=r"the disk is full; tiny needs about 0\.1 MB there"):
         fetch("tiny", source=None if downloading else tiny, progress=False)
     assert left_behind(home) == []
@@ -266,10 +276,10 @@ def test_home_that_cannot_be_made(tiny: Path, home: Path) -> None:
 
 
 def test_an_interrupt_leaves_nothing(tiny: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(*arguments: Any) -> None:
+    def interrupt(*arguments: Any, **options: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(download, "_is_published", interrupt)
+    monkeypatch.setattr(download, "_verify", interrupt)
     with pytest.raises(KeyboardInterrupt):
         fetch("tiny", source=tiny)
     assert left_behind(home) == []
@@ -277,7 +287,9 @@ def test_an_interrupt_leaves_nothing(tiny: Path, home: Path, monkeypatch: pytest
 
 def test_unknown_and_absent_names() -> None:
     for use in (fetch, locate):
-        with pytest.raises(InputError, match=r"no data set 'ml1m'; did you mean 'ml-1m'\? Known: ml-100k, "):
+        with pytest.raises(
+            InputError, match=r"no data set 'ml1m' to fetch; there are: ml-100k, .*; did you mean 'ml-1m'\?"
+        ):
             use("ml1m")
     with pytest.raises(InputError, match="get it with 'pydeeprecsys data fetch ml-1m'"):
         locate("ml-1m")

@@ -109,7 +109,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     (
         "user_id,item_id,rating\n1,1,5\n\n2,2,8\n",
         {},
-        "line 4: rating should be in 0.5..5 (name another scale with `scale`), found '8.0'",
+        "line 4: rating should be in 0.5..5 (say which scale they are on, as in 'ratings.csv?scale=1,10'), found '8.0'",
     ),
     ("user_id,item_id,rating\n1,1,5\n2,2,11\n", {"scale": (1, 10)}, "line 3: rating should be in 1..10, found '11.0'"),
     ("user_id,item_id,rating\n1,1,5\n2,2,inf\n", {}, "line 3: rating should be in 0.5..5"),
@@ -161,11 +161,11 @@ def test_bad_tables(write: Write, ratings: str, given: dict[str, Any], message: 
 
 
 def test_bad_files(write: Write, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"none\.csv: there is no such file"):
+    with pytest.raises(InputError, match=r"none\.csv: it cannot be read \(No such file or directory\)"):
         read_tables(tmp_path / "none.csv")
     with pytest.raises(InputError, match=r"cannot be read \(Is a directory\)"):
         read_tables(tmp_path)
-    with pytest.raises(InputError, match="neither Parquet nor CSV in UTF-8"):
+    with pytest.raises(InputError, match=r"cannot be read as CSV in UTF-8 \("):
         read_tables(write("user_id,item_id,rating\n1,é,5\n".encode("latin-1")))
 
 
@@ -176,7 +176,7 @@ def test_bad_parquet(write: Write, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"row 3: rating should be in 0\.5\.\.5"):
         read_tables(path)
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(InputError, match="not a whole Parquet file"):
+    with pytest.raises(InputError, match=r"cannot be read as Parquet \("):
         read_tables(path)
     frame.assign(rating=[1.0, np.nan, 2.0]).to_parquet(path)
     with pytest.raises(InputError, match="row 2: rating is missing"):

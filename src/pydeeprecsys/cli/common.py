@@ -23,7 +23,8 @@ WORLD_OPTIONS: list[click.Parameter] = [
         default=SYNTHETIC,
         show_default=True,
         help="'synthetic', the name of a fetched data set (see 'pydeeprecsys data list'), or a path to ratings: "
-        "a MovieLens zip or folder, a CSV or Parquet file.",
+        "a MovieLens zip or folder, a CSV or Parquet file; what its columns are called and the like may follow it, "
+        "in quotes, as in 'ratings.csv?user_column=who&scale=1,10&items=movies.csv' (items beside the ratings).",
     ),
     click.Option(["--episodes"], type=click.IntRange(1), default=300, show_default=True, help="Sessions to train for."),
     click.Option(["--n-envs"], type=click.IntRange(1), default=1, show_default=True, help="Users simulated at once."),
@@ -94,8 +95,8 @@ def open_world_with_progress(dataset: str) -> World:
         world = open_world(dataset, lambda done, total: progress.update(task, completed=done, total=total))
     what = "generated data of MovieLens 1M's shape; 'pydeeprecsys data list' names real ones"
     screen.print(
-        f"data set {world.name}: {world.n_users:,} users, {world.n_items:,} items, {world.record['ratings']:,} ratings, "
-        f"held-out RMSE {world.record['held_out_rmse']:.3f}" + (f" ({what})" if dataset == SYNTHETIC else ""),
+        f"data set {world.name}: {world.n_users:,} users, {world.n_items:,} items, "
+        f"{world.record['ratings']:,} ratings, held-out RMSE {world.record['held_out_rmse']:.3f}" + (f" ({what})" if dataset == SYNTHETIC else ""),
         soft_wrap=True,
     )
     return world

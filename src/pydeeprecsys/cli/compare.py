@@ -110,14 +110,14 @@ def _agent_options(settings: tuple[str, ...]) -> dict[str, dict[str, Any]]:
 
 
 def _table(summary: pd.DataFrame) -> Table:
-    table = Table(box=SIMPLE_HEAD, caption="judged after training, without exploration, with the same users for all")
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=0, title="after training, without exploration, same users")
     for heading in ("agent", "return", "95 % interval", "of oracle", "in training", "violence", "steps/s"):
         table.add_column(heading, justify="left" if heading == "agent" else "right", no_wrap=True)
     for row in summary.to_dict("records"):
         table.add_row(
             row["agent"],
             f"{row['mean_return']:.2f}",
-            "one seed only" if pd.isna(row["low"]) else f"{row['low']:.2f} to {row['high']:.2f}",
+            "one seed" if pd.isna(row["low"]) else f"{row['low']:.2f}..{row['high']:.2f}",
             f"{row['share_of_oracle']:.1%}",
             "-" if pd.isna(row["training_return"]) else f"{row['training_return']:.2f}",
             f"{row['violence']:.3f}",

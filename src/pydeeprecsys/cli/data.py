@@ -9,10 +9,12 @@ import numpy as np
 from rich.table import Table
 
 from pydeeprecsys.cli import SuggestingGroup
-from pydeeprecsys.cli.common import screen
+from pydeeprecsys.cli.common import progress_bars, screen
 from pydeeprecsys.data.dataset import GENRES
-from pydeeprecsys.data.download import RELEASES, data_home, fetch, fetched
+from pydeeprecsys.data.download import data_home, fetch, fetched
 from pydeeprecsys.data.library import SYNTHETIC, read_dataset
+from pydeeprecsys.data.releases import RELEASES
+from pydeeprecsys.errors import InputError
 
 
 @click.group("data", cls=SuggestingGroup)
@@ -48,6 +50,8 @@ def fetch_release(name: str, source: Path | None) -> None:
 
     MovieLens data is for research; GroupLens' licence (in each README) does not allow to pass it on.
     """
+    if name == SYNTHETIC:
+        raise InputError(f"{SYNTHETIC!r} needs no fetching: it is generated when it is used; give it as --dataset")
     for got in fetch(name, source=source):
         origin = f" from {got.origin}" if got.origin else ""
         screen.print(f"{got.name}{origin}: {got.verified}; now at {got.path}", soft_wrap=True)
@@ -56,8 +60,10 @@ def fetch_release(name: str, source: Path | None) -> None:
 @command.command("describe")
 @click.argument("name")
 def describe(name: str) -> None:
-    """Describe the data set NAME: a name from 'pydeeprecsys data list', or a path to ratings."""
-    dataset = read_dataset(name)
+    """Describe the data set NAME: a name from 'pydeeprecsys data list', or a path as --dataset of the other verbs."""
+    with progress_bars() as progress:
+        progress.add_task(f"reading {name}", total=None)
+        dataset = read_dataset(name)
     users, items, ratings = len(dataset.users), len(dataset.items), len(dataset.ratings)
     low, high = dataset.scale
     by_user = np.bincount(dataset.user_index, minlength=users)

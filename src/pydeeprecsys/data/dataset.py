@@ -114,7 +114,7 @@ class Dataset:
 
     @cached_property
     def genres(self) -> NDArray[np.bool_]:
-        """(items, 19) which genres each item has, in the order of `GENRES`; an unknown or absent one counts as Other."""
+        """(items, 19) which genres each item has, in the order of `GENRES`; an unknown one or none is Other."""
         flags = np.zeros((len(self.items), len(GENRES)), dtype=np.bool_)
         for row, names in enumerate(self.items["genres"].fillna("")):
             for name in names.split("|"):

@@ -10,6 +10,7 @@ import csv
 import difflib
 import itertools
 import lzma
+import textwrap
 import zipfile
 import zlib
 from collections import deque
@@ -40,7 +41,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """For the end of an error about an unknown name: the known ones and, where one is near, which."""
     known = list(known)
     near = difflib.get_close_matches(name, known, n=1)
-    return f"there are: {', '.join(known)}" + (f"; did you mean {near[0]!r}?" if near else "")
+    listed = textwrap.shorten(", ".join(known), 400, placeholder=" …")
+    return f"there are: {listed}" + (f"; did you mean {near[0]!r}?" if near else "")
 
 
 def _whole_number(text: str) -> int:

@@ -90,7 +90,7 @@ def fetch(
     Args:
         name: one of `RELEASES`.
         source: a zip downloaded by hand, to copy instead; a `tag-genome.zip` beside it is taken too.
-        progress: whether to show a progress bar on standard error.
+        progress: whether to show a progress bar on standard error, where that is a terminal.
         urls: addresses to try instead of $PYDEEPRECSYS_MIRROR/`name`.zip and those of the release.
 
     Returns:
@@ -103,7 +103,8 @@ def fetch(
     release = _release(name)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     console = Console(stderr=True)
-    with Progress(*columns, TimeRemainingColumn(), console=console, disable=not progress, transient=True) as bars:
+    hidden = not (progress and console.is_terminal)
+    with Progress(*columns, TimeRemainingColumn(), console=console, disable=hidden, transient=True) as bars:
         if source is not None:
             got = [_take(release, source, bars)]
         elif _path(name).is_file():

@@ -14,7 +14,7 @@ from pydeeprecsys.data.dataset import Dataset
 from pydeeprecsys.data.delimited import did_you_mean
 from pydeeprecsys.data.download import data_home, locate
 from pydeeprecsys.data.factorization import FactorizationSettings
-from pydeeprecsys.data.movielens import read_movielens
+from pydeeprecsys.data.movielens import FILE_NAMES, read_movielens
 from pydeeprecsys.data.releases import GENOME, RELEASES
 from pydeeprecsys.data.synthetic import synthetic_dataset
 from pydeeprecsys.data.tables import read_tables
@@ -142,8 +142,8 @@ def _kept_path(source: str | Path) -> Path:
 
 
 def _add_files(digest: hashlib._Hash, path: Path) -> None:
-    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
-    for file in files:
+    inside = (file for pattern in ("*", "*/*") for file in path.glob(pattern) if file.name in FILE_NAMES)
+    for file in sorted(inside) if path.is_dir() else [path]:
         digest.update(file.name.encode())
         with file.open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())

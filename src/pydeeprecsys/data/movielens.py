@@ -126,6 +126,11 @@ GENOME_LAYOUTS = (
     ),
 )
 
+FILE_NAMES = frozenset(
+    file.name for layout in (*LAYOUTS, *GENOME_LAYOUTS) for file in vars(layout).values() if isinstance(file, File)
+)
+"""All that is read of a release's folder, and of the folders in it."""
+
 _L = TypeVar("_L", Layout, GenomeLayout)
 
 

@@ -49,7 +49,7 @@ def synthetic_dataset(
     Args:
         n_users: at least 2.
         n_items: at least 2.
-        n_ratings: about how many ratings, at most half of all pairs; rounding to whole numbers a user moves it a little.
+        n_ratings: about how many ratings, at most half of all pairs; whole numbers a user make it differ a little.
         seed: the same seed gives the same data set.
         name: of the data set.
 

@@ -79,11 +79,13 @@ class _File:
                 raise InputError(f"{self.path}: it is empty")
             present = self._present(wanted, names)
             table = self._read_parquet(present) if self.is_parquet else self._read_csv(present)
-        except (UnicodeDecodeError, csv.Error, pa.ArrowInvalid) as error:
+        except (UnicodeDecodeError, csv.Error, pa.ArrowException) as error:
             kind = "Parquet" if self.is_parquet else "CSV in UTF-8"
             raise InputError(f"{self.path}: it cannot be read as {kind} ({str(error).splitlines()[0]})") from error
         except OSError as error:
-            raise InputError(f"{self.path}: it cannot be read ({error.strerror or error})") from error
+            raise InputError(
+                f"{self.path}: it cannot be read ({error.strerror or str(error).splitlines()[0]})"
+            ) from error
         if table.num_rows == 0:
             raise InputError(f"{self.path}: it has no rows")
         return {key: table[column.name] for key, column in present.items()}

@@ -36,8 +36,8 @@ class World:
         item_ids: (items,) likewise.
         titles: (items,) of the items.
         rating_counts: (items,) how often each item was rated in the data set.
-        record: where it comes from: factorization settings, `held_out_rmse`, checksum of the data set, numbers of users,
-            items and ratings, share of items without a measured violence.
+        record: where it comes from: factorization settings, `held_out_rmse`, checksum of the data set, numbers of
+            users, items and ratings, share of items without a measured violence.
     """
 
     name: str

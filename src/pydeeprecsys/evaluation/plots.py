@@ -14,7 +14,7 @@ from pydeeprecsys.files import whole_file
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_POINTS = 300  # on a curve: more are not seen, and every point's interval takes time
+_POINTS = 150  # on a curve: more are not seen, and every point's interval takes time
 _DASHES = ["", (4, 1.5), (1, 1), (3, 1, 1.5, 1), (5, 1, 1, 1, 1, 1)]  # told apart without colour too
 
 
@@ -41,6 +41,7 @@ def learning_curves(metrics: pd.DataFrame, reference: tuple[str, float] | None =
             style="model",
             dashes=[_DASHES[i % len(_DASHES)] for i in range(curves["model"].nunique())],
             errorbar=("ci", 95),
+            n_boot=200,
             seed=0,
             ax=axes,
         )

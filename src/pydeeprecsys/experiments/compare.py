@@ -107,7 +107,9 @@ def compare(
                 _write(runs, out)
     except KeyboardInterrupt:
         _write(runs, out)
+        _draw(runs, out)
         raise
+    _draw(runs, out)
     return summarize(runs)
 
 
@@ -174,13 +176,18 @@ def summarize(runs: Sequence[Run]) -> pd.DataFrame:
     return summary
 
 
+def _metrics(runs: Sequence[Run]) -> pd.DataFrame:
+    return pd.concat([run.statistics.to_frame().assign(seed=run.seed) for run in runs], ignore_index=True)
+
+
 def _write(runs: Sequence[Run], out: Path) -> None:
-    metrics = pd.concat([run.statistics.to_frame().assign(seed=run.seed) for run in runs], ignore_index=True)
-    with whole_file(out / "all_metrics.csv") as path:
-        metrics.to_csv(path, index=False)
-    summary = summarize(runs)
-    with whole_file(out / "summary.csv") as path:
-        summary.to_csv(path, index=False)
+    for name, table in (("all_metrics.csv", _metrics(runs)), ("summary.csv", summarize(runs))):
+        with whole_file(out / name) as path:
+            table.to_csv(path, index=False)
+
+
+def _draw(runs: Sequence[Run], out: Path) -> None:
+    metrics, summary = _metrics(runs), summarize(runs)
     if (metrics["metric"] == "moving_rewards").any():
         oracle = summary.loc[summary["agent"] == ORACLE, "mean_return"]
         save_figure(

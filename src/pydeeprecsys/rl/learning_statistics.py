@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from pydeeprecsys.errors import InputError
+from pydeeprecsys.files import whole_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -124,14 +124,8 @@ class LearningStatistics:
 
     def save_csv(self, path: str | os.PathLike[str]) -> None:
         """Write `to_frame` as CSV; the file appears whole or not at all."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            self.to_frame().to_csv(partial, index=False)
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with whole_file(path) as temporary:
+            self.to_frame().to_csv(temporary, index=False)
 
     def plot_rewards(self) -> Figure:
         """Draw the return of each episode and its moving average."""

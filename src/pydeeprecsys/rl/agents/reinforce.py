@@ -113,7 +113,7 @@ class ReinforceAgent(ReinforcementLearning):
             new_states: (n, ...) what was observed next.
 
         Raises:
-            FloatingPointError: where a reward, or the loss of an update, is NaN or infinite; the policy stays as it was.
+            FloatingPointError: where a reward or the loss of an update is NaN or infinite; the policy stays as it was.
         """
         if not np.isfinite(rewards).all():
             raise FloatingPointError(f"rewards must be finite numbers, one is {rewards[~np.isfinite(rewards)][0]}")

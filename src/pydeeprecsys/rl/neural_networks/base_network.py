@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from pydeeprecsys.errors import InputError
+from pydeeprecsys.files import whole_file
 
 
 def choose_device(device: str | torch.device | None) -> torch.device:
@@ -111,14 +112,8 @@ class BaseNetwork(nn.Module):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the parameters to one file in the safetensors format; the file appears whole or not at all."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            partial.write_bytes(safetensors.torch.save({k: v.contiguous() for k, v in self.state_dict().items()}))
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with whole_file(path) as temporary:
+            temporary.write_bytes(safetensors.torch.save({k: v.contiguous() for k, v in self.state_dict().items()}))
 
     def load(self, path: str | os.PathLike[str]) -> None:
         """Read the parameters from a file that `save` wrote.

@@ -1,0 +1,1 @@
+"""How fast and how big: ours beside public peers, in one run."""

@@ -1,0 +1,52 @@
+"""`python -m benchmarks`: measure, print, and keep as JSON and in the README."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from benchmarks.report import RESULTS, Results, machine, show, update_readme, write
+from benchmarks.timing import Effort
+
+TOPICS = ("environments", "data", "training")
+QUICK = Effort(repetitions=2, seconds=0.2, quick=True)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--only", type=click.Choice(TOPICS), multiple=True, help="Measure this topic alone; may be repeated.")
+@click.option("--quick", is_flag=True, help="A first look in a minute or two; written to output/, not to the results.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder with ml-100k.zip and ml-1m.zip, besides what 'pydeeprecsys data fetch' got.",
+)
+def main(only: tuple[str, ...], quick: bool, data: Path | None) -> None:
+    """Measure PyDeepRecSys beside public simulators, in one run."""
+    console = Console()
+    folder = Path("output/benchmarks") if quick else RESULTS
+    for topic in only or TOPICS:
+        before = os.getloadavg()[0]
+        with console.status(f"measuring {topic}"):
+            tables = _measure(topic, data)(QUICK if quick else Effort())
+        show(tables, console)
+        write(topic, machine() | {"quick": quick, "load": [before, os.getloadavg()[0]]}, tables, folder)
+    if not quick:
+        update_readme()
+    console.print(f"every repetition is in {folder}")
+
+
+def _measure(topic: str, data: Path | None) -> Callable[[Effort], list[Results]]:
+    # Imported when needed, for one topic needs no peer of another.
+    measure: Any = import_module(f"benchmarks.{topic}").measure
+    return partial(measure, folder=data) if topic == "data" else measure
+
+
+if __name__ == "__main__":
+    main()
