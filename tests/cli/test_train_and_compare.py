@@ -14,6 +14,8 @@ from pydeeprecsys.cli import main
 from pydeeprecsys.data.world import World
 from pydeeprecsys.experiments.registry import AGENTS
 
+SHORT = ("--episodes", "2", "--seeds", "1")
+
 
 @pytest.fixture
 def saved(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -74,7 +76,7 @@ def test_compare_prints_the_table_and_numbers_its_folders(saved: str, capsys: py
 
 
 def test_an_existing_folder_is_refused_unless_told(saved: str, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ("compare", "--agents", "random", "--dataset", saved, "--episodes", "2", "--seeds", "1", "--out", "here")
+    arguments = ("compare", "--agents", "random", "--dataset", saved, *SHORT, "--out", "here")
     Path("here").mkdir()
     Path("here/notes.txt").write_text("mine")
     assert run(*arguments) == 2
@@ -89,7 +91,7 @@ def test_an_existing_folder_is_refused_unless_told(saved: str, capsys: pytest.Ca
     [
         (["trian"], "did you mean 'train'"),
         (["train", "reinforse"], "did you mean 'reinforce'"),
-        (["train", "reinforce", "--learningrate", "1"], "did you mean '--learning-rate'|Did you mean '--learning-rate'"),
+        (["train", "reinforce", "--learningrate", "1"], "[Dd]id you mean '--learning-rate'"),
         (["train", "reinforce", "--hidden-layers", "a,b"], "128,128"),
         (["train", "reinforce", "--dataset", "small.world", "--learning-rate", "-1"], "learning_rate"),
         (["compare", "--agents", "random,bestrated"], "did you mean 'best-rated'"),
@@ -116,12 +118,14 @@ def test_what_the_user_can_mend_is_one_line_and_exit_code_2(
     assert not Path("runs").exists()
 
 
-def test_a_full_disk_is_one_line(saved: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_one_line(
+    saved: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(pd.DataFrame, "to_csv", full)
-    assert run("compare", "--agents", "random", "--dataset", saved, "--episodes", "2", "--seeds", "1", "--out", "o") == 2
+    assert run("compare", "--agents", "random", "--dataset", saved, *SHORT, "--out", "o") == 2
     assert capsys.readouterr().err == "error: No space left on device; what was there before is untouched\n"
     assert list(Path("o").iterdir()) == []
 
@@ -142,7 +146,8 @@ def test_ctrl_c_leaves_readable_files(saved: str, tmp_path: Path) -> None:
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
+    # Python ends itself by the signal when it passed through a C extension that ran Python code.
+    assert process.returncode in (130, -signal.SIGINT), err
     assert "Traceback" not in err
     assert "stopped; what was done is in out" in out
     assert not [path for path in (tmp_path / "out").iterdir() if path.name.startswith(".")]

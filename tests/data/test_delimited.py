@@ -94,6 +94,17 @@ def test_truncated_and_foreign_files_are_no_zip(make_zip: MakeZip) -> None:
             pass
 
 
+def test_damage_is_named_before_what_it_does_to_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", 16)
+    path = tmp_path / "damaged.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        # Long enough that zipfile has not seen the end when the damaged row is parsed.
+        archive.writestr("names.dat", "1::a::0\n" + "\n" * 10_000)
+    path.write_bytes(path.read_bytes().replace(b"1::a::0", b"1::a::2", 1))
+    with pytest.raises(InputError, match=r"Bad CRC-32 for file 'names\.dat'"), open_folders(path) as folders:
+        folders[0].table(NAMES)
+
+
 def test_encrypted_entries_are_refused(make_zip: MakeZip) -> None:
     path = make_zip({"names.dat": "1::a::0\n"})
     content = bytearray(path.read_bytes())

@@ -190,6 +190,21 @@ def test_plain_http_needs_a_checksum(server: Server, tiny: Path, monkeypatch: py
     assert left_behind(home) == []
 
 
+def test_a_download_without_a_checksum_is_read(
+    tiny: Path, make_zip: MakeZip, monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    add_release(monkeypatch, "open", tiny, ("https://x/open.zip",), checksum=None)
+    content = tiny.read_bytes()[:-30]
+    monkeypatch.setattr(download, "_transfer", lambda url, part, bars: part.write_bytes(content))
+    with pytest.raises(InputError, match=r"\(https://x/open\.zip: not a whole zip archive") as caught:
+        fetch("open")
+    assert str(home) not in str(caught.value)
+    assert left_behind(home) == []
+
+    content = tiny.read_bytes()
+    assert fetch("open")[0].verified == "it is whole, with 2 users, 2 items, 3 ratings"
+
+
 def test_the_genome_comes_along(
     server: Server, tiny: Path, make_zip: MakeZip, monkeypatch: pytest.MonkeyPatch, home: Path
 ) -> None:

@@ -89,3 +89,17 @@ def test_a_world_is_kept_for_each_way_of_reading(ratings: Path, home: Path) -> N
     assert open_world(with_items).n_items == 10
     assert open_world(f"{ratings}?{OPTIONS.replace('1,10', '1,11')}").record != first.record
     assert kept() == 4
+
+
+def test_a_folder_counts_by_what_is_read_of_it(tmp_path: Path, home: Path) -> None:
+    inner = tmp_path / "mine" / "inner"
+    inner.mkdir(parents=True)
+    (inner / "movies.dat").write_text("".join(f"{item}::Film {item}::Drama\n" for item in range(8)))
+    pairs = [(user, item) for user in range(8) for item in range(8)]
+    (inner / "ratings.dat").write_text("".join(f"{u}::{i}::{1 + (3 * u + i) % 5}::1\n" for u, i in pairs))
+    first = open_world(tmp_path / "mine")
+    (inner / "README").write_text("of no matter")
+    assert open_world(tmp_path / "mine") is first
+    (inner / "movies.dat").write_text("".join(f"{item}::Film {item}::War\n" for item in range(8)))
+    assert open_world(tmp_path / "mine").genres[:, -2].all()
+    assert len(list((home / "worlds").iterdir())) == 2

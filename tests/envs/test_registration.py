@@ -8,6 +8,7 @@ import pytest
 from gymnasium.spaces import Box, Discrete, MultiDiscrete
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
+from gymnasium.vector.utils import batch_space
 from stable_baselines3.common.env_checker import check_env as sb3_check_env
 
 from pydeeprecsys.data.world import World
@@ -35,12 +36,13 @@ def test_make(world: World) -> None:
 
 @pytest.mark.filterwarnings("error")
 def test_make_vec(world: World) -> None:
-    for slate_size, actions in ((1, MultiDiscrete([80] * 4)), (3, MultiDiscrete([[80] * 3] * 4))):
+    for slate_size, actions in ((1, Discrete(80)), (3, MultiDiscrete([80] * 3))):
         envs = gym.make_vec(
             ENV, num_envs=4, vectorization_mode="vector_entry_point", slate_size=slate_size, dataset=world
         )
         assert isinstance(envs.unwrapped, MovieLensFairnessVector)
-        assert envs.action_space == actions
+        assert envs.single_action_space == actions
+        assert envs.action_space == batch_space(actions, 4)
         assert envs.observation_space == Box(0.0, 1.0, (4, 25), np.float32)
         assert envs.metadata["autoreset_mode"] == AutoresetMode.NEXT_STEP
         observations, _ = envs.reset(seed=0)

@@ -33,12 +33,12 @@ def test_a_comparison_writes_all_that_it_measured(world: World, tmp_path: Path) 
 
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "summary.csv"), summary, check_exact=False)
     rows = summary.set_index("agent")
-    assert list(rows.index)[0] == "oracle"
+    assert next(iter(rows.index)) == "oracle"
     assert rows.loc["win-stay", "mean_return"] > rows.loc["random", "mean_return"]
     assert rows.loc["oracle", "share_of_oracle"] == 1
     assert math.isnan(rows.loc["oracle", "training_return"])
-    last = returns[(returns["model"] == "random")].groupby("seed")["measurement"].apply(lambda r: r.astype(float).mean())
-    assert rows.loc["random", "training_return"] == pytest.approx(last.mean())
+    random = returns[returns["model"] == "random"]["measurement"].astype(float)
+    assert rows.loc["random", "training_return"] == pytest.approx(random.mean())
     assert (rows.loc[["random", "win-stay"], "steps_per_second"] > 0).all()
 
 
@@ -51,10 +51,11 @@ def test_the_same_comparison_gives_the_same_numbers(world: World, tmp_path: Path
 
 
 def test_seeds_see_other_users_and_judges_the_same(world: World, tmp_path: Path) -> None:
-    one = compare(Comparison(world, ["best-rated"], episodes=5, seeds=1, evaluation_episodes=20), tmp_path / "a")
-    two = compare(Comparison(world, ["best-rated", "random"], episodes=9, seeds=1, evaluation_episodes=20), tmp_path / "b")
+    one = compare(Comparison(world, ["best-rated"], 5, 1, evaluation_episodes=20), tmp_path / "a")
+    two = compare(Comparison(world, ["random", "best-rated"], 9, 1, evaluation_episodes=20), tmp_path / "b")
     # What else is compared, and how long anything trained, does not change who judges.
-    assert one.set_index("agent").loc["best-rated", "mean_return"] == two.set_index("agent").loc["best-rated", "mean_return"]
+    returns = [summary.set_index("agent").loc["best-rated", "mean_return"] for summary in (one, two)]
+    assert returns[0] == returns[1]
     assert one["low"].isna().all()
     compare(Comparison(world, ["best-rated"], episodes=5, seeds=2, n_envs=3, evaluation_episodes=1), tmp_path / "c")
     metrics = pd.read_csv(tmp_path / "c" / "all_metrics.csv")
@@ -64,11 +65,10 @@ def test_seeds_see_other_users_and_judges_the_same(world: World, tmp_path: Path)
 
 
 def test_options_reach_world_and_agents(world: World, tmp_path: Path) -> None:
-    calm = Comparison(
-        world, ["win-stay"], 4, 1, world_options={"lambda_non_violent": 1.0}, agent_options={"win-stay": {"candidates": 1}}
-    )
-    fixed = Comparison(world, ["best-rated"], 4, 1, world_options={"lambda_non_violent": 1.0})
-    a, b = (compare(c, tmp_path / str(i)).set_index("agent") for i, c in enumerate((calm, fixed)))
+    calm = {"lambda_non_violent": 1.0}
+    alike = Comparison(world, ["win-stay"], 4, 1, world_options=calm, agent_options={"win-stay": {"candidates": 1}})
+    fixed = Comparison(world, ["best-rated"], 4, 1, world_options=calm)
+    a, b = (compare(c, tmp_path / str(i)).set_index("agent") for i, c in enumerate((alike, fixed)))
     assert a.loc["win-stay", "mean_return"] == b.loc["best-rated", "mean_return"]
     # At lambda 1 the reward is calm alone, and the oracle shows the least violent item.
     assert a.loc["oracle", "mean_return"] == pytest.approx(50 * (1 - world.violence.min()))

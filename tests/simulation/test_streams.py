@@ -8,9 +8,9 @@ from scipy import stats
 from pydeeprecsys.simulation.streams import CHOICE_LANE, USER_LANE, philox, uniforms
 
 WORD = 2**32 - 1
-N = 100_000
-COUNT = np.arange(N)
-ZEROS = np.zeros(N, dtype=np.int64)
+STREAMS, LENGTH = 60, 20_000
+COUNT = np.arange(LENGTH)
+ZEROS = np.zeros(LENGTH, dtype=np.int64)
 
 
 def plain_philox(counter: tuple[int, int, int, int], key: int) -> tuple[int, ...]:
@@ -63,38 +63,43 @@ def test_a_number_is_the_first_53_bits_at_its_place(seed: int, episode: int, ste
     assert got.tolist() == [expected]
 
 
-def along(axis: str) -> NDArray[np.float64]:
-    """Numbers of which only one thing changes from each to the next."""
-    seeds = COUNT.astype(np.uint64) if axis == "seed" else np.full(N, 7, dtype=np.uint64)
-    return uniforms(
-        seeds, COUNT if axis == "episode" else ZEROS, COUNT if axis == "step" else ZEROS, CHOICE_LANE
-    )
+def along(axis: str, key: int) -> NDArray[np.float64]:
+    """Numbers of which only the seed, the episode or the step changes from each to the next."""
+    seeds = (COUNT + key * LENGTH if axis == "seed" else np.full(LENGTH, key)).astype(np.uint64)
+    return uniforms(seeds, COUNT if axis == "episode" else ZEROS, COUNT if axis == "step" else ZEROS, CHOICE_LANE)
+
+
+def assert_chance(p_values: list[float]) -> None:
+    """Where there is only chance, p-values are themselves uniform: neither too many small ones, nor too few."""
+    assert stats.kstest(p_values, "uniform").pvalue > 1e-3
 
 
 @pytest.mark.parametrize("axis", ["seed", "episode", "step"])
 def test_numbers_are_uniform(axis: str) -> None:
-    numbers = along(axis)
-    assert numbers.min() >= 0
-    assert numbers.max() < 1
-    assert len(np.unique(numbers)) == N
-    assert stats.kstest(numbers, "uniform").pvalue > 1e-3
-    assert stats.chisquare(np.bincount((numbers * 256).astype(int), minlength=256)).pvalue > 1e-3
+    streams = [along(axis, key) for key in range(STREAMS)]
+    assert all(numbers.min() >= 0 and numbers.max() < 1 for numbers in streams)
+    assert len(np.unique(streams)) == STREAMS * LENGTH
+    assert_chance([stats.kstest(numbers, "uniform").pvalue for numbers in streams])
+    cells = [np.bincount((numbers * 256).astype(int), minlength=256) for numbers in streams]
+    assert_chance([stats.chisquare(counts).pvalue for counts in cells])
 
 
 @pytest.mark.parametrize("axis", ["seed", "episode", "step"])
 @pytest.mark.parametrize("lag", [1, 2, 64])
 def test_neighbours_know_nothing_of_each_other(axis: str, lag: int) -> None:
-    numbers = along(axis)
-    cells = (numbers * 16).astype(int)
-    pairs = np.bincount(cells[:-lag] * 16 + cells[lag:], minlength=256)
-    assert stats.chisquare(pairs).pvalue > 1e-3
+    p_values = []
+    for key in range(STREAMS):
+        cells = (along(axis, key) * 16).astype(int)
+        p_values.append(stats.chisquare(np.bincount(cells[:-lag] * 16 + cells[lag:], minlength=256)).pvalue)
+    assert_chance(p_values)
 
 
 def test_lanes_know_nothing_of_each_other() -> None:
     seeds = COUNT.astype(np.uint64)
     users, choices = (uniforms(seeds, ZEROS, ZEROS, lane) for lane in (USER_LANE, CHOICE_LANE))
     assert not np.any(users == choices)
-    assert abs(np.corrcoef(users, choices)[0, 1]) < 4 / np.sqrt(N)
+    pairs = np.bincount((users * 16).astype(int) * 16 + (choices * 16).astype(int), minlength=256)
+    assert stats.chisquare(pairs).pvalue > 1e-3
 
 
 def test_every_bit_of_the_seed_and_of_the_episode_counts() -> None:

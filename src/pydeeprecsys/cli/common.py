@@ -93,10 +93,13 @@ def open_world_with_progress(dataset: str) -> World:
     with progress_bars() as progress:
         task = progress.add_task(f"building the world of {dataset}", total=None)
         world = open_world(dataset, lambda done, total: progress.update(task, completed=done, total=total))
-    what = "generated data of MovieLens 1M's shape; 'pydeeprecsys data list' names real ones"
     screen.print(
         f"data set {world.name}: {world.n_users:,} users, {world.n_items:,} items, "
-        f"{world.record['ratings']:,} ratings, held-out RMSE {world.record['held_out_rmse']:.3f}" + (f" ({what})" if dataset == SYNTHETIC else ""),
+        f"{world.record['ratings']:,} ratings, held-out RMSE {world.record['held_out_rmse']:.3f}",
         soft_wrap=True,
     )
+    if dataset == SYNTHETIC:
+        screen.print(
+            "it is generated, in MovieLens 1M's shape; 'pydeeprecsys data list' names real ones", soft_wrap=True
+        )
     return world
