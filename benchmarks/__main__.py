@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
@@ -29,7 +30,8 @@ QUICK = Effort(repetitions=2, seconds=0.2, quick=True)
 )
 def main(only: tuple[str, ...], quick: bool, data: Path | None) -> None:
     """Measure PyDeepRecSys beside public simulators, in one run."""
-    console = Console()
+    # Files and pipes have no width of their own, and rich would take 80.
+    console = Console(width=None if sys.stdout.isatty() else 120)
     folder = Path("output/benchmarks") if quick else RESULTS
     for topic in only or TOPICS:
         before = os.getloadavg()[0]
@@ -44,7 +46,10 @@ def main(only: tuple[str, ...], quick: bool, data: Path | None) -> None:
 
 def _measure(topic: str, data: Path | None) -> Callable[[Effort], list[Results]]:
     # Imported when needed, for one topic needs no peer of another.
-    measure: Any = import_module(f"benchmarks.{topic}").measure
+    try:
+        measure: Any = import_module(f"benchmarks.{topic}").measure
+    except ModuleNotFoundError as error:
+        raise click.ClickException(f"{error.name} is missing: pip install '.[bench]'") from error
     return partial(measure, folder=data) if topic == "data" else measure
 
 

@@ -50,7 +50,7 @@ def _releases(effort: Effort, folder: Path | None) -> Results:
             first = in_fresh_process(_to_world, path, environment={"NUMBA_CACHE_DIR": empty})
         rows += [
             Row(f"{name}, zip to world", "s", _of("seconds", runs), Bar(most=25)),
-            Row(f"{name}, zip to world, ever first: compiling", "s", _of("seconds", [first]), Bar(most=25)),
+            Row(f"{name}, zip to world, compiling first", "s", _of("seconds", [first]), Bar(most=25)),
             Row(f"{name}, peak memory", "MB", _of("megabytes", runs), Bar(most=1500)),
             Row(f"{name}, held-out RMSE", "stars", _of("rmse", runs), Bar(most=rmse)),
             Row(f"{name}, loading the saved world", "s", _of("load_seconds", runs), Bar(most=0.3)),
@@ -86,13 +86,12 @@ def _growth(effort: Effort) -> Results:
     for name, figures in runs.items():
         rows += [
             Row(f"{name}, generation", "s", _of("generation", figures)),
-            Row(f"{name}, factorization", "s", _of("seconds", figures)),
-            Row(f"{name}, factorization of each million", "s", _of("factorization", figures)),
+            Row(f"{name}, factorization per million", "s", _of("factorization", figures)),
             Row(f"{name}, peak memory", "MB", _of("megabytes", figures)),
         ]
     for name in larger:
         ratios = [cost / of_base for cost, of_base in zip(_of("factorization", runs[name]), base, strict=True)]
-        rows.append(Row(f"cost of a rating, {name} over {smallest}", "ratio", ratios, _LINEAR))
+        rows.append(Row(f"{name} over {smallest}, cost of a rating", "times", ratios, _LINEAR))
     return Results("Growing numbers of generated ratings, users in proportion, 3,883 items", rows)
 
 
@@ -104,7 +103,6 @@ def _generate_and_factorize(millions: float) -> Figures:
     seconds, _ = timed(factorize, dataset)
     return {
         "generation": generation,
-        "seconds": seconds,
         "factorization": seconds / len(dataset.ratings) * 1e6,
         "megabytes": peak_megabytes(),
     }

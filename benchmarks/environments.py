@@ -1,4 +1,7 @@
-"""Steps per second through Gymnasium's interface, resets included, beside public simulators of recommendation."""
+"""Steps per second through Gymnasium's interface, resets included, beside public simulators of recommendation.
+
+A step of 64 users at once counts as 64 steps.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from benchmarks.timing import Case, Effort, rates
 
 OURS = "MovieLensFairness-v0"
 MODE = "vector_entry_point"
-STEPS = "user-steps/s"
+STEPS = "steps/s"
 
 # Their task of one item, and their task of slates, with users who grow bored, by our slate size.
 _PEERS = {1: "sardine/SingleItem-BoredInf-v0", 10: "sardine/SlateTopK-Bored-v0"}
@@ -28,7 +31,8 @@ def measure(effort: Effort) -> list[Results]:
 
 
 def _of_slate_size(slate_size: int, effort: Effort) -> Results:
-    peer, options = _PEERS[slate_size], {"slate_size": slate_size}
+    peer = _PEERS[slate_size]
+    options: dict[str, Any] = {"slate_size": slate_size}
     reference = "sardine-rec, 1 user"
     cases = [
         one_user(reference, gym.make(peer)),

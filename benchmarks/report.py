@@ -142,8 +142,9 @@ def update_readme() -> None:
         packages = ", ".join(f"{name} {number}" for name, number in content["packages"].items())
         load = " to ".join(f"{number:.1f}" for number in content["load"])
         parts.append(
-            f"\n### {content['topic']}\n{content['date']}: {content['cores']} cores ({content['processor']}), "
-            f"{content['system']}, Python {content['python']}, {packages}. Load of the machine, before to after: {load}.\n"
+            f"\n### {content['topic'].capitalize()}\n"
+            f"{content['date']}: {content['cores']} cores ({content['processor']}), {content['system']}, "
+            f"Python {content['python']}, {packages}. Load average of the machine: {load}.\n"
         )
         for table in content["tables"]:
             lines = [_HEADINGS, ("---", "---", *["---:"] * 5), *(_cells(row) for row in table["rows"])]

@@ -15,7 +15,7 @@ from pydeeprecsys.data.library import SYNTHETIC, open_world
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError
 
-screen = Console(highlight=False)
+screen = Console(highlight=False, markup=False)
 
 WORLD_OPTIONS: list[click.Parameter] = [
     click.Option(
@@ -78,7 +78,7 @@ def choose_out(out: Path | None, overwrite: bool, label: str) -> Path:
 def progress_bars() -> Iterator[Progress]:
     """Progress bars with time spent and time left, that vanish when all is done; none where nobody watches."""
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),

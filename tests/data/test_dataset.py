@@ -1,0 +1,141 @@
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pydeeprecsys.data.dataset import GENRES, Dataset
+from pydeeprecsys.errors import InputError
+
+USERS = pd.DataFrame(
+    {
+        "user_id": ["a", "b", "c", "d"],
+        "sex": ["F", "M", None, "M"],
+        "age": [28.0, 56.0, np.nan, 73.0],
+        "occupation": [0.0, 20.0, np.nan, 5.0],
+        "zip_code": ["49999-1234", "99999", None, "T8H1N"],
+    }
+)
+ITEMS = pd.DataFrame(
+    {
+        "item_id": [10, 20, 30, 40],
+        "title": ["Ten", "Twenty", "Thirty", "Forty"],
+        "genres": ["Action|War", "Children", None, "IMAX|Film-Noir|Comedy"],
+        "violence": [0.5, 0.0, np.nan, 1.0],
+    }
+)
+
+
+def dataset(**changes: Any) -> Dataset:
+    fields: dict[str, Any] = {
+        "name": "tiny",
+        "users": USERS,
+        "items": ITEMS,
+        "user_index": np.array([0, 0, 1, 2], dtype=np.int32),
+        "item_index": np.array([0, 1, 1, 3], dtype=np.int32),
+        "ratings": np.array([5, 1, 3, 4.5], dtype=np.float32),
+    }
+    return Dataset(**(fields | changes))
+
+
+def changed(table: pd.DataFrame, column: str, row: int, value: Any) -> pd.DataFrame:
+    table = table.copy()
+    table.loc[row, column] = value
+    return table
+
+
+def index(*values: int) -> Any:
+    return np.array(values, dtype=np.int32)
+
+
+def stars(*values: float) -> Any:
+    return np.array(values, dtype=np.float32)
+
+
+def test_there_are_19_genres_in_the_documented_order() -> None:
+    assert GENRES == tuple(
+        "Other Action Adventure Animation Children's Comedy Crime Documentary Drama Fantasy Film-Noir Horror Musical "
+        "Mystery Romance Sci-Fi Thriller War Western".split()
+    )
+
+
+def test_genres_of_the_items() -> None:
+    names = [{GENRES[genre] for genre in np.flatnonzero(row)} for row in dataset().genres]
+    assert names == [{"Action", "War"}, {"Children's"}, {"Other"}, {"Other", "Film-Noir", "Comedy"}]
+
+
+def test_demographics_of_the_users() -> None:
+    np.testing.assert_allclose(
+        dataset().demographics,
+        [
+            [0.0, 28 / 56, 0.0, 49999 / 99999],
+            [1.0, 1.0, 1.0, 1.0],
+            [0.5, 0.5, 0.5, 0.5],  # nothing known
+            [1.0, 1.0, 5 / 20, 81 / 99999],  # older than the last bracket; a Canadian code keeps its digits
+        ],
+        rtol=1e-6,
+    )
+    assert dataset().demographics.dtype == np.float32
+
+
+def test_violence_of_the_items() -> None:
+    assert dataset().violence.tolist() == [0.5, 0.0, 0.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"users": USERS.drop(columns="age")}, "the table of users lacks the column 'age'"),
+        ({"items": ITEMS.drop(columns="violence")}, "the table of items lacks the column 'violence'"),
+        ({"users": changed(USERS, "user_id", 3, "a")}, "the id 'a' stands twice among the users"),
+        ({"items": changed(ITEMS, "item_id", 3, 10)}, "the id .*10.* stands twice among the items"),
+        ({"users": USERS[:1], "user_index": index(0, 0, 0, 0)}, "at least two users are needed, it has 1"),
+        ({"items": ITEMS[:1], "item_index": index(0, 0, 0, 0)}, "at least two items are needed, it has 1"),
+        ({"user_index": index(0, 0, 1)}, "differ in number"),
+        ({"ratings": stars(5, 1, 3)}, "differ in number"),
+        ({"user_index": index(), "item_index": index(), "ratings": stars()}, "it has no ratings"),
+        ({"ratings": stars(5, 1, 5.5, 4)}, r"rating 3 is 5.5, outside 1\.\.5"),
+        ({"ratings": stars(5, 0.5, 3, 4)}, r"rating 2 is 0.5, outside 1\.\.5"),
+        ({"ratings": stars(5, 1, 3, np.nan)}, r"rating 4 is nan, outside 1\.\.5"),
+        ({"ratings": stars(np.inf, 1, 3, 4)}, r"rating 1 is inf, outside 1\.\.5"),
+        ({"ratings": stars(0.4, 1, 3, 4), "scale": (0.5, 5.0)}, r"rating 1 is 0.4, outside 0.5\.\.5"),
+        ({"user_index": index(0, 0, 1, 4)}, "a rating points at a user that is not in the table of users"),
+        ({"user_index": index(0, 0, 1, -1)}, "a rating points at a user"),
+        ({"item_index": index(0, 1, 1, 4)}, "a rating points at a item that is not in the table of items"),
+        ({"user_index": index(0, 1, 1, 2)}, "user b rates item 20 more than once"),
+        ({"items": changed(ITEMS, "violence", 0, 1.01)}, r"a violence score lies outside 0\.\.1"),
+        ({"items": changed(ITEMS, "violence", 0, -0.01)}, r"a violence score lies outside 0\.\.1"),
+    ],
+)
+def test_data_that_cannot_be(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=f"^tiny: .*{message}") as caught:
+        dataset(**changes)
+    assert "\n" not in str(caught.value)
+
+
+def test_checking_leaves_the_ratings_as_they_are() -> None:
+    made = dataset()
+    assert made.user_index.tolist() == [0, 0, 1, 2]
+    assert made.item_index.tolist() == [0, 1, 1, 3]
+    assert dataset(ratings=stars(0.5, 1, 5, 4.5), scale=(0.5, 5.0)).ratings.tolist() == [0.5, 1, 5, 4.5]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"ratings": stars(5, 1, 3, 4)},
+        {"user_index": index(0, 0, 1, 3)},
+        {"item_index": index(0, 1, 1, 2)},
+        {"scale": (0.5, 5.0)},
+        {"users": changed(USERS, "user_id", 0, "z")},
+        {"users": changed(USERS, "age", 0, 18.0)},
+        {"items": changed(ITEMS, "item_id", 0, 11)},
+        {"items": changed(ITEMS, "title", 0, "Eleven")},
+        {"items": changed(ITEMS, "genres", 0, "Action")},
+        {"items": changed(ITEMS, "violence", 0, 0.25)},
+    ],
+)
+def test_the_checksum_tells_data_apart(changes: dict[str, Any]) -> None:
+    assert dataset(**changes).checksum != dataset().checksum
+    assert replace(dataset(), name="other").checksum == dataset().checksum

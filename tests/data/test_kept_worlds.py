@@ -1,0 +1,165 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pydeeprecsys.data import library
+from pydeeprecsys.data import world as world_module
+from pydeeprecsys.data.library import open_world, read_dataset
+from pydeeprecsys.data.synthetic import synthetic_dataset
+from pydeeprecsys.data.world import World
+from pydeeprecsys.errors import InputError
+
+MakeZip = Callable[..., Path]
+
+RATINGS = "".join(f"{user}::{item}::{1 + (user * item) % 5}::0\n" for user in range(1, 9) for item in range(1, 7))
+MOVIES = "".join(f"{item}::Movie {item} (2000)::Drama\n" for item in range(1, 8))
+USERS = "".join(f"{user}::F::25::{user}::12345\n" for user in range(1, 9))
+FILES = {"ratings.dat": RATINGS, "movies.dat": MOVIES, "users.dat": USERS}
+
+
+def genome(relevance: float) -> dict[str, str]:
+    return {"tags.dat": "2\tviolence\t76\n", "tag_relevance.dat": f"3\t2\t{relevance}\n"}
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PYDEEPRECSYS_HOME", str(tmp_path / "home"))
+    library._load.cache_clear()
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def factorized(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the data sets that are factorized."""
+    names: list[str] = []
+    original = world_module.factorize
+
+    def counting(dataset: Any, *rest: Any) -> Any:
+        names.append(dataset.name)
+        return original(dataset, *rest)
+
+    monkeypatch.setattr(world_module, "factorize", counting)
+    return names
+
+
+def test_a_world_is_factorized_once(make_zip: MakeZip, factorized: list[str], own_home: Path) -> None:
+    path = make_zip(FILES)
+    first = open_world(path)
+    library._load.cache_clear()  # as in another process
+    second = open_world(str(path))
+    assert len(factorized) == 1
+    assert second.user_vectors.tobytes() == first.user_vectors.tobytes()
+    assert open_world(path) is second  # environments of one process share it
+    assert len(list((own_home / "worlds").iterdir())) == 1
+
+
+def test_progress_is_told_only_when_something_is_done(make_zip: MakeZip) -> None:
+    path, calls = make_zip(FILES), []
+    open_world(path, progress=lambda done, total: calls.append((done, total)))
+    assert calls == [(sweep, 12) for sweep in range(1, 13)]
+    open_world(path, progress=lambda done, total: calls.append((done, total)))
+    assert len(calls) == 12
+
+
+def test_a_changed_file_is_another_world(make_zip: MakeZip, factorized: list[str]) -> None:
+    before = open_world(make_zip(FILES))
+    after = open_world(make_zip(FILES | {"movies.dat": MOVIES.replace("Movie 3", "Movie III")}))
+    assert len(factorized) == 2
+    assert (before.titles[2], after.titles[2]) == ("Movie 3 (2000)", "Movie III (2000)")
+    open_world(make_zip(FILES))
+    assert len(factorized) == 2  # the first is still kept
+
+
+def test_a_changed_folder_is_another_world(tmp_path: Path, factorized: list[str]) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for name, content in FILES.items():
+        (folder / name).write_text(content)
+    open_world(folder)
+    open_world(folder)
+    assert len(factorized) == 1
+    (folder / "users.dat").write_text(USERS.replace("F", "M"))
+    assert open_world(folder).demographics[0, 0] == 1.0
+    assert len(factorized) == 2
+
+
+def test_a_changed_tag_genome_is_another_world(make_zip: MakeZip, factorized: list[str], own_home: Path) -> None:
+    path = make_zip(FILES)
+    assert open_world(path).violence[2] == 0.0
+    make_zip(genome(0.25), name="tag-genome.zip")
+    assert open_world(path).violence[2] == 0.25
+    make_zip(genome(0.75), name="tag-genome.zip")
+    assert open_world(path).violence[2] == 0.75
+    assert len(factorized) == 3
+    # The one that was fetched goes before the one beside the file.
+    own_home.mkdir(exist_ok=True)
+    make_zip(genome(0.5), name="home/tag-genome.zip")
+    assert open_world(path).violence[2] == 0.5
+
+
+def test_a_kept_world_of_another_recipe_is_passed_over(
+    make_zip: MakeZip, factorized: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_zip(FILES)
+    open_world(path)
+    monkeypatch.setattr(library, "_RECIPE", library._RECIPE + 1)
+    open_world(path)
+    assert len(factorized) == 2
+
+
+def test_the_synthetic_world_is_the_default_and_kept(factorized: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "synthetic_dataset", lambda: synthetic_dataset(20, 30, 200))
+    assert open_world().n_items == open_world("synthetic").n_items == 30
+    assert factorized == ["synthetic"]
+    assert len(read_dataset("synthetic").users) == 20
+
+
+def test_worlds_and_data_sets_are_taken_as_they_are(world: World, factorized: list[str], tmp_path: Path) -> None:
+    assert open_world(world) is world
+    world.save(tmp_path / "mine.world")
+    assert open_world(tmp_path / "mine.world").user_vectors.tobytes() == world.user_vectors.tobytes()
+    assert factorized == []
+    assert open_world(synthetic_dataset(20, 30, 200, name="given")).name == "given"
+    assert factorized == ["given"]
+    assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize("source", ["ml-1z", "some/where.csv", "ml-1m", Path("none.zip")])
+def test_a_data_set_that_is_not_there(source: Any, own_home: Path) -> None:
+    for use in (open_world, read_dataset):
+        with pytest.raises(InputError, match=str(source)) as caught:
+            use(source)
+        assert "\n" not in str(caught.value)
+    assert not own_home.exists()
+
+
+def test_a_build_that_fails_keeps_nothing(
+    make_zip: MakeZip, own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    path = make_zip(FILES)
+    with pytest.raises(KeyboardInterrupt):
+        open_world(path, progress=interrupted)
+    monkeypatch.setattr(world_module.np, "savez", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        open_world(path)
+    monkeypatch.undo()
+    monkeypatch.setenv("PYDEEPRECSYS_HOME", str(own_home))
+    assert not own_home.exists() or not list(own_home.rglob("*.world"))
+    assert open_world(path).n_users == 8
+
+
+def test_a_damaged_kept_world_says_which_file_it_is(make_zip: MakeZip, own_home: Path) -> None:
+    path = make_zip(FILES)
+    open_world(path)
+    library._load.cache_clear()
+    (kept,) = (own_home / "worlds").iterdir()
+    kept.write_bytes(kept.read_bytes()[:-100])
+    with pytest.raises(InputError, match=kept.name):
+        open_world(path)
+    kept.unlink()
+    assert open_world(path).n_users == 8
