@@ -4,11 +4,16 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from hypothesis import settings
 
 from pydeeprecsys.data.dataset import Dataset
 from pydeeprecsys.data.movielens import read_movielens
 from pydeeprecsys.data.synthetic import synthetic_dataset
 from pydeeprecsys.data.world import World
+
+# The first example may wait for numba to compile; the same examples each time, so that a run can be repeated.
+settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture(scope="session")

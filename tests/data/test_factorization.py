@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pydeeprecsys.data.dataset import GENRES, Dataset
-from pydeeprecsys.data.factorization import Factors, FactorizationSettings, factorize
+from pydeeprecsys.data.factorization import FactorizationSettings, Factors, factorize
 from pydeeprecsys.data.movielens import read_movielens
 from pydeeprecsys.data.synthetic import synthetic_dataset
 from pydeeprecsys.data.world import World

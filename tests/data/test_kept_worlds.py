@@ -135,9 +135,7 @@ def test_a_data_set_that_is_not_there(source: Any, own_home: Path) -> None:
     assert not own_home.exists()
 
 
-def test_a_build_that_fails_keeps_nothing(
-    make_zip: MakeZip, own_home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_build_that_fails_keeps_nothing(make_zip: MakeZip, own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 

@@ -132,7 +132,7 @@ def test_a_foreign_file(tmp_path: Path, content: bytes) -> None:
 
 
 def test_other_things_than_files(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="there is no world at .*none.world"):
+    with pytest.raises(InputError, match=r"there is no world at .*none\.world"):
         World.load(tmp_path / "none.world")
     with pytest.raises(InputError, match="is not a saved world"):
         World.load(tmp_path)
@@ -187,7 +187,7 @@ def test_a_damaged_file_is_refused_or_does_no_harm(world: World, saved: Path) ->
     starts = [match.start() for match in re.finditer(b"PK", content)]
     structure = [position for start in starts for position in range(start, min(start + 128, len(content)))]
     refused = 0
-    for position, bit in zip(rng.choice(structure, 1000), rng.integers(0, 8, 1000), strict=True):
+    for position, bit in zip(rng.choice(structure, 400), rng.integers(0, 8, 400), strict=True):
         damaged = bytearray(content)
         damaged[position] ^= 1 << bit
         saved.write_bytes(damaged)
@@ -197,12 +197,10 @@ def test_a_damaged_file_is_refused_or_does_no_harm(world: World, saved: Path) ->
             refused += 1
         else:
             assert_same(loaded, world)
-    assert refused > 300
+    assert refused > 150
 
 
-def test_saving_that_fails_leaves_what_was_there(
-    world: World, saved: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_saving_that_fails_leaves_what_was_there(world: World, saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full_disk(file: Any, **arrays: Any) -> None:
         file.write(b"half of it")
         raise OSError(28, "No space left on device")

@@ -59,7 +59,7 @@ def test_ppo_trains(world: World, slate_size: int) -> None:
 def test_ppo_learns_what_is_best_in_an_easy_world(easy_world: World, slate_size: int) -> None:
     env = make("MovieLensFairness-v0", slate_size=slate_size, dataset=easy_world, session_length=10 * slate_size)
     env.reset(seed=0)
-    model = ppo(env, learning_rate=3e-3, gamma=0.0, n_epochs=5).learn(3072)
+    model = ppo(env, learning_rate=3e-3, gamma=0.0, n_epochs=5).learn(2048)
     mean, _ = evaluate_policy(model, Monitor(env), n_eval_episodes=20)
     # At random, 10 slates bring 10 * (1 + 1.5 + 1 + 5 + 1.5 + 1) / 6 / 5 = 3.7; the best movie brings 10.
-    assert mean > 8.5
+    assert mean > 9

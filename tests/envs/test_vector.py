@@ -55,9 +55,7 @@ def assert_same_step(ours: tuple[Any, ...], theirs: tuple[Any, ...]) -> None:
 def test_a_batch_is_as_many_single_environments(make: Make, world: World, mode: AutoresetMode, slate_size: int) -> None:
     options = {"session_length": 12 * slate_size - 1, "delta": 0.5, "lambda_non_violent": 0.2}
     ours = make(N, slate_size, autoreset_mode=mode, **options)
-    theirs = SyncVectorEnv(
-        [lambda: MovieLensFairness(slate_size, dataset=world, **options)] * N, autoreset_mode=mode
-    )
+    theirs = SyncVectorEnv([lambda: MovieLensFairness(slate_size, dataset=world, **options)] * N, autoreset_mode=mode)
     rng = np.random.default_rng(0)
     assert_same_step(ours.reset(seed=3), theirs.reset(seed=3))
     ends = []
@@ -261,9 +259,9 @@ def test_what_the_caller_does_to_its_arrays_does_not_reach_the_users(
                 observations, infos = envs.reset(options={"reset_mask": leaving})
                 seen += [observations.copy(), deepcopy(infos)]
                 also(observations, infos, leaving)
-            saved = envs.state_dict()
-            envs.load_state_dict(deepcopy(saved))
-            also(saved)
+            saved = deepcopy(envs.state_dict())
+            envs.load_state_dict(saved)
+            also(saved, envs.state_dict())
         return seen
 
     assert data_equivalence(play(spoil), play(lambda *arrays: None), exact=True)

@@ -28,7 +28,7 @@ from pydeeprecsys.experiments.registry import AGENTS, agent_class
 @click.option(
     "--evaluation-episodes",
     type=click.IntRange(1),
-    default=200,
+    default=500,
     show_default=True,
     help="Sessions that each trained agent is judged in, without exploration.",
 )

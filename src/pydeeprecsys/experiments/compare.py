@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from pydeeprecsys.rl.manager import Episode, MovieLensFairnessManager
 ORACLE = "oracle"
 # Far from the training seeds 0, 1, 2, ...: equal seeds would be the same users in the same order.
 _EVALUATION_SEED = 1_000_000_007
+_EVALUATION_ENVS = 100
 
 OnEpisode = Callable[[str, int, int, Episode], None]
 
@@ -52,7 +54,7 @@ class Comparison:
     seeds: int = 3
     slate_size: int = 1
     n_envs: int = 1
-    evaluation_episodes: int = 200
+    evaluation_episodes: int = 500
     world_options: Mapping[str, Any] = field(default_factory=dict)
     agent_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -65,6 +67,10 @@ class Comparison:
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}; give at least 1")
 
+    def manager(self, seed: int, n_envs: int) -> MovieLensFairnessManager:
+        """Simulated users as this comparison wants them, from the random streams seed, seed + 1, ..."""
+        return MovieLensFairnessManager(seed, self.slate_size, n_envs, dataset=self.world, **self.world_options)
+
 
 @dataclass
 class Run:
@@ -75,6 +81,7 @@ class Run:
     statistics: LearningStatistics
     seconds: float = 0.0  # of training
     evaluation: list[Episode] = field(default_factory=list)
+    written: bool = False
 
     @property
     def steps_per_second(self) -> float:
@@ -115,11 +122,10 @@ def compare(
 
 def _train_and_judge(comparison: Comparison, run: Run, on_episode: OnEpisode) -> None:
     # Environment i of a seed has the stream seed + i: streams of different seeds must not meet.
-    first_stream = run.seed * comparison.n_envs
-    manager = MovieLensFairnessManager(
-        first_stream, comparison.slate_size, comparison.n_envs, dataset=comparison.world, **comparison.world_options
-    )
-    agent = make_agent(run.agent, manager, run.seed, **comparison.agent_options.get(run.agent, {}))
+    manager = comparison.manager(run.seed * comparison.n_envs, comparison.n_envs)
+    judge = comparison.manager(_EVALUATION_SEED + run.seed * _EVALUATION_ENVS, _EVALUATION_ENVS)
+    options = comparison.agent_options.get(run.agent, {})
+    agent = make_agent(run.agent, manager, run.seed, **options)
     if run.agent in comparison.agents:
         start = time.perf_counter()
         manager.train(
@@ -130,8 +136,9 @@ def _train_and_judge(comparison: Comparison, run: Run, on_episode: OnEpisode) ->
             on_episode=lambda number, episode: on_episode(run.agent, run.seed, number, episode),
         )
         run.seconds = time.perf_counter() - start
-    manager.setup_reproducibility(_EVALUATION_SEED + first_stream)
-    manager.execute_episodes(
+    if run.agent == ORACLE:  # it reads the users' minds, so it has to know whose
+        agent = make_agent(run.agent, judge, run.seed, **options)
+    judge.execute_episodes(
         agent, comparison.evaluation_episodes, on_episode=lambda number, episode: run.evaluation.append(episode)
     )
 
@@ -176,20 +183,24 @@ def summarize(runs: Sequence[Run]) -> pd.DataFrame:
     return summary
 
 
-def _metrics(runs: Sequence[Run]) -> pd.DataFrame:
-    return pd.concat([run.statistics.to_frame().assign(seed=run.seed) for run in runs], ignore_index=True)
-
-
 def _write(runs: Sequence[Run], out: Path) -> None:
-    for name, table in (("all_metrics.csv", _metrics(runs)), ("summary.csv", summarize(runs))):
-        with whole_file(out / name) as path:
-            table.to_csv(path, index=False)
+    fresh = [run for run in runs if not run.written]
+    path = out / "all_metrics.csv"
+    with whole_file(path) as temporary:
+        if len(fresh) < len(runs):
+            shutil.copyfile(path, temporary)  # cheaper than to write all numbers out again
+        for run in fresh:
+            header = run is runs[0]
+            run.statistics.to_frame().assign(seed=run.seed).to_csv(temporary, mode="a", header=header, index=False)
+    for run in fresh:
+        run.written = True
+    with whole_file(out / "summary.csv") as temporary:
+        summarize(runs).to_csv(temporary, index=False)
 
 
 def _draw(runs: Sequence[Run], out: Path) -> None:
-    metrics, summary = _metrics(runs), summarize(runs)
-    if (metrics["metric"] == "moving_rewards").any():
-        oracle = summary.loc[summary["agent"] == ORACLE, "mean_return"]
-        save_figure(
-            learning_curves(metrics, (ORACLE, oracle.iloc[0]) if len(oracle) else None), out / "learning_curves"
-        )
+    curves = pd.concat([run.statistics.to_frame().query("metric == 'moving_rewards'") for run in runs])
+    oracle = [episode.output.reward_sum for run in runs if run.agent == ORACLE for episode in run.evaluation]
+    if len(curves):
+        figure = learning_curves(curves, (ORACLE, float(np.mean(oracle))) if oracle else None)
+        save_figure(figure, out / "learning_curves")
