@@ -141,7 +141,11 @@ def test_a_session_lasts_until_50_ratings_are_given(world: World, slate_size: in
 
 @pytest.mark.parametrize(("slate_size", "delta"), [(1, 99.0), (10, 1.0), (10, -0.9)])
 def test_100_000_ratings_stay_finite(world: World, slate_size: int, delta: float) -> None:
-    simulator = Simulator(world, slate_size, 100_000, dynamics=GenreReinforcement(delta))
+    # Every item has every genre and moves all affinities: nowhere is a score larger.
+    item_vectors = world.item_vectors.copy()
+    item_vectors[:, -19:] = 1.0
+    crowded = replace(world, item_vectors=item_vectors, genres=np.ones_like(world.genres))
+    simulator = Simulator(crowded, slate_size, 100_000, dynamics=GenreReinforcement(delta, threshold=1.0))
     slates = np.random.default_rng(0).integers(0, world.n_items, (100_000 // slate_size, 1, slate_size))
     state = simulator.reset([0])
     for slate in slates:
