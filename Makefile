@@ -23,7 +23,7 @@ bench: .venv/installed-dev
 	$(BIN)/python -m benchmarks
 
 .venv/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit("PyDeepRecSys needs Python 3.11 or newer; name one: make PYTHON=python3.12 ..." * (sys.version_info < (3, 11)))'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "PyDeepRecSys needs Python 3.11 or newer; name one: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv .venv
 
 .venv/installed: .venv/bin/python pyproject.toml constraints.txt
