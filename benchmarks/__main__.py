@@ -22,7 +22,7 @@ QUICK = Effort(repetitions=2, seconds=0.2, quick=True)
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--only", type=click.Choice(TOPICS), multiple=True, help="Measure this topic alone; may be repeated.")
-@click.option("--quick", is_flag=True, help="A first look in a minute or two; written to output/, not to the results.")
+@click.option("--quick", is_flag=True, help="A first look in a few minutes; written to output/, not to the results.")
 @click.option(
     "--data",
     type=click.Path(path_type=Path, exists=True, file_okay=False),

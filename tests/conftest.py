@@ -3,6 +3,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from filelock import FileLock
 from hypothesis import settings
 
@@ -14,6 +15,12 @@ from pydeeprecsys.data.world import World
 # The first example may wait for numba to compile; the same examples each time, so that a run can be repeated.
 settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Networks as small as those of the tests only wait for a second thread."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

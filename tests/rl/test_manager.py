@@ -228,7 +228,14 @@ def test_hyperparameter_search_tries_all_combinations_with_fresh_agents(world: W
 
 
 @pytest.mark.parametrize(
-    "make", [CartpoleManager, LunarLanderManager, HighwayManager, lambda seed: CartpoleManager(seed, n_envs=3)]
+    "make",
+    [
+        CartpoleManager,
+        lambda seed: CartpoleManager(seed, n_envs=3),
+        LunarLanderManager,
+        lambda seed: HighwayManager(seed, vehicles=5),
+    ],
+    ids=["cartpole", "cartpoles", "lunar-lander", "highway"],
 )
 def test_other_environments_run(make: Any) -> None:
     def play() -> list[EpisodeOutput]:

@@ -53,6 +53,13 @@ WORLD_OPTIONS: list[click.Parameter] = [
         help="Users to draw sessions from.",
     ),
     click.Option(
+        ["--threads"],
+        type=click.IntRange(1),
+        default=1,
+        show_default=True,
+        help="Threads of torch. More may be faster for many users on an idle machine; other numbers, other last bits.",
+    ),
+    click.Option(
         ["--out"],
         type=click.Path(path_type=Path, file_okay=False),
         help="Folder for the results; a new one under runs/ when not given.",

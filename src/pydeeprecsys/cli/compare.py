@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 import pandas as pd
+import torch
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
@@ -48,6 +49,7 @@ def command(
     episodes: int,
     n_envs: int,
     slate_size: int,
+    threads: int,
     out: Path | None,
     overwrite: bool,
     **world: Any,
@@ -57,6 +59,7 @@ def command(
     Writes all_metrics.csv, summary.csv, learning_curves.png and learning_curves.pdf. Stopped with Ctrl-C, it leaves
     the files of what was done.
     """
+    torch.set_num_threads(threads)
     names, agent_settings = agents.split(","), _agent_options(settings)
     for name in (*names, *agent_settings):
         agent_class(name)  # said before a world is built

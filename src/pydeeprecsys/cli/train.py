@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Union, get_args, get_origin
 
 import click
+import torch
 
 from pydeeprecsys.cli import SuggestingGroup
 from pydeeprecsys.cli.common import WORLD_OPTIONS, choose_out, open_world_with_progress, progress_bars, screen
@@ -59,6 +60,7 @@ def _train(
     n_envs: int,
     slate_size: int,
     seed: int,
+    threads: int,
     out: Path | None,
     overwrite: bool,
     delta: float,
@@ -66,6 +68,7 @@ def _train(
     pool: str,
     **options: Any,
 ) -> None:
+    torch.set_num_threads(threads)
     out = choose_out(out, overwrite, agent)
     world_settings = {"delta": delta, "lambda_non_violent": lambda_non_violent, "pool": pool}
     world = open_world_with_progress(dataset)

@@ -101,7 +101,7 @@ class Dataset:
             (self.item_index, self.items, "item"),
         ):
             if index.min() < 0 or index.max() >= len(table):
-                raise InputError(f"{self.name}: a rating points at a {what} that is not in the table of {what}s")
+                raise InputError(f"{self.name}: a rating points outside the table of {what}s")
         pairs = self.user_index.astype(np.int64) * len(self.items) + self.item_index
         pairs.sort()
         repeated = pairs[1:][pairs[1:] == pairs[:-1]]

@@ -66,9 +66,11 @@ def open_world(
     if str(source).endswith(".world"):
         return World.load(source)
     kept = _kept_path(source)
-    if not kept.exists():
+    try:
+        return _load(kept)
+    except InputError:  # none is kept yet, or it is damaged
         World.from_dataset(read_dataset(source), progress=progress).save(kept)
-    return _load(kept)
+        return _load(kept)
 
 
 @lru_cache(maxsize=4)

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, Self
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
+from zlib import error as ZlibError
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,19 +117,24 @@ class World:
             InputError: there is no such file, or it is damaged or not a world.
         """
         try:
+            # Checksums first: arrays are read only as far as their headers say, which may be what is damaged.
+            with ZipFile(path) as archive:
+                if (damaged := archive.testzip()) is not None:
+                    raise BadZipFile(damaged)
             # No pickle: reading a world never runs code.
             with np.load(path, allow_pickle=False) as file:
                 header = json.loads(str(file["header"]))
                 if header["format"] != FORMAT:
                     raise InputError(f"{path} is of the format {header['format']!r}, not {FORMAT!r}; build it anew")
-                arrays = {f.name: file[f.name] for f in fields(cls) if f.name not in ("name", "record")}
+                arrays = {f.name: np.atleast_1d(file[f.name]) for f in fields(cls) if f.name not in ("name", "record")}
+                name, record = header["name"], header["record"]
         except InputError:
             raise
         except FileNotFoundError as error:
             raise InputError(f"there is no world at {path}") from error
-        except (BadZipFile, EOFError, KeyError, OSError, TypeError, ValueError) as error:
+        except (BadZipFile, EOFError, KeyError, OSError, RuntimeError, TypeError, ValueError, ZlibError) as error:
             raise InputError(f"{path} is not a saved world or it is damaged; build it anew") from error
-        world = cls(name=header["name"], record=header["record"], **arrays)
+        world = cls(name=name, record=record, **arrays)
         world._check_shapes(path)
         return world
 

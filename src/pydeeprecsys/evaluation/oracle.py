@@ -37,10 +37,11 @@ class OracleAgent(ReinforcementLearning):
         violence = np.tile(simulator.world.violence.astype(np.float64), len(states)).reshape(-1, 1)
         rewards = simulator.reward(ratings, violence).reshape(scores.shape)
         # Many items are worth a full 5 once a user is addicted: among equals the highest score, which lasts longest.
-        worth = rewards + 1e-9 * scores / (1 + np.abs(scores))
         if k == 1:
-            best_one: NDArray[np.int64] = worth.argmax(axis=1)[:, None]
+            best_reward = rewards.max(axis=1, keepdims=True)
+            best_one: NDArray[np.int64] = np.where(rewards == best_reward, scores, -np.inf).argmax(axis=1)[:, None]
             return best_one
+        worth = rewards + 1e-9 * scores / (1 + np.abs(scores))
         best = np.argpartition(-worth, k - 1, axis=1)[:, :k]
         order = np.argsort(-np.take_along_axis(worth, best, axis=1), axis=1)
         slates: NDArray[np.int64] = np.take_along_axis(best, order, axis=1)

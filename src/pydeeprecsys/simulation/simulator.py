@@ -122,7 +122,8 @@ class Simulator:
         ratings, violence = _rate(state.vectors, self.world.item_vectors, self.world.violence, slates)
         if self.slate_size == 1:
             chosen = np.zeros(len(slates), dtype=np.int64)
-            last_items, last_ratings = slates[:, 0], ratings[:, 0]
+            # Copies: the response and the slates are in the caller's hands, the state is not.
+            last_items, last_ratings = slates[:, 0].copy(), ratings[:, 0].copy()
         else:
             chosen = self.choice(ratings, uniforms(state.seeds, state.episodes, state.steps, CHOICE_LANE))
             rows = np.arange(len(slates))
