@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gymnasium as gym
+import torch
 
 from benchmarks.environments import MODE, OURS, STEPS, many_users, one_user
 from benchmarks.report import Results, Row
@@ -15,7 +16,8 @@ _ALONE = "environment alone"
 
 
 def measure(effort: Effort) -> list[Results]:
-    """One table for a user at a time, one for 64 at once."""
+    """One table for a user at a time, one for 64 at once; torch has one thread, as it has on the command line."""
+    torch.set_num_threads(1)
     return [_with_users(n_envs, effort) for n_envs in (1, 64)]
 
 

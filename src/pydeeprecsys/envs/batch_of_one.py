@@ -57,7 +57,8 @@ class BatchOfOne(VectorEnv[Any, Any, Any]):
         self.env.close()
 
 
+_KINDS = (int, float, np.generic, np.ndarray)
+
+
 def _batched(info: dict[str, Any]) -> dict[str, NDArray[Any]]:
-    return {
-        name: np.asarray(v)[None] for name, v in info.items() if isinstance(v, int | float | np.generic | np.ndarray)
-    }
+    return {name: np.array([value]) for name, value in info.items() if isinstance(value, _KINDS)}
