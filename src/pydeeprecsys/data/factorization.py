@@ -77,9 +77,9 @@ def factorize(
         progress: called with the number of sweeps done and of all sweeps.
     """
     settings = settings or FactorizationSettings()
-    random = np.random.default_rng(settings.seed)
+    rng = np.random.default_rng(settings.seed)
     held_out = np.zeros(len(dataset.ratings), dtype=np.bool_)
-    held_out[random.permutation(len(held_out))[: max(1, round(settings.held_out * len(held_out)))]] = True
+    held_out[rng.permutation(len(held_out))[: max(1, round(settings.held_out * len(held_out)))]] = True
     if held_out.all():
         raise InputError(f"{dataset.name}: one rating is too few to learn from some and measure on others; give more")
     users, items = dataset.user_index[~held_out], dataset.item_index[~held_out]
@@ -94,7 +94,7 @@ def factorize(
     user_vectors[:, item_bias] = 1
     item_vectors[:, user_bias] = 1
     item_vectors[:, genres] = dataset.genres / np.sqrt(dataset.genres.sum(axis=1, keepdims=True))
-    item_vectors[:, :latent] = random.normal(0, 0.1, (len(item_vectors), latent))
+    item_vectors[:, :latent] = rng.normal(0, 0.1, (len(item_vectors), latent))
 
     # Each side learns some of its columns and takes the product of the others as given.
     user_learns, user_given = np.r_[:latent, user_bias, genres], np.r_[item_bias]

@@ -60,32 +60,32 @@ def synthetic_dataset(
         raise InputError(
             "a synthetic data set needs 2 users, 2 items, and between one rating a user and half of all pairs"
         )
-    random = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     counts, violence_of = (np.array([_GENRE_FACTS[genre][i] for genre in GENRES]) for i in (0, 1))
-    genres = _genres(random, n_items, counts / counts.sum())
+    genres = _genres(rng, n_items, counts / counts.sum())
     share = genres / genres.sum(axis=1, keepdims=True)
-    violence = random.beta(1 + 8 * (share @ violence_of), 1 + 8 * (1 - share @ violence_of))
+    violence = rng.beta(1 + 8 * (share @ violence_of), 1 + 8 * (1 - share @ violence_of))
 
     ages = np.array(list(_AGES))
-    women = random.random(n_users) < _SHARE_OF_WOMEN
-    age = random.choice(ages, size=n_users, p=np.array(list(_AGES.values())) / sum(_AGES.values()))
+    women = rng.random(n_users) < _SHARE_OF_WOMEN
+    age = rng.choice(ages, size=n_users, p=np.array(list(_AGES.values())) / sum(_AGES.values()))
     taste_of_sex, taste_of_age = (
-        random.normal(0, 0.1, (2, len(GENRES))),
-        random.normal(0, 0.1, (len(ages), len(GENRES))),
+        rng.normal(0, 0.1, (2, len(GENRES))),
+        rng.normal(0, 0.1, (len(ages), len(GENRES))),
     )
     affinity = (
         taste_of_sex[women.astype(int)]
         + taste_of_age[np.searchsorted(ages, age)]
-        + random.normal(0, 0.25, (n_users, len(GENRES)))
+        + rng.normal(0, 0.25, (n_users, len(GENRES)))
     )
     latent = 8
-    user_vectors = np.hstack([random.normal(0, 0.45, (n_users, latent)), affinity])
-    item_vectors = np.hstack([random.normal(0, 0.35, (n_items, latent)), genres / np.sqrt(genres.sum(axis=1))[:, None]])
-    quality = random.normal(0, 0.5, n_items)
+    user_vectors = np.hstack([rng.normal(0, 0.45, (n_users, latent)), affinity])
+    item_vectors = np.hstack([rng.normal(0, 0.35, (n_items, latent)), genres / np.sqrt(genres.sum(axis=1))[:, None]])
+    quality = rng.normal(0, 0.5, n_items)
     # A few items are rated by half of the users, most by few; being good helps.
-    popularity = random.normal(0, 1.3, n_items) + 1.2 * quality
-    user_bias = 3.15 + random.normal(0, 0.4, n_users)
-    activity = random.lognormal(0, 0.95, n_users)
+    popularity = rng.normal(0, 1.3, n_items) + 1.2 * quality
+    user_bias = 3.15 + rng.normal(0, 0.4, n_users)
+    activity = rng.lognormal(0, 0.95, n_users)
     fewest = min(20, n_ratings // n_users)
     rated = np.clip(np.round(activity * n_ratings / activity.sum()), fewest, n_items // 2 + 1).astype(int)
 
@@ -94,14 +94,14 @@ def synthetic_dataset(
         block = slice(start, min(start + _BLOCK, n_users))
         score = user_vectors[block] @ item_vectors.T + quality + user_bias[block, None]
         # The n highest of utility + Gumbel noise are n draws without replacement, likelier where the utility is high.
-        utility = popularity + 0.5 * score + random.gumbel(size=score.shape)
+        utility = popularity + 0.5 * score + rng.gumbel(size=score.shape)
         order = np.argsort(-utility.astype(np.float32), axis=1)
         chosen = np.arange(n_items) < rated[block, None]
         row, column = np.nonzero(chosen)
         item = order[row, column]
         users.append(row + start)
         items.append(item)
-        ratings.append(np.clip(np.round(score[row, item] + random.normal(0, 0.8, len(row))), 1, 5))
+        ratings.append(np.clip(np.round(score[row, item] + rng.normal(0, 0.8, len(row))), 1, 5))
 
     return Dataset(
         name=name,
@@ -110,8 +110,8 @@ def synthetic_dataset(
                 "user_id": np.arange(1, n_users + 1),
                 "sex": np.where(women, "F", "M"),
                 "age": age.astype(np.float64),
-                "occupation": random.integers(0, 21, n_users).astype(np.float64),
-                "zip_code": [f"{zip_code:05d}" for zip_code in random.integers(0, 100_000, n_users)],
+                "occupation": rng.integers(0, 21, n_users).astype(np.float64),
+                "zip_code": [f"{zip_code:05d}" for zip_code in rng.integers(0, 100_000, n_users)],
             }
         ),
         items=pd.DataFrame(
@@ -128,8 +128,8 @@ def synthetic_dataset(
     )
 
 
-def _genres(random: np.random.Generator, n_items: int, frequency: NDArray[np.float64]) -> NDArray[np.bool_]:
+def _genres(rng: np.random.Generator, n_items: int, frequency: NDArray[np.float64]) -> NDArray[np.bool_]:
     """(items, 19) one to three genres for each item, by how frequent genres are."""
-    gumbel = np.log(frequency) + random.gumbel(size=(n_items, len(GENRES)))
+    gumbel = np.log(frequency) + rng.gumbel(size=(n_items, len(GENRES)))
     rank = np.argsort(np.argsort(-gumbel, axis=1), axis=1)
-    return rank < random.choice([1, 2, 3], size=(n_items, 1), p=[0.53, 0.34, 0.13])
+    return rank < rng.choice([1, 2, 3], size=(n_items, 1), p=[0.53, 0.34, 0.13])
