@@ -93,7 +93,7 @@ class Manager:
         if n_envs == 1:
             return BatchOfOne(self.env)
         assert self.env_name is not None
-        if self.env_name.startswith("MovieLensFairness"):
+        if str(gym.spec(self.env_name).vector_entry_point).startswith("pydeeprecsys."):
             return gym.make_vec(
                 self.env_name, n_envs, vectorization_mode="vector_entry_point", autoreset_mode=mode, **options
             )
