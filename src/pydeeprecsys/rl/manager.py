@@ -197,7 +197,7 @@ class Manager:
         states, _ = self.batch.reset(seed=self._next_seed)
         self._next_seed = None
         rewards: list[list[float]] = [[] for _ in range(n)]
-        lengths = np.zeros(n, dtype=np.int64)
+        longest = 0  # no running episode has more steps
         sums: dict[str, NDArray[np.float64]] = {}
         while True:
             if should_render and isinstance(text := self.env.render(), str):
@@ -212,8 +212,10 @@ class Manager:
             for name in _MEASURES:
                 if name in infos:
                     sums[name] = sums.get(name, 0.0) + infos[name]
-            lengths += 1
-            truncated = truncated | (lengths >= self.max_episode_steps) & ~terminated
+            longest += 1
+            if longest >= self.max_episode_steps:
+                at_limit = np.array([len(episode) >= self.max_episode_steps for episode in rewards])
+                truncated = truncated | (at_limit & ~terminated)
             if should_print:
                 print(f"t={len(rewards[0])} a={actions} r={reward} s={new_states}")
             if training:
@@ -228,7 +230,7 @@ class Manager:
                     measures = {name: float(total[row]) / len(rewards[row]) for name, total in sums.items()}
                     yield Episode(rewards[row], measures)
                     rewards[row] = []
-                lengths[over] = 0
+                longest = max(map(len, rewards))
                 sums = {name: np.where(over, 0.0, total) for name, total in sums.items()}
                 states, _ = self.batch.reset(options={"reset_mask": over})
 

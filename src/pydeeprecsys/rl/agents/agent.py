@@ -115,6 +115,11 @@ class RandomAgent(ReinforcementLearning):
         self.action_space = deepcopy(action_space)
         self.random = np.random.default_rng(random_state)
         self.action_space.seed(random_state)
+        self._first, self._n_actions = 0, 0  # no actions that can be counted
+        if isinstance(action_space, Discrete):
+            self._first, self._n_actions = int(action_space.start), int(action_space.n)
+        elif isinstance(action_space, MultiDiscrete):
+            self._n_actions = int(action_space.nvec[0])
 
     def top_k_actions_for_states(self, states: NDArray[Any], k: int = 1, *, explore: bool = True) -> NDArray[np.int64]:
         """Draw k different actions for each state, every set and every order equally likely.
@@ -123,11 +128,8 @@ class RandomAgent(ReinforcementLearning):
             TypeError: the actions of the space cannot be counted.
             InputError: there are fewer than k actions.
         """
-        if isinstance(self.action_space, Discrete):
-            n_actions, first = int(self.action_space.n), int(self.action_space.start)
-        elif isinstance(self.action_space, MultiDiscrete):
-            n_actions, first = int(self.action_space.nvec[0]), 0
-        else:
+        first, n_actions = self._first, self._n_actions
+        if not n_actions:
             raise TypeError(f"the actions of {self.action_space} cannot be counted, so there is no slate of them")
         check_slate_size(k, n_actions)
         if k == 1:
