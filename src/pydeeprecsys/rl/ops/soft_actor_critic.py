@@ -1,0 +1,207 @@
+"""The mathematics of soft actor-critic, for continuous actions and for discrete ones.
+
+The papers: Haarnoja et al., Soft Actor-Critic: Off-Policy Maximum Entropy Deep Reinforcement Learning with a Stochastic
+Actor, 2018a; Haarnoja et al., Soft Actor-Critic Algorithms and Applications, 2018b; Christodoulou, Soft Actor-Critic
+for Discrete Action Settings, 2019. Of several critics the most pessimistic counts (Fujimoto et al., Addressing Function
+Approximation Error in Actor-Critic Methods, 2018). A temperature says how much one nat of entropy is worth in rewards.
+All functions raise ValueError where the shapes do not fit.
+"""
+
+from __future__ import annotations
+
+from math import log, pi
+
+import torch
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from pydeeprecsys.rl.ops.shapes import check_shapes
+
+
+def tanh_gaussian(mean: Tensor, log_deviation: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    """Squash a Gaussian draw into (-1, 1), with the logarithm of its probability density there.
+
+    Haarnoja et al. 2018a, appendix C. The logarithm of the slope of tanh, log(1 − tanh²u), is computed as
+    2 · (log 2 − u − softplus(−2u)): the first form is minus infinity where tanh rounds to 1.
+
+    Args:
+        mean: (n, dimensions) of the Gaussian.
+        log_deviation: (n, dimensions) logarithms of its standard deviations; the caller bounds them.
+        noise: (n, dimensions) standard normal numbers. Gradients flow through the draw to the mean and the deviation.
+
+    Returns:
+        (n, dimensions) actions in [-1, 1] (the ends by rounding only); (n,) logarithms of their densities. For actions
+        scaled to another range, subtract the logarithms of the scales.
+    """
+    axes = "n dimensions"
+    check_shapes(mean=(mean, axes), log_deviation=(log_deviation, axes), noise=(noise, axes))
+    draw = mean + log_deviation.exp() * noise
+    log_gaussian = -0.5 * noise.square() - log_deviation - 0.5 * log(2 * pi)
+    log_slope = 2 * (log(2) - draw - softplus(-2 * draw))
+    return torch.tanh(draw), (log_gaussian - log_slope).sum(dim=1)
+
+
+@torch.no_grad()
+def soft_q_target(
+    r_t: Tensor, discount_t: Tensor, q_t: Tensor, log_probability_t: Tensor, temperature: Tensor
+) -> Tensor:
+    """Target of the critics: r_t + discount_t · (min over critics of q_t − temperature · log_probability_t).
+
+    Haarnoja et al. 2018b, equations 3 and 5.
+
+    Args:
+        r_t: (n,) rewards.
+        discount_t: (n,) discount factor in [0, 1]; 0 where the episode terminated, not where it was truncated.
+        q_t: (n, critics) what the target critics say of an action that the policy draws in the next state.
+        log_probability_t: (n,) logarithm of the density of that action.
+        temperature: () 0 or more.
+
+    Returns:
+        (n,) the targets; no gradient flows into them.
+    """
+    check_shapes(
+        r_t=(r_t, "n"),
+        discount_t=(discount_t, "n"),
+        q_t=(q_t, "n critics"),
+        log_probability_t=(log_probability_t, "n"),
+        temperature=(temperature, ""),
+    )
+    return r_t + discount_t * (q_t.amin(dim=1) - temperature * log_probability_t)
+
+
+def critic_losses(q_tm1: Tensor, target_t: Tensor) -> Tensor:
+    """Half the squared errors of all critics, summed over the critics, which learn apart.
+
+    Haarnoja et al. 2018b, equation 5.
+
+    Args:
+        q_tm1: (n, critics) what the critics say of the action that was taken.
+        target_t: (n,) what they should have said; no gradient flows into it.
+
+    Returns:
+        (n,) the losses.
+    """
+    check_shapes(q_tm1=(q_tm1, "n critics"), target_t=(target_t, "n"))
+    return 0.5 * (target_t.detach().unsqueeze(1) - q_tm1).square().sum(dim=1)
+
+
+def actor_losses(log_probability: Tensor, q: Tensor, temperature: Tensor) -> Tensor:
+    """Temperature times log-probability minus the most pessimistic value, of an action drawn by the policy.
+
+    Haarnoja et al. 2018b, equation 9. The gradient reaches the policy through the action, in both terms.
+
+    Args:
+        log_probability: (n,) logarithm of the density of the action.
+        q: (n, critics) what the critics say of it; their parameters get gradients too, which the caller leaves unused.
+        temperature: () 0 or more; no gradient flows into it.
+
+    Returns:
+        (n,) the losses.
+    """
+    check_shapes(log_probability=(log_probability, "n"), q=(q, "n critics"), temperature=(temperature, ""))
+    return temperature.detach() * log_probability - q.amin(dim=1)
+
+
+def temperature_losses(log_temperature: Tensor, log_probability: Tensor, target_entropy: float) -> Tensor:
+    """Minus temperature · (log-probability + target entropy): the temperature rises where entropy is below its target.
+
+    Haarnoja et al. 2018b, equation 18; descended on its logarithm, the temperature stays above 0.
+
+    Args:
+        log_temperature: () logarithm of the temperature, the one thing that gets a gradient.
+        log_probability: (n,) logarithm of the density of an action drawn by the policy.
+        target_entropy: the entropy to keep, in nats; the paper takes minus the number of dimensions of an action.
+
+    Returns:
+        (n,) the losses.
+    """
+    check_shapes(log_temperature=(log_temperature, ""), log_probability=(log_probability, "n"))
+    return -log_temperature.exp() * (log_probability.detach() + target_entropy)
+
+
+@torch.no_grad()
+def discrete_soft_q_target(
+    r_t: Tensor, discount_t: Tensor, q_t: Tensor, logits_t: Tensor, temperature: Tensor
+) -> Tensor:
+    """Target of the critics, the expectation over the policy's actions taken exactly.
+
+    r_t + discount_t · Σ_a π(a) · (min over critics of q_t(a) − temperature · log π(a)) (Christodoulou 2019).
+
+    Args:
+        r_t: (n,) rewards.
+        discount_t: (n,) discount factor in [0, 1]; 0 where the episode terminated, not where it was truncated.
+        q_t: (n, critics, actions) finite values that the target critics give in the next state.
+        logits_t: (n, actions) unnormalised log-probabilities of the policy there; minus infinity for actions that are
+            not allowed, never for all of a row.
+        temperature: () 0 or more.
+
+    Returns:
+        (n,) the targets; no gradient flows into them.
+    """
+    check_shapes(
+        r_t=(r_t, "n"),
+        discount_t=(discount_t, "n"),
+        q_t=(q_t, "n critics actions"),
+        logits_t=(logits_t, "n actions"),
+        temperature=(temperature, ""),
+    )
+    # The soft value of a state is minus what the actor's loss would be in it.
+    return r_t - discount_t * discrete_actor_losses(logits_t, q_t, temperature)
+
+
+def discrete_critic_losses(q_tm1: Tensor, a_tm1: Tensor, target_t: Tensor) -> Tensor:
+    """Half the squared errors of all critics about the action that was taken, summed over the critics.
+
+    Args:
+        q_tm1: (n, critics, actions) values that the critics give.
+        a_tm1: (n,) the actions taken, int64 in 0..actions-1.
+        target_t: (n,) what they should have been; no gradient flows into it.
+
+    Returns:
+        (n,) the losses.
+    """
+    check_shapes(q_tm1=(q_tm1, "n critics actions"), a_tm1=(a_tm1, "n"))
+    return critic_losses(torch.take_along_dim(q_tm1, a_tm1[:, None, None], dim=2).squeeze(2), target_t)
+
+
+def discrete_actor_losses(logits: Tensor, q: Tensor, temperature: Tensor) -> Tensor:
+    """Σ_a π(a) · (temperature · log π(a) − min over critics of q(a)), over all actions (Christodoulou 2019).
+
+    Args:
+        logits: (n, actions) unnormalised log-probabilities of the policy; minus infinity for actions that are not
+            allowed, never for all of a row.
+        q: (n, critics, actions) finite values; no gradient flows into them.
+        temperature: () 0 or more; no gradient flows into it.
+
+    Returns:
+        (n,) the losses.
+    """
+    check_shapes(logits=(logits, "n actions"), q=(q, "n critics actions"), temperature=(temperature, ""))
+    probabilities, log_probabilities = _policy(logits)
+    return (probabilities * (temperature.detach() * log_probabilities - q.detach().amin(dim=1))).sum(dim=1)
+
+
+def discrete_temperature_losses(log_temperature: Tensor, logits: Tensor, target_entropy: float) -> Tensor:
+    """Temperature · (entropy of the policy − target entropy): the temperature rises where entropy is below its target.
+
+    Christodoulou 2019, the expectation of `temperature_losses` over all actions.
+
+    Args:
+        log_temperature: () logarithm of the temperature, the one thing that gets a gradient.
+        logits: (n, actions) unnormalised log-probabilities of the policy; minus infinity for actions that are not
+            allowed, never for all of a row.
+        target_entropy: the entropy to keep, in nats, below the logarithm of the number of allowed actions.
+
+    Returns:
+        (n,) the losses.
+    """
+    check_shapes(log_temperature=(log_temperature, ""), logits=(logits, "n actions"))
+    probabilities, log_probabilities = _policy(logits.detach())
+    return -log_temperature.exp() * ((probabilities * log_probabilities).sum(dim=1) + target_entropy)
+
+
+def _policy(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Probabilities and their logarithms: (n, actions) each, 0 for the logarithm where it would be minus infinity."""
+    log_probabilities = torch.log_softmax(logits, dim=1)
+    # 0 · log 0 is 0 in an entropy, and NaN in floating point.
+    return log_probabilities.exp(), log_probabilities.masked_fill(log_probabilities.isneginf(), 0.0)
