@@ -1,0 +1,156 @@
+"""Draw what was surprising more often."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import DTypeLike, NDArray
+
+from pydeeprecsys.errors import InputError
+from pydeeprecsys.rl.experience_replay.buffer_parameters import ExperienceReplayBufferParameters, PERBufferParameters
+from pydeeprecsys.rl.experience_replay.experience_buffer import Batch, ExperienceReplayBuffer
+from pydeeprecsys.rl.experience_replay.sum_tree import SumTree
+from pydeeprecsys.rl.ops.importance import importance_weights
+
+# Sums of the priorities of any number of such errors are finite.
+LARGEST_ERROR = float(np.finfo(np.float32).max)
+
+
+class PrioritizedExperienceReplayBuffer(ExperienceReplayBuffer):
+    """Draws experiences in proportion to a power of their last error (Schaul et al. 2016, proportional variant).
+
+    The priority of an experience is (|error| + epsilon)^alpha. A new one gets the highest priority that any has had, so
+    that it is soon drawn; the first gets 1. A batch is stratified, and may hold an experience more than once.
+
+    Args:
+        buffer_parameters: how much it holds and how it is sampled; the default parameters when not given.
+        per_parameters: how experiences are prioritized; the default parameters when not given.
+        state_shape: shape of one state, when known.
+        state_dtype: type of the states; used with `state_shape` only.
+        action_shape: shape of one action; used with `state_shape` only.
+        action_dtype: type of the actions; used with `state_shape` only.
+
+    Attributes:
+        beta: the present exponent of the importance weights, in 0..1.
+
+    Raises:
+        InputError: where the experiences would not fit into the memory that is free.
+    """
+
+    def __init__(
+        self,
+        buffer_parameters: ExperienceReplayBufferParameters | None = None,
+        per_parameters: PERBufferParameters | None = None,
+        *,
+        state_shape: tuple[int, ...] | None = None,
+        state_dtype: DTypeLike = np.float32,
+        action_shape: tuple[int, ...] = (),
+        action_dtype: DTypeLike = np.int64,
+    ) -> None:
+        super().__init__(
+            buffer_parameters,
+            state_shape=state_shape,
+            state_dtype=state_dtype,
+            action_shape=action_shape,
+            action_dtype=action_dtype,
+        )
+        self.per_parameters = per_parameters or PERBufferParameters()
+        self.beta = self.per_parameters.beta
+        self._highest_priority = 1.0
+        self._tree = SumTree(self._capacity)
+
+    def _n_other_bytes(self) -> int:
+        return 8 * SumTree.n_nodes(int(self.parameters.max_experiences))
+
+    @property
+    def priorities(self) -> NDArray[np.float64]:
+        """(len,) a copy of the priorities, alpha applied, in the order of `Batch.indices`."""
+        return self._tree.priorities[: self._size].copy()
+
+    def _advance(self, n: int) -> None:
+        start = (self._position + max(0, n - self._capacity)) % self._capacity
+        self._tree.fill(start, min(n, self._capacity), self._highest_priority)
+        super()._advance(n)
+
+    def sample_batch(self) -> Batch:
+        """Draw `batch_size` experiences in proportion to their priorities, with their importance weights.
+
+        Afterwards beta grows by `beta_growth`, to 1 at most.
+
+        Raises:
+            InputError: where it holds fewer than `batch_size`.
+        """
+        self._check_enough()
+        indices, priorities = self._tree.sample(self.random.random(self.parameters.batch_size))
+        weights = importance_weights(priorities / self._tree.total, self.beta)
+        self.beta = min(1.0, self.beta + self.per_parameters.beta_growth)
+        return self._batch(indices, weights)
+
+    def update_priorities(self, indices: NDArray[np.int64], errors: NDArray[np.floating[Any]]) -> None:
+        """Set the priorities of experiences by their errors; of an experience that comes twice, the last counts.
+
+        Args:
+            indices: (n,) where they are in the buffer, as a batch says.
+            errors: (n,) their temporal-difference errors; the sign does not matter.
+
+        Raises:
+            ValueError: where the shapes are others.
+            IndexError: where there is no such experience.
+            FloatingPointError: where an error is NaN, infinite or beyond float32's range. Nothing has changed in any
+                of these cases.
+        """
+        indices = np.asarray(indices, dtype=np.int64)
+        numbers: NDArray[np.float64] = np.asarray(errors, dtype=np.float64)
+        if indices.ndim != 1 or numbers.shape != indices.shape:
+            raise ValueError(
+                f"indices and errors must both be of shape (n,), they are of {indices.shape} and {numbers.shape}"
+            )
+        priorities, n_right = _priorities(
+            indices, numbers, self._size, self.per_parameters.epsilon, self.per_parameters.alpha
+        )
+        if n_right < len(indices):
+            if not 0 <= indices[n_right] < self._size:
+                raise IndexError(f"indices must lie in 0..{self._size - 1}, one is {indices[n_right]}")
+            raise FloatingPointError(f"errors must be finite numbers of float32's range, one is {numbers[n_right]:g}")
+        self._tree.update(indices, priorities)
+        self._highest_priority = float(priorities.max(initial=self._highest_priority))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Copies of all experiences and priorities, beta and the state of the generator, without the unused room."""
+        return super().state_dict() | {
+            "priorities": self.priorities,
+            "highest_priority": self._highest_priority,
+            "beta": self.beta,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from where `state_dict` was taken.
+
+        Raises:
+            InputError: where it is the state of a buffer without priorities, of another size, or of other states or
+                actions, or where there is not enough memory; the buffer stays as it was.
+        """
+        if "priorities" not in state:
+            raise InputError("the state is that of a buffer without priorities; load it into an ExperienceReplayBuffer")
+        super().load_state_dict(state)
+        self._tree.fill(0, self._capacity, 0.0)
+        self._tree.update(np.arange(self._size), np.asarray(state["priorities"], dtype=np.float64))
+        self._highest_priority = float(state["highest_priority"])
+        self.beta = float(state["beta"])
+
+
+@njit(cache=True)
+def _priorities(
+    indices: NDArray[np.int64], errors: NDArray[np.float64], size: int, epsilon: float, alpha: float
+) -> tuple[NDArray[np.float64], int]:
+    """(n,) the priorities, and how many rows come before the first that cannot be."""
+    priorities = np.empty(len(errors))
+    for i in range(len(errors)):
+        magnitude = abs(errors[i])
+        # NaN is not at most anything.
+        if not (0 <= indices[i] < size and magnitude <= LARGEST_ERROR):
+            return priorities, i
+        priorities[i] = (magnitude + epsilon) ** alpha
+    return priorities, len(errors)

@@ -1,0 +1,136 @@
+"""Draw from many numbers in proportion to them, while they change."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+
+class SumTree:
+    """A binary tree whose leaves hold priorities and whose every other node holds the sum of its two children.
+
+    Sums are always formed anew from the children, in float64, and never corrected by differences: after any number of
+    changes the tree is, to the bit, the one that would be built from its leaves.
+
+    Args:
+        n_leaves: number of priorities, at least 1; all are 0 at first.
+    """
+
+    def __init__(self, n_leaves: int) -> None:
+        self.n_leaves = n_leaves
+        # Node i has the children 2i and 2i + 1; the root is 1; the leaves are the second half.
+        self._nodes = np.zeros(self.n_nodes(n_leaves), dtype=np.float64)
+
+    @staticmethod
+    def n_nodes(n_leaves: int) -> int:
+        """Length of the array behind a tree of so many leaves."""
+        return 2 << (n_leaves - 1).bit_length()
+
+    @property
+    def total(self) -> float:
+        """Sum of all priorities."""
+        return float(self._nodes[1])
+
+    @property
+    def priorities(self) -> NDArray[np.float64]:
+        """(n_leaves,) a view of the priorities; write by `update` and `fill` only."""
+        first = len(self._nodes) // 2
+        return self._nodes[first : first + self.n_leaves]
+
+    def update(self, indices: NDArray[np.int64], priorities: NDArray[np.float64]) -> None:
+        """Set some priorities; of an index that comes twice, the last counts.
+
+        Args:
+            indices: (n,) which, in 0..n_leaves - 1.
+            priorities: (n,) finite numbers, 0 or more.
+
+        Raises:
+            ValueError: where the shapes differ.
+            IndexError: where there is no such leaf; nothing has changed.
+        """
+        if indices.ndim != 1 or indices.shape != priorities.shape:
+            raise ValueError(f"indices are of shape {indices.shape}, priorities of shape {priorities.shape}")
+        _update(self._nodes, self.n_leaves, indices, priorities)
+
+    def fill(self, start: int, n: int, priority: float) -> None:
+        """Give n leaves from start on the same priority, going on at leaf 0 after the last; n in 0..n_leaves."""
+        if not (0 <= start < self.n_leaves and 0 <= n <= self.n_leaves):
+            raise IndexError(f"there are no {n} leaves from {start} on in a tree of {self.n_leaves}")
+        _fill(self._nodes, self.n_leaves, start, n, priority)
+
+    def sample(self, uniforms: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Draw leaves in proportion to their priorities, stratified as in Schaul et al. (2016, appendix B.2.1).
+
+        The sum of all priorities is cut into as many equal ranges as there are draws, one draw falls into each. A leaf
+        of priority 0 is never drawn.
+
+        Args:
+            uniforms: (n,) random numbers in [0, 1), where in its range each draw falls.
+
+        Returns:
+            (n,) indices of leaves in ascending order and (n,) their priorities.
+
+        Raises:
+            ValueError: where all priorities are 0.
+        """
+        if not self.total > 0:
+            raise ValueError("all priorities are 0, there is nothing to draw")
+        return _sample(self._nodes, uniforms)
+
+
+@njit(cache=True)
+def _update(
+    nodes: NDArray[np.float64], n_leaves: int, indices: NDArray[np.int64], priorities: NDArray[np.float64]
+) -> None:
+    for index in indices:
+        if not 0 <= index < n_leaves:
+            raise IndexError("an index is outside of the tree")
+    first = len(nodes) // 2
+    for i in range(len(indices)):
+        nodes[first + indices[i]] = priorities[i]
+    # Level by level, so that the processor fetches the nodes of many rows at once.
+    parents = first + indices
+    while first > 1:
+        first >>= 1
+        for i in range(len(parents)):
+            node = parents[i] >> 1
+            nodes[node] = nodes[2 * node] + nodes[2 * node + 1]
+            parents[i] = node
+
+
+@njit(cache=True)
+def _fill(nodes: NDArray[np.float64], n_leaves: int, start: int, n: int, priority: float) -> None:
+    first = len(nodes) // 2
+    before_wrap = min(n, n_leaves - start)
+    for low, high in ((start, start + before_wrap), (0, n - before_wrap)):
+        if low == high:
+            continue
+        left, right = first + low, first + high - 1
+        for node in range(left, right + 1):
+            nodes[node] = priority
+        while left > 1:
+            left, right = left >> 1, right >> 1
+            for node in range(left, right + 1):
+                nodes[node] = nodes[2 * node] + nodes[2 * node + 1]
+
+
+@njit(cache=True)
+def _sample(nodes: NDArray[np.float64], uniforms: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    n = len(uniforms)
+    found = np.ones(n, dtype=np.int64)
+    rest = np.empty(n)
+    for i in range(n):
+        rest[i] = (i + uniforms[i]) / n * nodes[1]
+    # Level by level, so that the processor fetches the nodes of many draws at once.
+    first = len(nodes) // 2
+    level = 1
+    while level < first:
+        level *= 2
+        for i in range(n):
+            left = nodes[2 * found[i]]
+            # Rounding may leave a rest as large as the whole sum; it must not lead to where there is nothing.
+            goes_right = (rest[i] >= left) & (nodes[2 * found[i] + 1] > 0.0)
+            found[i] = 2 * found[i] + goes_right
+            rest[i] -= left * goes_right
+    return found - first, nodes[found]
