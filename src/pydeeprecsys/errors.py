@@ -1,5 +1,9 @@
 """Errors that a user can cause."""
 
+import difflib
+import textwrap
+from collections.abc import Iterable
+
 
 class InputError(ValueError):
     """Something the user gave cannot be used.
@@ -7,3 +11,11 @@ class InputError(ValueError):
     The message is one line that says what is wrong and what to do about it: the command line prints it as it is and
     exits with code 2.
     """
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """For the end of an error about an unknown name: the known ones and, where one is near, which."""
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=1)
+    listed = textwrap.shorten(", ".join(known) or "none", 400, placeholder=" …")
+    return f"there are: {listed}" + (f"; did you mean {near[0]!r}?" if near else "")

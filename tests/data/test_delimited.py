@@ -13,11 +13,10 @@ from pydeeprecsys.data.delimited import (
     File,
     Folder,
     check_archive,
-    did_you_mean,
     open_folders,
     shorten,
 )
-from pydeeprecsys.errors import InputError
+from pydeeprecsys.errors import InputError, did_you_mean
 
 MakeZip = Callable[..., Path]
 

@@ -45,7 +45,7 @@ def test_unknown_names_are_answered_with_the_nearest(world: World) -> None:
     manager = MovieLensFairnessManager(dataset=world)
     with pytest.raises(InputError, match="did you mean 'learning_rate'"):
         make_agent("reinforce", manager, 0, learningrate=1.0)
-    with pytest.raises(InputError, match="its options are: none"):
+    with pytest.raises(InputError, match="there are: none"):
         make_agent("random", manager, 0, learning_rate=1.0)
     with pytest.raises(InputError, match="no option 'n_actions'"):
         make_agent("reinforce", manager, 0, n_actions=3)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import errno
 import importlib
 import sys
@@ -10,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import click
 
-from pydeeprecsys.errors import InputError
+from pydeeprecsys.errors import InputError, did_you_mean
 
 _VERBS = {
     "data": "See, fetch and describe data sets of ratings.",
@@ -28,9 +27,7 @@ class SuggestingGroup(click.Group):
         """Find the command, or fail with a hint."""
         names = self.list_commands(ctx)
         if args[0] not in names and not args[0].startswith("-"):
-            near = difflib.get_close_matches(args[0], names, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(names)}"
-            raise click.UsageError(f"{ctx.command_path}: there is no {args[0]!r}; {hint}")
+            raise click.UsageError(f"{ctx.command_path}: there is no {args[0]!r}; {did_you_mean(args[0], names)}")
         return super().resolve_command(ctx, args)
 
 

@@ -7,14 +7,12 @@ it refuses a block is that block read again line by line, to name the line.
 from __future__ import annotations
 
 import csv
-import difflib
 import itertools
 import lzma
-import textwrap
 import zipfile
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
@@ -35,14 +33,6 @@ def shorten(value: object, limit: int = 60) -> str:
     """`value` as it can stand in an error: quoted, on one line, at most `limit` characters of it."""
     text = str(value)
     return repr(text if len(text) <= limit else text[: limit - 1] + "…")
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """For the end of an error about an unknown name: the known ones and, where one is near, which."""
-    known = list(known)
-    near = difflib.get_close_matches(name, known, n=1)
-    listed = textwrap.shorten(", ".join(known), 400, placeholder=" …")
-    return f"there are: {listed}" + (f"; did you mean {near[0]!r}?" if near else "")
 
 
 def _whole_number(text: str) -> int:

@@ -16,10 +16,10 @@ import requests
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from pydeeprecsys.data.delimited import check_archive, did_you_mean
+from pydeeprecsys.data.delimited import check_archive
 from pydeeprecsys.data.movielens import read_movielens, read_tag_genome
 from pydeeprecsys.data.releases import GENOME, RELEASES, Release
-from pydeeprecsys.errors import InputError
+from pydeeprecsys.errors import InputError, did_you_mean
 from pydeeprecsys.files import whole_file
 
 HOME_VARIABLE = "PYDEEPRECSYS_HOME"

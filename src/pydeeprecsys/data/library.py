@@ -11,7 +11,6 @@ from typing import Any
 from urllib.parse import unquote
 
 from pydeeprecsys.data.dataset import Dataset
-from pydeeprecsys.data.delimited import did_you_mean
 from pydeeprecsys.data.download import data_home, locate
 from pydeeprecsys.data.factorization import FactorizationSettings
 from pydeeprecsys.data.movielens import FILE_NAMES, read_movielens
@@ -19,7 +18,7 @@ from pydeeprecsys.data.releases import GENOME, RELEASES
 from pydeeprecsys.data.synthetic import synthetic_dataset
 from pydeeprecsys.data.tables import read_tables
 from pydeeprecsys.data.world import World
-from pydeeprecsys.errors import InputError
+from pydeeprecsys.errors import InputError, did_you_mean
 
 SYNTHETIC = "synthetic"
 _TABLES = (".csv", ".tsv", ".parquet")

@@ -17,8 +17,8 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from pydeeprecsys.data.dataset import Dataset
-from pydeeprecsys.data.delimited import did_you_mean, shorten
-from pydeeprecsys.errors import InputError
+from pydeeprecsys.data.delimited import shorten
+from pydeeprecsys.errors import InputError, did_you_mean
 
 ID = pa.dictionary(pa.int32(), pa.string())
 TEXT = pa.string()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 from typing import TypedDict, Unpack
 
 from pydeeprecsys.data.dataset import Dataset
 from pydeeprecsys.data.library import open_world
 from pydeeprecsys.data.world import World
-from pydeeprecsys.errors import InputError
+from pydeeprecsys.errors import InputError, did_you_mean
 from pydeeprecsys.simulation.choice import Choice, uniform_choice
 from pydeeprecsys.simulation.dynamics import Dynamics, GenreReinforcement
 from pydeeprecsys.simulation.rewards import EnjoymentAndCalm, Reward
@@ -53,9 +52,8 @@ def make_simulator(slate_size: int = 1, **options: Unpack[WorldOptions]) -> Simu
     """
     for name in options:
         if name not in WorldOptions.__annotations__:
-            near = difflib.get_close_matches(name, WorldOptions.__annotations__, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise InputError(f"there is no option {name!r} of the simulated world{hint}")
+            known = did_you_mean(name, WorldOptions.__annotations__)
+            raise InputError(f"there is no option {name!r} of the simulated world; {known}")
     world = open_world(options.get("dataset", "synthetic"))
     return Simulator(
         world,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple, cast, get_type_hints
@@ -12,7 +11,7 @@ from gymnasium.spaces import Discrete, MultiDiscrete, flatdim
 
 from pydeeprecsys.data.world import World
 from pydeeprecsys.envs.single import MovieLensFairness
-from pydeeprecsys.errors import InputError
+from pydeeprecsys.errors import InputError, did_you_mean
 from pydeeprecsys.evaluation.oracle import OracleAgent
 from pydeeprecsys.rl.agents.agent import RandomAgent, ReinforcementLearning
 from pydeeprecsys.rl.agents.baselines import BestRatedAgent, WinStayAgent
@@ -64,9 +63,7 @@ def agent_class(name: str) -> type[ReinforcementLearning]:
         InputError: there is none; the message names the nearest.
     """
     if name not in AGENTS:
-        near = difflib.get_close_matches(name, AGENTS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"the agents are {', '.join(AGENTS)}"
-        raise InputError(f"there is no agent {name!r}; {hint}")
+        raise InputError(f"there is no agent {name!r}; {did_you_mean(name, AGENTS)}")
     return AGENTS[name]
 
 
@@ -101,9 +98,7 @@ def make_agent(name: str, manager: Manager, seed: int, **options: Any) -> Reinfo
     known = [option.name for option in agent_options(name)]
     for option in options:
         if option not in known:
-            near = difflib.get_close_matches(option, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"its options are: {', '.join(known) or 'none'}"
-            raise InputError(f"the agent {name!r} has no option {option!r}; {hint}")
+            raise InputError(f"the agent {name!r} has no option {option!r}; {did_you_mean(option, known)}")
     parameters = inspect.signature(agent).parameters
     facts = {fact: read(manager) for fact, read in _FACTS.items() if fact in parameters}
     if "random_state" in parameters:
