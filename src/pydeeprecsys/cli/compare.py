@@ -12,10 +12,18 @@ import torch
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from pydeeprecsys.cli.common import WORLD_OPTIONS, choose_out, open_world_with_progress, progress_bars, screen
+from pydeeprecsys.cli.common import (
+    WORLD_OPTIONS,
+    choose_out,
+    open_world_with_progress,
+    progress_bars,
+    screen,
+    stop_between_episodes,
+)
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments.compare import Comparison, compare
 from pydeeprecsys.experiments.registry import AGENTS, agent_class
+from pydeeprecsys.rl.manager import Episode
 
 
 @click.command("compare")
@@ -76,15 +84,14 @@ def command(
         agent_settings,
     )
     try:
-        with progress_bars() as progress:
+        with stop_between_episodes() as stop_if_asked, progress_bars() as progress:
             task = progress.add_task("", total=len(comparison.agents) * seeds * episodes)
-            summary = compare(
-                comparison,
-                out,
-                lambda agent, seed, number, episode: progress.update(
-                    task, advance=1, description=f"{agent}, seed {seed}: return {sum(episode.rewards):.1f}"
-                ),
-            )
+
+            def on_episode(agent: str, seed: int, number: int, episode: Episode) -> None:
+                stop_if_asked()
+                progress.update(task, advance=1, description=f"{agent}, seed {seed}: return {sum(episode.rewards):.1f}")
+
+            summary = compare(comparison, out, on_episode)
     except KeyboardInterrupt:
         screen.print(f"stopped; what was done is in {out}")
         raise
