@@ -38,6 +38,20 @@ def steps(n: int, length: int, seed: int) -> Iterator[Step]:
         states = np.where((terminated | truncated)[:, None], fresh, new_states)
 
 
+def masked_steps(n: int, length: int, seed: int) -> Iterator[tuple[Step, NDArray[np.bool_], NDArray[np.bool_]]]:
+    """A walk with masks of the states and of the new states; where an episode terminated, nothing is allowed next."""
+    rng = np.random.default_rng(seed + 100)
+
+    def draw() -> NDArray[np.bool_]:
+        return np.asarray(rng.permuted(np.tile(np.arange(N_ACTIONS) < 3, (n, 1)), axis=1))
+
+    masks = draw()
+    for step in steps(n, length, seed):
+        new_masks = draw() & ~step.terminated[:, None]
+        yield step, masks, new_masks
+        masks = np.where((step.terminated | step.truncated)[:, None], draw(), new_masks)
+
+
 def live(agent: ReinforcementLearning, walk: Iterator[Step]) -> list[list[int]]:
     """Act and learn along the walk; the actions that were taken."""
     taken = []
@@ -116,6 +130,57 @@ class AgentContract:
     def test_impossible_slates_are_refused(self, states: NDArray[np.float32], k: int) -> None:
         with pytest.raises(ValueError, match=str(k)):
             self.make(N_ACTIONS, STATE_SIZE, 0).top_k_actions_for_states(states, k)
+
+    @pytest.mark.parametrize("explore", [True, False])
+    @pytest.mark.parametrize("k", [1, 2])
+    @pytest.mark.parametrize("past", [0, 30])
+    def test_only_allowed_actions_are_chosen(
+        self, states: NDArray[np.float32], k: int, explore: bool, past: int
+    ) -> None:
+        agent = self.make(N_ACTIONS, STATE_SIZE, 0)
+        live(agent, steps(3, past, seed=1))
+        rng = np.random.default_rng(0)
+        for n_allowed in (k, 4):
+            masks = rng.permuted(np.tile(np.arange(N_ACTIONS) < n_allowed, (20, 1)), axis=1)
+            slates = agent.top_k_actions_for_states(states, k, explore=explore, action_masks=masks)
+            assert slates.shape == (20, k)
+            assert np.take_along_axis(masks, slates, axis=1).all()
+            assert all(len(set(slate)) == k for slate in slates.tolist())
+
+    def test_masks_that_allow_too_few_are_refused(self, states: NDArray[np.float32]) -> None:
+        masks = np.ones((20, N_ACTIONS), dtype=np.bool_)
+        masks[7, 2:] = False
+        with pytest.raises(ValueError, match="allows 2 of 7"):
+            self.make(N_ACTIONS, STATE_SIZE, 0).top_k_actions_for_states(states, 3, action_masks=masks)
+
+    def test_a_life_with_masks_is_within_them_and_can_be_restored(self) -> None:
+        agent, restored = self.make(N_ACTIONS, STATE_SIZE, 0), self.make(N_ACTIONS, STATE_SIZE, 1)
+        walk = list(masked_steps(3, 80, seed=1))
+        for step, masks, new_masks in walk[:50]:
+            self._live_within(agent, step, masks, new_masks)
+        restored.load_state_dict(agent.state_dict())
+        for step, masks, new_masks in walk[50:]:
+            taken = self._live_within(agent, step, masks, new_masks)
+            assert taken == self._live_within(restored, step, masks, new_masks)
+        assert_same_state(restored.state_dict(), agent.state_dict())
+
+    def _live_within(
+        self, agent: ReinforcementLearning, step: Step, masks: NDArray[np.bool_], new_masks: NDArray[np.bool_]
+    ) -> list[int]:
+        actions = agent.actions_for_states(step.states, action_masks=masks)
+        assert np.take_along_axis(masks, actions[:, None], axis=1).all()
+        agent.store_experiences(
+            step.states,
+            actions,
+            step.rewards,
+            step.terminated,
+            step.truncated,
+            step.new_states,
+            action_masks=masks,
+            new_action_masks=new_masks,
+        )
+        taken: list[int] = actions.tolist()
+        return taken
 
     @pytest.mark.parametrize("explore", [True, False])
     def test_one_state_is_a_batch_of_one(self, states: NDArray[np.float32], explore: bool) -> None:

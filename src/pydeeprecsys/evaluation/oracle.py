@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pydeeprecsys.envs.single import MovieLensFairness
 from pydeeprecsys.envs.vector import MovieLensFairnessVector
-from pydeeprecsys.rl.agents.agent import ReinforcementLearning
+from pydeeprecsys.rl.agents.agent import ReinforcementLearning, check_slate_size
 from pydeeprecsys.simulation.simulator import MAX_RATING, MIN_RATING
 
 
@@ -27,15 +27,25 @@ class OracleAgent(ReinforcementLearning):
         inner = env.unwrapped
         self.batch: MovieLensFairnessVector = inner.batch if isinstance(inner, MovieLensFairness) else inner
 
-    def top_k_actions_for_states(self, states: NDArray[Any], k: int = 1, *, explore: bool = True) -> NDArray[np.int64]:
-        """The k items of the highest true reward for each user: (n, k), best first."""
+    def top_k_actions_for_states(
+        self,
+        states: NDArray[Any],
+        k: int = 1,
+        *,
+        explore: bool = True,
+        action_masks: NDArray[np.bool_] | None = None,
+    ) -> NDArray[np.int64]:
+        """The k allowed items of the highest true reward for each user: (n, k), best first."""
         simulator, state = self.batch.simulator, self.batch.state
         if state is None or len(state.users) != len(states):
             raise ValueError(f"the oracle was asked about {len(states)} users, but its environment does not hold these")
         scores = simulator.scores(state)
+        check_slate_size(k, scores.shape[1], action_masks)
         ratings = scores.clip(MIN_RATING, MAX_RATING).reshape(-1, 1)
         violence = np.tile(simulator.world.violence.astype(np.float64), len(states)).reshape(-1, 1)
         rewards = simulator.reward(ratings, violence).reshape(scores.shape)
+        if action_masks is not None:
+            rewards = np.where(action_masks, rewards, -np.inf)
         # Many items are worth a full 5 once a user is addicted: among equals the highest score, which lasts longest.
         if k == 1:
             best_reward = rewards.max(axis=1, keepdims=True)

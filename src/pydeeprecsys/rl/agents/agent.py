@@ -14,12 +14,19 @@ from numpy.typing import NDArray
 from pydeeprecsys.errors import InputError
 
 
-def check_slate_size(k: int, n_actions: int) -> None:
-    """Raise an InputError unless slates of k different ones of n actions can be."""
+def check_slate_size(k: int, n_actions: int, action_masks: NDArray[np.bool_] | None = None) -> None:
+    """Raise an InputError unless slates of k different ones of n actions can be, where masks allow them."""
     if not 1 <= k <= n_actions:
         raise InputError(
             f"a slate of {k} cannot be filled with different actions of {n_actions}; give 1 to {n_actions}"
         )
+    if action_masks is not None:
+        allowed = action_masks.sum(axis=1).min(initial=n_actions)
+        if action_masks.shape[1] != n_actions or allowed < k:
+            raise InputError(
+                f"a mask allows {allowed} of {action_masks.shape[1]} actions, a slate takes {k} of {n_actions}; "
+                f"allow at least {k}"
+            )
 
 
 State = dict[str, Any]
@@ -35,21 +42,31 @@ class ReinforcementLearning(ABC):
     """
 
     @abstractmethod
-    def top_k_actions_for_states(self, states: NDArray[Any], k: int = 1, *, explore: bool = True) -> NDArray[np.int64]:
+    def top_k_actions_for_states(
+        self,
+        states: NDArray[Any],
+        k: int = 1,
+        *,
+        explore: bool = True,
+        action_masks: NDArray[np.bool_] | None = None,
+    ) -> NDArray[np.int64]:
         """Choose k different actions for each state, best first.
 
         Args:
             states: (n, ...) one observation a row.
             k: how many actions for each state.
             explore: act as in training; False is for evaluation: the best known actions, without exploration.
+            action_masks: (n, actions) which actions are allowed, at least k for each state; all when not given.
 
         Returns:
             (n, k) actions, no action twice in a row.
         """
 
-    def actions_for_states(self, states: NDArray[Any], *, explore: bool = True) -> NDArray[Any]:
+    def actions_for_states(
+        self, states: NDArray[Any], *, explore: bool = True, action_masks: NDArray[np.bool_] | None = None
+    ) -> NDArray[Any]:
         """Choose one action for each state: (n, ...) observations to (n, ...) actions."""
-        return self.top_k_actions_for_states(states, 1, explore=explore)[:, 0]
+        return self.top_k_actions_for_states(states, 1, explore=explore, action_masks=action_masks)[:, 0]
 
     def store_experiences(  # noqa: B027 - an agent need not learn
         self,
@@ -59,6 +76,9 @@ class ReinforcementLearning(ABC):
         terminated: NDArray[np.bool_],
         truncated: NDArray[np.bool_],
         new_states: NDArray[Any],
+        *,
+        action_masks: NDArray[np.bool_] | None = None,
+        new_action_masks: NDArray[np.bool_] | None = None,
     ) -> None:
         """Take in one step of every environment, and learn from it when the time has come. The default learns nothing.
 
@@ -69,16 +89,25 @@ class ReinforcementLearning(ABC):
             terminated: (n,) the episode came to its own end: nothing follows.
             truncated: (n,) the episode was cut off: it would have gone on.
             new_states: (n, ...) what was observed next, the last observation of the episode where it ended.
+            action_masks: (n, actions) what was allowed in the states; given always, with the next, or never.
+            new_action_masks: (n, actions) what is allowed in the new states; nothing may be where nothing follows.
         """
 
-    def action_for_state(self, state: Any, *, explore: bool = True) -> Any:
-        """Choose one action for one state."""
-        action = self.actions_for_states(np.asarray(state)[None], explore=explore)[0]
+    def action_for_state(
+        self, state: Any, *, explore: bool = True, action_mask: NDArray[np.bool_] | None = None
+    ) -> Any:
+        """Choose one action for one state, of those that a mask (actions,) allows."""
+        masks = None if action_mask is None else action_mask[None]
+        action = self.actions_for_states(np.asarray(state)[None], explore=explore, action_masks=masks)[0]
         return int(action) if np.ndim(action) == 0 and np.issubdtype(type(action), np.integer) else action
 
-    def top_k_actions_for_state(self, state: Any, k: int = 1, *, explore: bool = True) -> NDArray[np.int64]:
-        """Choose k different actions for one state, best first: (k,)."""
-        slate: NDArray[np.int64] = self.top_k_actions_for_states(np.asarray(state)[None], k, explore=explore)[0]
+    def top_k_actions_for_state(
+        self, state: Any, k: int = 1, *, explore: bool = True, action_mask: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.int64]:
+        """Choose k different actions for one state, of those that a mask (actions,) allows, best first: (k,)."""
+        masks = None if action_mask is None else action_mask[None]
+        states = np.asarray(state)[None]
+        slate: NDArray[np.int64] = self.top_k_actions_for_states(states, k, explore=explore, action_masks=masks)[0]
         return slate
 
     def store_experience(
@@ -121,17 +150,27 @@ class RandomAgent(ReinforcementLearning):
         elif isinstance(action_space, MultiDiscrete):
             self._n_actions = int(action_space.nvec[0])
 
-    def top_k_actions_for_states(self, states: NDArray[Any], k: int = 1, *, explore: bool = True) -> NDArray[np.int64]:
+    def top_k_actions_for_states(
+        self,
+        states: NDArray[Any],
+        k: int = 1,
+        *,
+        explore: bool = True,
+        action_masks: NDArray[np.bool_] | None = None,
+    ) -> NDArray[np.int64]:
         """Draw k different actions for each state, every set and every order equally likely.
 
         Raises:
             TypeError: the actions of the space cannot be counted.
-            InputError: there are fewer than k actions.
+            InputError: there are fewer than k actions, or fewer allowed.
         """
         first, n_actions = self._first, self._n_actions
         if not n_actions:
             raise TypeError(f"the actions of {self.action_space} cannot be counted, so there is no slate of them")
-        check_slate_size(k, n_actions)
+        check_slate_size(k, n_actions, action_masks)
+        if action_masks is not None:
+            keys = np.where(action_masks, self.random.random(action_masks.shape), -1.0)
+            return np.argsort(-keys, axis=1)[:, :k] + first
         if k == 1:
             return self.random.integers(first, first + n_actions, size=(len(states), 1))
         # Floyd's sampling (Bentley and Floyd 1987): k draws, however many actions there are to choose from.
@@ -142,10 +181,12 @@ class RandomAgent(ReinforcementLearning):
             chosen[:, j] = np.where((chosen == draw[:, None]).any(axis=1), last, draw)
         return self.random.permuted(chosen, axis=1) + first
 
-    def actions_for_states(self, states: NDArray[Any], *, explore: bool = True) -> NDArray[Any]:
+    def actions_for_states(
+        self, states: NDArray[Any], *, explore: bool = True, action_masks: NDArray[np.bool_] | None = None
+    ) -> NDArray[Any]:
         """Draw one action for each state: (n, ...) observations to (n, ...) actions."""
         if isinstance(self.action_space, Discrete):
-            return super().actions_for_states(states, explore=explore)
+            return super().actions_for_states(states, explore=explore, action_masks=action_masks)
         return np.stack([self.action_space.sample() for _ in range(len(states))])
 
     def state_dict(self) -> State:

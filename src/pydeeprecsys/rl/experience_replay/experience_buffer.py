@@ -99,8 +99,8 @@ class ExperienceBuffer(ABC):
 class ExperienceReplayBuffer(ExperienceBuffer):
     """Holds the newest experiences and draws different ones, each as likely as the other (Lin 1992, Mnih et al. 2015).
 
-    All memory is taken before the first experience is stored: at construction where `state_shape` is given, else when
-    the first experience tells its shapes and types.
+    All memory is taken before the first experience is stored: at construction where `state_shape` is given, and when
+    the first experience has other shapes and types than were given.
 
     Args:
         parameters: how much it holds and how it is sampled; the default parameters when not given.
@@ -199,10 +199,11 @@ class ExperienceReplayBuffer(ExperienceBuffer):
             np.where(terminated, 0.0, 1.0) if discounts is None else np.asarray(discounts, dtype=np.float64),
         )
         self._check(given)
-        if not self._columns:
+        if not self._size:
             layout = _layout_of(given._replace(new_states=given.states)._asdict())
-            check_memory(self._capacity, _n_bytes(layout, self._capacity))
-            self._allocate(layout)
+            if layout != _layout_of(self._columns):  # what was expected at construction, if anything was
+                check_memory(self._capacity, _n_bytes(layout, self._capacity))
+                self._allocate(layout)
         n = len(given.rewards)
         skipped = max(0, n - self._capacity)
         start = (self._position + skipped) % self._capacity
@@ -215,7 +216,7 @@ class ExperienceReplayBuffer(ExperienceBuffer):
 
     def _check(self, given: Transitions) -> None:
         n = len(given.states)
-        stored = self._columns.values() or given._replace(new_states=given.states)
+        stored = self._columns.values() if self._size else given._replace(new_states=given.states)
         for name, values, column in zip(given._fields, given, stored, strict=True):
             if values.shape != (n, *column.shape[1:]):
                 raise ValueError(f"{name} must be of shape {(n, *column.shape[1:])}, they are of {values.shape}")

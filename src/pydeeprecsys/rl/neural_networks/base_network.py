@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -121,15 +122,11 @@ class BaseNetwork(nn.Module):
         Raises:
             InputError: where there is no such file, or it does not hold the parameters of this network.
         """
-        try:
-            parameters = safetensors.torch.load(Path(path).read_bytes())
-        except OSError as error:
-            raise InputError(f"cannot read the network's parameters from {path}: {error.strerror}") from error
-        except SafetensorError as error:
-            raise InputError(f"{path} is not a file of network parameters, or it is damaged: {error}") from error
-        self._set_parameters(parameters, str(path))
+        parameters = _read_parameters(path)
+        self._check_parameters(parameters, str(path))
+        self.load_state_dict(parameters)
 
-    def _set_parameters(self, parameters: dict[str, Tensor], source: str) -> None:
+    def _check_parameters(self, parameters: dict[str, Tensor], source: str) -> None:
         own = {name: tuple(tensor.shape) for name, tensor in self.state_dict().items()}
         given = {name: tuple(tensor.shape) for name, tensor in parameters.items()}
         for name in sorted(own.keys() | given.keys()):
@@ -138,7 +135,6 @@ class BaseNetwork(nn.Module):
                     f"{source} does not fit this {type(self).__name__}: {name} is of shape {given.get(name, 'none')} "
                     f"there and {own.get(name, 'none')} here; use the sizes it was saved with"
                 )
-        self.load_state_dict(parameters)
 
     def learning_state(self) -> dict[str, Any]:
         """Copies of the parameters and of what the optimizer remembers, as arrays: all that learning goes on from."""
@@ -157,9 +153,9 @@ class BaseNetwork(nn.Module):
         Raises:
             InputError: where it is not the state of such a network.
         """
-        self._set_parameters(
-            {name: _to_tensor(array) for name, array in state["parameters"].items()}, "the saved state"
-        )
+        parameters = {name: _to_tensor(array) for name, array in state["parameters"].items()}
+        self._check_parameters(parameters, "the saved state")
+        self.load_state_dict(parameters)
         memories = {
             int(index): {name: _to_tensor(array) for name, array in memory.items()}
             for index, memory in state["optimizer"].items()
@@ -234,6 +230,50 @@ class BaseNetwork(nn.Module):
             writer.add_graph(self, inputs)
         graph = make_dot(self(inputs), params=dict(self.named_parameters()), show_attrs=True, show_saved=True)
         graph.render(Path(directory, "graphs", name), format="pdf", cleanup=True)
+
+
+def save_networks(path: str | os.PathLike[str], networks: Mapping[str, BaseNetwork]) -> None:
+    """Write the parameters of several networks to one file in the safetensors format, whole or not at all.
+
+    Its header holds, as JSON, the class of each network.
+    """
+    parameters = {
+        f"{name}.{key}": tensor.contiguous()
+        for name, network in networks.items()
+        for key, tensor in network.state_dict().items()
+    }
+    classes = json.dumps({name: type(network).__name__ for name, network in networks.items()})
+    with whole_file(path) as temporary:
+        temporary.write_bytes(safetensors.torch.save(parameters, {"networks": classes}))
+
+
+def load_networks(path: str | os.PathLike[str], networks: Mapping[str, BaseNetwork]) -> None:
+    """Read the parameters of several networks from a file that `save_networks` wrote.
+
+    Raises:
+        InputError: where there is no such file, or it does not hold the parameters of these networks; they all stay as
+            they were.
+    """
+    own: dict[str, dict[str, Tensor]] = {name: {} for name in networks}
+    for key, tensor in _read_parameters(path).items():
+        name, _, rest = key.partition(".")
+        if name not in own:
+            raise InputError(f"{path} is of another agent: it holds a network {name!r}, this has {', '.join(networks)}")
+        own[name][rest] = tensor
+    for name, network in networks.items():
+        network._check_parameters(own[name], str(path))
+    for name, network in networks.items():
+        network.load_state_dict(own[name])
+
+
+def _read_parameters(path: str | os.PathLike[str]) -> dict[str, Tensor]:
+    try:
+        parameters: dict[str, Tensor] = safetensors.torch.load(Path(path).read_bytes())
+    except OSError as error:
+        raise InputError(f"cannot read the network's parameters from {path}: {error.strerror}") from error
+    except SafetensorError as error:
+        raise InputError(f"{path} is not a file of network parameters, or it is damaged: {error}") from error
+    return parameters
 
 
 def _to_array(tensor: Tensor) -> np.ndarray[Any, Any]:

@@ -1,0 +1,99 @@
+"""Steps in, batches out: what every agent that learns from replayed experiences does with them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pydeeprecsys.errors import InputError
+from pydeeprecsys.rl.experience_replay.experience_buffer import Batch, ExperienceReplayBuffer
+from pydeeprecsys.rl.experience_replay.n_step import NStepAccumulator
+from pydeeprecsys.rl.ops.masks import attach_masks
+
+
+class ReplayMemory:
+    """A buffer behind an n-step accumulator, that counts how many updates are due.
+
+    As many steps a update are taken whatever the number of environments. The states of its batches carry their action
+    masks, where there were any: see `rl.ops.masks.split_masks`.
+
+    Args:
+        buffer: where experiences are kept.
+        n_steps: steps joined to one experience, at least 1.
+        discount_factor: what a reward is worth one step earlier, in 0..1; the discounts of a batch hold it.
+        update_frequency: environment steps between updates, at least 1, counted once the buffer is ready.
+
+    Attributes:
+        steps: environment steps counted so far.
+
+    Raises:
+        InputError: for an argument out of its range.
+    """
+
+    def __init__(
+        self, buffer: ExperienceReplayBuffer, n_steps: int, discount_factor: float, update_frequency: int
+    ) -> None:
+        if update_frequency < 1:
+            raise InputError(f"updates must be at least 1 step apart, they are {update_frequency} apart")
+        self.buffer = buffer
+        self.n_steps = NStepAccumulator(n_steps, discount_factor)
+        self.update_frequency = update_frequency
+        self.steps = 0
+
+    def add(
+        self,
+        states: NDArray[Any],
+        actions: NDArray[Any],
+        rewards: NDArray[Any],
+        terminated: NDArray[np.bool_],
+        truncated: NDArray[np.bool_],
+        new_states: NDArray[Any],
+        action_masks: NDArray[np.bool_] | None = None,
+        new_action_masks: NDArray[np.bool_] | None = None,
+    ) -> int:
+        """Take in one step of every environment: arrays as `ReinforcementLearning.store_experiences` gets them.
+
+        Returns:
+            How many updates are due now.
+
+        Raises:
+            FloatingPointError: where a reward is NaN or infinite; nothing is stored.
+        """
+        if not np.isfinite(rewards).all():
+            raise FloatingPointError(f"rewards must be finite numbers, one is {rewards[~np.isfinite(rewards)][0]}")
+        n = len(states)
+        experiences = self.n_steps.add(
+            attach_masks(states.reshape(n, -1), action_masks),
+            actions,
+            rewards,
+            terminated,
+            truncated,
+            attach_masks(new_states.reshape(n, -1), new_action_masks),
+        )
+        if len(experiences.rewards):
+            self.buffer.store_experiences(*experiences)
+        if not self.buffer.ready_to_predict():
+            return 0
+        before = self.steps
+        self.steps += n
+        return self.steps // self.update_frequency - before // self.update_frequency
+
+    def sample(self) -> Batch:
+        """Draw a batch; the target of a value is `rewards + discounts · value(new_states)`."""
+        return self.buffer.sample_batch()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Copies of what the buffer and the accumulator hold, and the count of steps."""
+        return {"buffer": self.buffer.state_dict(), "n_steps": self.n_steps.state_dict(), "steps": self.steps}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from where `state_dict` was taken.
+
+        Raises:
+            InputError: where it is the state of another memory.
+        """
+        self.buffer.load_state_dict(state["buffer"])
+        self.n_steps.load_state_dict(state["n_steps"])
+        self.steps = int(state["steps"])

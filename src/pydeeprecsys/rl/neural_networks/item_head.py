@@ -1,0 +1,103 @@
+"""The last layer of networks with a number for each action: independent outputs, or one tower over item features."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor, nn
+
+from pydeeprecsys.errors import InputError
+from pydeeprecsys.rl.neural_networks.base_network import sequential_architecture
+
+
+class ItemHead(nn.Module):
+    """Scores items by the product of an embedding of the state and one of the item's features.
+
+    Two towers, as in Yi et al., Sampling-Bias-Corrected Neural Modeling for Large Corpus Item Recommendations, 2019:
+    what is learned of one item carries to its like. A score is state embedding · item embedding + item bias, where
+    embedding and bias are functions of the features.
+
+    Args:
+        n_inputs: numbers that describe the state: the outputs of the layer before.
+        item_features: (items, features) finite numbers; each column is standardised here.
+        generator: draws the initial parameters, on the CPU.
+        n_atoms: numbers for each item, at least 1; they share the item's embedding.
+        embedding_size: numbers in an embedding.
+
+    Raises:
+        InputError: for features that are no table of finite numbers.
+    """
+
+    features: Tensor
+
+    def __init__(
+        self,
+        n_inputs: int,
+        item_features: ArrayLike,
+        generator: torch.Generator,
+        n_atoms: int = 1,
+        embedding_size: int = 64,
+    ) -> None:
+        super().__init__()
+        table = np.asarray(item_features, dtype=np.float64)
+        if table.ndim != 2 or not np.isfinite(table).all():
+            raise InputError(f"item_features must be finite numbers of shape (items, features), it is {table.shape}")
+        deviations = table.std(axis=0)
+        standardized = (table - table.mean(axis=0)) / np.where(deviations > 0, deviations, 1.0)
+        # Given anew to each constructor, as sizes are, so no part of what is saved.
+        self.register_buffer("features", torch.from_numpy(standardized.astype(np.float32)), persistent=False)
+        self.n_atoms = n_atoms
+        self.state_tower = sequential_architecture([n_inputs, n_atoms * embedding_size], generator=generator)
+        self.item_tower = sequential_architecture(
+            [table.shape[1], embedding_size, embedding_size + 1], generator=generator
+        )
+        self._kept: tuple[tuple[int, ...], Tensor] | None = None
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Score all items: (..., n_inputs) to (..., items), or (..., items · n_atoms) with several atoms."""
+        items = self._items()
+        embedding, bias = items[:, :-1], items[:, -1]
+        states = self.state_tower(inputs) * embedding.shape[1] ** -0.5
+        if self.n_atoms == 1:
+            return nn.functional.linear(states, embedding, bias)
+        scores = nn.functional.linear(states.unflatten(-1, (self.n_atoms, -1)), embedding, bias)
+        return scores.transpose(-1, -2).flatten(-2)
+
+    def _items(self) -> Tensor:
+        """(items, embedding_size + 1) embeddings and biases of all items."""
+        if torch.is_grad_enabled():
+            items: Tensor = self.item_tower(self.features)
+            return items
+        # Acting asks for the same embeddings again and again. Every change of a parameter raises its version.
+        versions = tuple(parameter._version for parameter in self.item_tower.parameters())
+        if self._kept is None or self._kept[0] != versions or self._kept[1].device != self.features.device:
+            self._kept = versions, self.item_tower(self.features)
+        return self._kept[1]
+
+
+def output_layer(
+    n_inputs: int,
+    n_actions: int,
+    generator: torch.Generator,
+    item_features: ArrayLike | None = None,
+    n_atoms: int = 1,
+) -> nn.Module:
+    """The last layer of a network: (..., n_inputs) to (..., n_actions · n_atoms).
+
+    Args:
+        n_inputs: outputs of the layer before.
+        n_actions: number of actions.
+        generator: draws the initial parameters, on the CPU.
+        item_features: (n_actions, features) of the items that the actions stand for, for an `ItemHead`; when not given,
+            outputs are independent of one another.
+        n_atoms: numbers for each action.
+
+    Raises:
+        InputError: where there are not as many items as actions.
+    """
+    if item_features is None:
+        return sequential_architecture([n_inputs, n_actions * n_atoms], generator=generator)
+    if len(np.asarray(item_features)) != n_actions:
+        raise InputError(f"item_features has {len(np.asarray(item_features))} rows, there are {n_actions} actions")
+    return ItemHead(n_inputs, item_features, generator, n_atoms)
