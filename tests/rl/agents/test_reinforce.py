@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from contracts.agents import AgentContract, assert_same_state
 from pydeeprecsys.errors import InputError
-from pydeeprecsys.rl.agents.reinforce import EpisodeMemory, ReinforceAgent
+from pydeeprecsys.rl.agents.reinforce import ReinforceAgent
+from pydeeprecsys.rl.experience_replay.episode_memory import EpisodeMemory
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
 
 
@@ -24,6 +25,20 @@ def one_thread() -> Iterator[None]:
 class TestReinforceContract(AgentContract):
     def make(self, n_actions: int, state_size: int, seed: int) -> ReinforceAgent:
         return ReinforceAgent(n_actions, state_size, learning_rate=0.01, random_state=seed, device="cpu")
+
+
+class TestReinforceWithItemFeaturesContract(AgentContract):
+    def make(self, n_actions: int, state_size: int, seed: int) -> ReinforceAgent:
+        features = np.random.default_rng(0).random((n_actions, 4))
+        return ReinforceAgent(
+            n_actions,
+            state_size,
+            learning_rate=0.01,
+            entropy_coefficient=0.01,
+            item_features=features,
+            random_state=seed,
+            device="cpu",
+        )
 
 
 class Matching:
@@ -171,7 +186,11 @@ def test_updates_are_those_of_a_computation_episode_by_episode(
     updates = []
 
     def record(
-        states: NDArray[np.float32], advantages: NDArray[np.float64], actions: NDArray[np.int64], n_episodes: int
+        states: NDArray[np.float32],
+        advantages: NDArray[np.float64],
+        actions: NDArray[np.int64],
+        n_episodes: int,
+        **options: object,
     ) -> float:
         keys = states[:, 0].tolist()
         pairs = zip(actions.tolist(), advantages.tolist(), strict=True)
@@ -195,11 +214,13 @@ def test_updates_are_those_of_a_computation_episode_by_episode(
 def advantages_of(rewards: list[list[float]], discount: float = 0.9) -> NDArray[np.float64]:
     """(time, episodes) advantages of episodes of one length."""
     r_t = np.array(rewards)
-    memory = EpisodeMemory(r_t.shape[1], 1)
-    zeros = np.zeros((r_t.shape[1], 1))
+    n = r_t.shape[1]
+    memory = EpisodeMemory(n, 1)
+    zeros = np.zeros((n, 1))
     for t, reward in enumerate(r_t):
-        memory.add(zeros, zeros[:, 0], reward, np.full(r_t.shape[1], t == len(r_t) - 1), zeros)
-    return memory.complete_steps(discount)[2].reshape(r_t.shape)
+        memory.add(zeros, zeros[:, 0], reward, np.full(n, t == len(r_t) - 1), np.zeros(n, dtype=np.bool_), zeros)
+    agent = ReinforceAgent(2, 1, discount_factor=discount, device="cpu")
+    return agent._advantages(memory.complete_steps()).reshape(r_t.shape)
 
 
 def test_the_baseline_of_several_episodes_is_the_mean_at_the_same_time_step() -> None:
@@ -321,7 +342,7 @@ def test_default_layers_are_twice_the_state() -> None:
     [
         ({"n_actions": 0}, "at least 1"),
         ({"state_size": 0}, "at least 1"),
-        ({"hidden_layers": [4, 0]}, "hidden_layers"),
+        ({"hidden_layers": [4, 0]}, "hidden layers"),
         ({"discount_factor": 1.01}, "discount_factor"),
         ({"discount_factor": float("nan")}, "discount_factor"),
         ({"learning_rate": 0.0}, "learning_rate"),

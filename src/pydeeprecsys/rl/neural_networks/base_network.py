@@ -199,6 +199,9 @@ class BaseNetwork(nn.Module):
                 "and rewards, or lower the learning rate"
             )
         self.optimizer.step()
+        # Fused optimizers do not say that they changed the parameters, which what was computed from them has to know.
+        for parameter in self.parameters():
+            torch.autograd.graph.increment_version(parameter)
         return value
 
     def disable_learning(self) -> None:

@@ -97,7 +97,7 @@ def output_layer(
         InputError: where there are not as many items as actions.
     """
     if item_features is None:
-        return sequential_architecture([n_inputs, n_actions * n_atoms], generator=generator)
+        return sequential_architecture([n_inputs, n_actions * n_atoms], generator=generator)[0]
     if len(np.asarray(item_features)) != n_actions:
         raise InputError(f"item_features has {len(np.asarray(item_features))} rows, there are {n_actions} actions")
     return ItemHead(n_inputs, item_features, generator, n_atoms)

@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.neural_networks.base_network import BaseNetwork, sequential_architecture
-from pydeeprecsys.rl.ops.policies import policy_gradient_losses, sample_top_k, top_k
+from pydeeprecsys.rl.neural_networks.item_head import output_layer
+from pydeeprecsys.rl.ops.masks import masked
+from pydeeprecsys.rl.ops.policies import entropies, policy_gradient_losses, sample_top_k, top_k
 
 # Rows of a batch times actions that are in memory at once while learning. A large batch in parts of this size also
 # learns a third faster than at once, because a part stays in the processor's cache.
@@ -27,9 +29,13 @@ class PolicyEstimator(BaseNetwork):
         hidden_layers: sizes of the hidden layers; empty for a linear policy.
         output_size: number of actions.
         learning_rate: of Adam, above 0.
+        item_features: (output_size, features) of the items that the actions stand for, to score them by; outputs are
+            independent of one another when not given.
         random_state: seed of the initial parameters and of the sampling.
         device: where it computes; when None, CUDA where there is one, else the CPU.
     """
+
+    model: nn.Sequential
 
     def __init__(
         self,
@@ -38,6 +44,7 @@ class PolicyEstimator(BaseNetwork):
         output_size: int,
         learning_rate: float = 1e-2,
         *,
+        item_features: ArrayLike | None = None,
         random_state: int = 0,
         device: str | torch.device | None = None,
     ) -> None:
@@ -46,32 +53,36 @@ class PolicyEstimator(BaseNetwork):
         parameter_seed, sampling_seed = map(int, np.random.SeedSequence(random_state).generate_state(2))
         # Drawn on the CPU, so that a seed means the same parameters on every device.
         generator = torch.Generator().manual_seed(parameter_seed)
-        layers = [input_size, *hidden_layers, output_size]
-        self.model = sequential_architecture(layers, activation=nn.Tanh, generator=generator).to(self.device)
-        linear = [layer for layer in self.model if isinstance(layer, nn.Linear)]
-        self._layers = [(layer.weight, layer.bias) for layer in linear]
+        layers = [input_size, *hidden_layers]
+        hidden = sequential_architecture(layers, activation=nn.Tanh, generator=generator)
+        output = output_layer(layers[-1], output_size, generator, item_features)
+        self.model = nn.Sequential(*hidden, *([nn.Tanh()] if hidden_layers else []), output).to(self.device)
+        self._hidden = [(layer.weight, layer.bias) for layer in hidden if isinstance(layer, nn.Linear)]
         self.generator = torch.Generator(self.device).manual_seed(sampling_seed)
         self.optimizer = torch.optim.Adam(self.parameters(), lr=learning_rate, fused=True)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Unnormalised logarithms of the probabilities: (..., input_size) to (..., output_size)."""
         # The same as calling the modules one by one, whose overhead is a fifth of the time of choosing one action.
-        *hidden, (weight, bias) = self._layers
-        for hidden_weight, hidden_bias in hidden:
-            inputs = torch.tanh(nn.functional.linear(inputs, hidden_weight, hidden_bias))
-        return nn.functional.linear(inputs, weight, bias)
+        for weight, bias in self._hidden:
+            inputs = torch.tanh(nn.functional.linear(inputs, weight, bias))
+        logits: Tensor = self.model[-1](inputs)
+        return logits
 
     def action_probabilities(self, states: ArrayLike) -> Tensor:
         """The policy: (..., input_size) states to (..., output_size) probabilities."""
         return torch.softmax(self(self.as_tensor(states)), dim=-1)
 
-    def sample(self, states: ArrayLike, k: int = 1, explore: bool = True) -> NDArray[np.int64]:
+    def sample(
+        self, states: ArrayLike, k: int = 1, explore: bool = True, action_masks: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.int64]:
         """Choose k different actions for each state, best first.
 
         Args:
             states: (n, input_size) states.
             k: how many, in 1..output_size.
             explore: draw them from the policy, one after the other; otherwise the k most probable.
+            action_masks: (n, output_size) which actions are allowed, at least k a row; all when not given.
 
         Returns:
             (n, k) actions.
@@ -82,7 +93,7 @@ class PolicyEstimator(BaseNetwork):
         if not 1 <= k <= self.output_size:
             raise InputError(f"cannot choose {k} different actions out of {self.output_size}")
         with torch.inference_mode():
-            logits = self(self.as_tensor(states))
+            logits = masked(self(self.as_tensor(states)), action_masks)
             actions = sample_top_k(logits, k, self.generator) if explore else top_k(logits, k)
             chosen: NDArray[np.int64] = actions.cpu().numpy()
         return chosen
@@ -92,7 +103,16 @@ class PolicyEstimator(BaseNetwork):
         states = np.asarray(state, dtype=np.float32)
         return self.sample(states, k) if states.ndim > 1 else self.sample(states[None], k)[0]
 
-    def update(self, states: ArrayLike, reward_baseline: ArrayLike, actions: ArrayLike, n_episodes: int = 1) -> float:
+    def update(
+        self,
+        states: ArrayLike,
+        reward_baseline: ArrayLike,
+        actions: ArrayLike,
+        n_episodes: int = 1,
+        *,
+        entropy_coefficient: float = 0.0,
+        action_masks: NDArray[np.bool_] | None = None,
+    ) -> float:
         """Take one step up the policy gradient with all the steps of one or more episodes.
 
         The loss is summed over the steps of an episode, as the gradient of its return is, and averaged over the
@@ -103,6 +123,10 @@ class PolicyEstimator(BaseNetwork):
             reward_baseline: (rows,) return minus baseline of each step.
             actions: (rows,) the actions taken.
             n_episodes: how many episodes the rows come from.
+            entropy_coefficient: what a nat of the policy's entropy in a state is worth (Mnih et al., Asynchronous
+                Methods for Deep Reinforcement Learning, 2016).
+            action_masks: (rows, output_size) which actions were allowed; all when not given. The policy that learns is
+                the one that acted: over these alone (Huang & Ontañón, A Closer Look at Invalid Action Masking, 2022).
 
         Returns:
             The loss.
@@ -117,7 +141,11 @@ class PolicyEstimator(BaseNetwork):
             rows = max(1, LOGITS_AT_ONCE // self.output_size)
             for start in range(0, len(inputs), rows):
                 part = slice(start, start + rows)
-                yield policy_gradient_losses(self(inputs[part]), taken[part], advantages[part]).sum() / n_episodes
+                logits = masked(self(inputs[part]), None if action_masks is None else action_masks[part])
+                loss = policy_gradient_losses(logits, taken[part], advantages[part]).sum()
+                if entropy_coefficient:
+                    loss = loss - entropy_coefficient * entropies(logits).sum()
+                yield loss / n_episodes
 
         return self.run_backpropagation(losses())
 

@@ -16,7 +16,8 @@ def sample_top_k(logits: Tensor, k: int, generator: torch.Generator) -> Tensor:
     distribution, which takes one random number instead of one an action: a fifth of the time with 3883 actions.
 
     Args:
-        logits: (n, actions) unnormalised logarithms of the probabilities.
+        logits: (n, actions) unnormalised logarithms of the probabilities; minus infinity for actions that are not
+            allowed, for at most all but k of a row.
         k: how many actions to draw for each row, in 1..actions.
         generator: where the randomness comes from; on the device of the logits.
 
@@ -27,12 +28,12 @@ def sample_top_k(logits: Tensor, k: int, generator: torch.Generator) -> Tensor:
     uniform = torch.rand(shape, generator=generator, dtype=logits.dtype, device=logits.device)
     if k == 1:
         cumulative = torch.softmax(logits, dim=-1).cumsum(dim=-1)
-        drawn = torch.searchsorted(cumulative, uniform.mul_(cumulative[:, -1:]), right=True)
+        # The factor keeps the product below the total in floating point, too: beyond it may lie forbidden actions.
+        drawn = torch.searchsorted(cumulative, uniform.mul_(cumulative[:, -1:] * (1 - 2**-23)), right=True)
         # Only logits that are NaN lead past the last action; the loss will tell of them.
         return drawn.clamp_(max=logits.shape[-1] - 1)
-    # The generator gives values in [0, 1): 0 becomes noise of minus infinity, which loses as it should; a 1 would win
-    # against every logit.
-    negative_gumbel = uniform.log_().neg_().log_()
+    # The generator gives values in [0, 1): 0 would become noise of minus infinity, as good as forbidden.
+    negative_gumbel = uniform.clamp_(min=2**-25).log_().neg_().log_()
     return top_k(logits - negative_gumbel, k)
 
 
@@ -58,6 +59,14 @@ def policy_gradient_losses(logits_t: Tensor, a_t: Tensor, advantage_t: Tensor) -
         (rows,) the losses.
     """
     return torch.nn.functional.cross_entropy(logits_t, a_t, reduction="none") * advantage_t.detach()
+
+
+def entropies(logits: Tensor) -> Tensor:
+    """Entropies of the policies, in nats: (rows, actions) logits, minus infinity where not allowed, to (rows,)."""
+    log_probabilities = torch.log_softmax(logits, dim=-1)
+    # 0 · log 0 is 0 in an entropy, and NaN in floating point.
+    finite = log_probabilities.masked_fill(log_probabilities.isneginf(), 0.0)
+    return -(log_probabilities.exp() * finite).sum(dim=-1)
 
 
 def time_step_baseline(g_t: NDArray[np.float64], step_t: NDArray[np.int64]) -> NDArray[np.float64]:

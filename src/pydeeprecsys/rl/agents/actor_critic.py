@@ -1,0 +1,126 @@
+"""Actor-Critic: the policy gradient, with a learned value of the state as the baseline."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pydeeprecsys.errors import InputError
+from pydeeprecsys.rl.agents.policy_gradient import PolicyGradientAgent
+from pydeeprecsys.rl.experience_replay.episode_memory import CompleteSteps
+from pydeeprecsys.rl.neural_networks.base_network import BaseNetwork
+from pydeeprecsys.rl.neural_networks.value_estimator import ValueEstimator
+from pydeeprecsys.rl.ops.policies import standardize
+from pydeeprecsys.rl.ops.returns import generalized_advantages
+
+
+class ActorCriticAgent(PolicyGradientAgent):
+    """Advantage actor-critic, for discrete actions and environments whose episodes end.
+
+    The actor learns from generalized advantages (Schulman et al. 2016), the critic from the λ-returns that belong to
+    them. With λ = 1 these are Monte-Carlo returns, which wait for the end of the episode; below, they lean the more on
+    the critic the smaller it is. A truncated episode goes on, for both, with what the critic says of its last state.
+
+    Args:
+        n_actions: number of actions, at least 1.
+        state_size: numbers in a state, at least 1.
+        discount_factor: what a reward is worth one step earlier, in 0..1.
+        actor_hidden_layers: sizes of the actor's hidden layers, at least 1 each; two of twice the state size when not
+            given.
+        critic_hidden_layers: sizes of the critic's hidden layers, at least 1 each; twice and half the state size when
+            not given.
+        actor_learning_rate: step size of the actor's Adam, above 0.
+        critic_learning_rate: step size of the critic's Adam, above 0.
+        gae_lambda: λ of the advantages, in 0 (one reward, then the critic)..1 (all rewards of the episode).
+        critic_updates: steps the critic takes at each update, at least 1.
+        normalize_advantages: subtract their mean and divide by their standard deviation at each update.
+        episodes_per_update: complete episodes an update waits for, at least 1; one an environment when not given.
+        entropy_coefficient: what a nat of the policy's entropy is worth, 0 or more.
+        item_features: (n_actions, features) of the items that the actions stand for, to score them by; outputs are
+            independent of one another when not given.
+        random_state: seed of the initial networks and of the exploration, 0 or more.
+        device: cpu, cuda or cuda:N; CUDA where there is one, else the CPU, when not given.
+
+    Attributes:
+        policy_estimator: the actor.
+        value_estimator: the critic.
+        statistics: when set, the actor's loss of every update is appended to it as the metric "loss", the critic's as
+            "critic_loss".
+
+    Raises:
+        InputError: for an argument out of its range.
+    """
+
+    def __init__(
+        self,
+        n_actions: int,
+        state_size: int,
+        discount_factor: float = 0.99,
+        actor_hidden_layers: list[int] | None = None,
+        critic_hidden_layers: list[int] | None = None,
+        actor_learning_rate: float = 1e-3,
+        critic_learning_rate: float = 1e-3,
+        *,
+        gae_lambda: float = 1.0,
+        critic_updates: int = 1,
+        normalize_advantages: bool = True,
+        episodes_per_update: int | None = None,
+        entropy_coefficient: float = 0.0,
+        item_features: ArrayLike | None = None,
+        random_state: int = 42,
+        device: str | None = None,
+    ) -> None:
+        actor_layers = [2 * state_size] * 2 if actor_hidden_layers is None else actor_hidden_layers
+        critic_layers = [2 * state_size, max(1, state_size // 2)]
+        if critic_hidden_layers is not None:
+            critic_layers = critic_hidden_layers
+        if min(critic_layers, default=1) < 1:
+            raise InputError("every size in critic_hidden_layers must be at least 1")
+        if not critic_learning_rate > 0:
+            raise InputError(f"critic_learning_rate must be above 0, it is {critic_learning_rate:g}")
+        if not 0 <= gae_lambda <= 1:
+            raise InputError(f"gae_lambda must lie in 0..1, it is {gae_lambda:g}")
+        if critic_updates < 1:
+            raise InputError(f"critic_updates must be at least 1, it is {critic_updates}")
+        super().__init__(
+            n_actions,
+            state_size,
+            actor_layers,
+            discount_factor,
+            actor_learning_rate,
+            episodes_per_update,
+            entropy_coefficient,
+            item_features,
+            random_state,
+            device,
+        )
+        # PolicyEstimator takes the first two of this sequence.
+        critic_seed = int(np.random.SeedSequence(random_state).generate_state(3)[2])
+        self.value_estimator = ValueEstimator(
+            state_size, critic_layers, 1, critic_learning_rate, random_state=critic_seed, device=device
+        )
+        self.gae_lambda = gae_lambda
+        self.critic_updates = critic_updates
+        self.normalize_advantages = normalize_advantages
+
+    @property
+    def _networks(self) -> dict[str, BaseNetwork]:
+        return {**super()._networks, "value_estimator": self.value_estimator}
+
+    def _advantages(self, steps: CompleteSteps) -> NDArray[np.float64]:
+        ended = steps.terminated | steps.truncated
+        values, new_values = (
+            self.value_estimator.predict(states[..., : self.state_size])[..., 0]
+            for states in (steps.states, steps.new_states)
+        )
+        discounts = self.discount_factor * ~steps.terminated
+        advantages = generalized_advantages(steps.rewards, discounts, ended, values, new_values, self.gae_lambda)[
+            steps.complete
+        ]
+        states = steps.states[steps.complete][:, : self.state_size]
+        returns = advantages + values[steps.complete]
+        for _ in range(self.critic_updates):
+            loss = self.value_estimator.update(states, returns)
+        if self.statistics is not None:
+            self.statistics.append_metric("critic_loss", loss)
+        return standardize(advantages) if self.normalize_advantages else advantages

@@ -1,0 +1,205 @@
+"""What agents share that learn a policy from whole episodes."""
+
+from __future__ import annotations
+
+import os
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pydeeprecsys.errors import InputError
+from pydeeprecsys.rl.agents.agent import ReinforcementLearning, State, check_slate_size
+from pydeeprecsys.rl.experience_replay.episode_memory import CompleteSteps, EpisodeMemory
+from pydeeprecsys.rl.neural_networks.base_network import BaseNetwork, load_networks, save_networks
+from pydeeprecsys.rl.neural_networks.policy_estimator import PolicyEstimator
+from pydeeprecsys.rl.ops.masks import attach_masks, split_masks
+
+if TYPE_CHECKING:
+    from pydeeprecsys.rl.learning_statistics import LearningStatistics
+
+
+class PolicyGradientAgent(ReinforcementLearning):
+    """Draws actions from a policy, and improves it by the advantages of the actions it took.
+
+    When enough episodes are complete, one update learns from all of them and forgets them. Unfinished episodes wait for
+    their end. An episode that was left in the middle (the next state of its environment is not the one it led to) is
+    forgotten; so is everything when the number of environments changes.
+
+    Args:
+        n_actions: number of actions, at least 1.
+        state_size: numbers in a state, at least 1.
+        hidden_layers: sizes of the hidden layers of the policy, at least 1 each.
+        discount_factor: what a reward is worth one step earlier, in 0..1.
+        learning_rate: step size of the policy's Adam, above 0.
+        episodes_per_update: complete episodes an update waits for, at least 1; one an environment when not given.
+        entropy_coefficient: what a nat of the policy's entropy is worth, 0 or more.
+        item_features: (n_actions, features) of the items that the actions stand for, to score them by; outputs are
+            independent of one another when not given.
+        random_state: seed of the initial policy and of the exploration, 0 or more.
+        device: cpu, cuda or cuda:N; CUDA where there is one, else the CPU, when not given.
+
+    Attributes:
+        policy_estimator: the policy.
+        statistics: when set, the loss of every update is appended to it as the metric "loss".
+
+    Raises:
+        InputError: for an argument out of its range.
+    """
+
+    def __init__(
+        self,
+        n_actions: int,
+        state_size: int,
+        hidden_layers: list[int],
+        discount_factor: float,
+        learning_rate: float,
+        episodes_per_update: int | None,
+        entropy_coefficient: float,
+        item_features: ArrayLike | None,
+        random_state: int,
+        device: str | None,
+    ) -> None:
+        if min(n_actions, state_size, *hidden_layers) < 1:
+            raise InputError("n_actions, state_size and every size of hidden layers must be at least 1")
+        if not 0 <= discount_factor <= 1:
+            raise InputError(f"discount_factor must lie in 0..1, it is {discount_factor:g}")
+        if not learning_rate > 0:
+            raise InputError(f"learning_rate must be above 0, it is {learning_rate:g}")
+        if episodes_per_update is not None and episodes_per_update < 1:
+            raise InputError(f"episodes_per_update must be at least 1, it is {episodes_per_update}")
+        if not 0 <= entropy_coefficient < np.inf:
+            raise InputError(f"entropy_coefficient must be a number, 0 or more, it is {entropy_coefficient:g}")
+        if random_state < 0:
+            raise InputError(f"random_state must be 0 or more, it is {random_state}")
+        self.policy_estimator = PolicyEstimator(
+            state_size,
+            hidden_layers,
+            n_actions,
+            learning_rate,
+            item_features=item_features,
+            random_state=random_state,
+            device=device,
+        )
+        self.statistics: LearningStatistics | None = None
+        self.n_actions, self.state_size = n_actions, state_size
+        self.discount_factor = discount_factor
+        self.episodes_per_update = episodes_per_update
+        self.entropy_coefficient = entropy_coefficient
+        self._memory = EpisodeMemory(0, state_size)
+
+    @abstractmethod
+    def _advantages(self, steps: CompleteSteps) -> NDArray[np.float64]:
+        """(rows,) how much better each action was than expected, of the complete steps."""
+
+    @property
+    def _networks(self) -> dict[str, BaseNetwork]:
+        return {"policy_estimator": self.policy_estimator}
+
+    def top_k_actions_for_states(
+        self,
+        states: NDArray[Any],
+        k: int = 1,
+        *,
+        explore: bool = True,
+        action_masks: NDArray[np.bool_] | None = None,
+    ) -> NDArray[np.int64]:
+        """Draw k different actions from the policy for each state; without exploration, take the k most probable.
+
+        Args:
+            states: (n, ...) one observation a row.
+            k: how many actions for each state, in 1..n_actions.
+            explore: draw, or take the most probable.
+            action_masks: (n, n_actions) which actions are allowed, at least k for each state; all when not given.
+
+        Returns:
+            (n, k) actions, no action twice in a row.
+
+        Raises:
+            InputError: where there are fewer than k actions, or fewer allowed.
+        """
+        check_slate_size(k, self.n_actions, action_masks)
+        return self.policy_estimator.sample(states.reshape(len(states), -1), k, explore, action_masks)
+
+    def store_experiences(
+        self,
+        states: NDArray[Any],
+        actions: NDArray[Any],
+        rewards: NDArray[np.floating[Any]],
+        terminated: NDArray[np.bool_],
+        truncated: NDArray[np.bool_],
+        new_states: NDArray[Any],
+        *,
+        action_masks: NDArray[np.bool_] | None = None,
+        new_action_masks: NDArray[np.bool_] | None = None,
+    ) -> None:
+        """Remember one step of every environment, and learn when enough episodes are complete.
+
+        Args:
+            states: (n, ...) what was observed.
+            actions: (n,) what was done.
+            rewards: (n,) what it brought, integer or float.
+            terminated: (n,) the episode came to its own end.
+            truncated: (n,) the episode was cut off.
+            new_states: (n, ...) what was observed next.
+            action_masks: (n, n_actions) what was allowed in the states; given always, with the next, or never.
+            new_action_masks: (n, n_actions) what is allowed in the new states.
+
+        Raises:
+            FloatingPointError: where a reward or the loss of an update is NaN or infinite; the policy stays as it was.
+        """
+        if not np.isfinite(rewards).all():
+            raise FloatingPointError(f"rewards must be finite numbers, one is {rewards[~np.isfinite(rewards)][0]}")
+        n = len(states)
+        rows = attach_masks(states.reshape(n, -1), action_masks)
+        new_rows = attach_masks(new_states.reshape(n, -1), new_action_masks)
+        memory = self._memory
+        if rows.shape != (memory.n, memory.state_size):
+            memory = self._memory = EpisodeMemory(*rows.shape)
+        memory.add(rows, actions, rewards, terminated, truncated, new_rows)
+        if memory.n_complete >= (self.episodes_per_update or n):
+            self._learn()
+
+    def _learn(self) -> None:
+        memory = self._memory
+        steps = memory.complete_steps()
+        states, masks = split_masks(steps.states[steps.complete], self.state_size, self.n_actions)
+        loss = self.policy_estimator.update(
+            states,
+            self._advantages(steps),
+            steps.actions[steps.complete],
+            memory.n_complete,
+            entropy_coefficient=self.entropy_coefficient,
+            action_masks=masks,
+        )
+        memory.forget_complete()
+        if self.statistics is not None:
+            self.statistics.append_metric("loss", loss)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the networks to one file, in the safetensors format."""
+        save_networks(path, self._networks)
+
+    def load(self, path: str | os.PathLike[str]) -> None:
+        """Read networks that `save` wrote.
+
+        Raises:
+            InputError: where there is no such file, or it does not hold networks of these sizes.
+        """
+        load_networks(path, self._networks)
+
+    def state_dict(self) -> State:
+        """The networks, their optimizers' memories, the state of the exploration, and what is not yet learned from."""
+        networks = {name: network.learning_state() for name, network in self._networks.items()}
+        return {**networks, "memory": self._memory.state_dict()}
+
+    def load_state_dict(self, state: State) -> None:
+        """Go on from where `state_dict` was taken.
+
+        Raises:
+            InputError: where it is the state of an agent of other sizes.
+        """
+        for name, network in self._networks.items():
+            network.load_learning_state(state[name])
+        self._memory = EpisodeMemory.from_state_dict(state["memory"])
