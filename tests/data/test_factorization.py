@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from pydeeprecsys.data.dataset import GENRES, Dataset
@@ -206,3 +207,9 @@ def test_held_out_error_on_movielens_1m(ml_1m: Dataset, ml_1m_world: World) -> N
     assert ml_1m_world.record["held_out_rmse"] <= 0.853
     expected = rmse(ml_1m_world, ml_1m, held_out(ml_1m, FactorizationSettings()))
     assert ml_1m_world.record["held_out_rmse"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_other_libraries_keep_their_number_of_threads() -> None:
+    torch.set_num_threads(1)
+    factorize(synthetic_dataset(40, 30, 400, seed=0))
+    assert torch.get_num_threads() == 1

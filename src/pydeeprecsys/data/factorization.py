@@ -9,6 +9,7 @@ parallel collaborative filtering for the Netflix prize"), over latent dimensions
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -102,15 +103,14 @@ def factorize(
     by_user = _grouped(users, items, ratings, len(user_vectors))
     by_item = _grouped(items, users, ratings, len(item_vectors))
     for sweep in range(settings.sweeps):
-        _solve(*by_user, user_vectors, item_vectors, user_learns, user_given, settings.regularization)
-        _solve(*by_item, item_vectors, user_vectors, item_learns, item_given, settings.regularization)
+        _apart(_solve, *by_user, user_vectors, item_vectors, user_learns, user_given, settings.regularization)
+        _apart(_solve, *by_item, item_vectors, user_vectors, item_learns, item_given, settings.regularization)
         progress(sweep + 1, settings.sweeps)
     item_vectors[:, item_bias] += mean
 
     def rmse(rows: NDArray[np.bool_]) -> float:
-        errors = _errors(
-            user_vectors, item_vectors, dataset.user_index[rows], dataset.item_index[rows], dataset.ratings[rows]
-        )
+        truth = dataset.user_index[rows], dataset.item_index[rows], dataset.ratings[rows]
+        errors = _apart(_errors, user_vectors, item_vectors, *truth)
         return float(np.sqrt(np.mean(errors**2)))
 
     record = asdict(settings) | {
@@ -120,6 +120,16 @@ def factorize(
         "train_ratings": len(ratings),
     }
     return Factors(user_vectors, item_vectors, record)
+
+
+def _apart(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function that runs in parallel from a thread of its own.
+
+    OpenMP sets the number of threads for whoever calls it, also when others such as torch call it later from the same
+    thread, who may have asked for fewer: small networks that wait for more threads learn many times slower.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(function, *arguments).result()
 
 
 def _grouped(

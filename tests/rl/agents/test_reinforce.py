@@ -220,7 +220,7 @@ def advantages_of(rewards: list[list[float]], discount: float = 0.9) -> NDArray[
     for t, reward in enumerate(r_t):
         memory.add(zeros, zeros[:, 0], reward, np.full(n, t == len(r_t) - 1), np.zeros(n, dtype=np.bool_), zeros)
     agent = ReinforceAgent(2, 1, discount_factor=discount, device="cpu")
-    return agent._advantages(memory.complete_steps()).reshape(r_t.shape)
+    return agent._advantages_and_returns(memory.complete_steps())[0].reshape(r_t.shape)
 
 
 def test_the_baseline_of_several_episodes_is_the_mean_at_the_same_time_step() -> None:
@@ -348,6 +348,8 @@ def test_default_layers_are_twice_the_state() -> None:
         ({"learning_rate": 0.0}, "learning_rate"),
         ({"learning_rate": float("nan")}, "learning_rate"),
         ({"episodes_per_update": 0}, "episodes_per_update"),
+        ({"minibatches": 0}, "minibatches"),
+        ({"entropy_coefficient": -0.1}, "entropy_coefficient"),
         ({"random_state": -1}, "random_state"),
         ({"device": "abacus"}, "abacus"),
     ],

@@ -197,8 +197,19 @@ def test_a_state_of_another_buffer_is_refused(kind: Kind) -> None:
     buffer.store_experiences(*experiences(range(6)))
     with pytest.raises(InputError, match="of 20 experiences, this one is of 30; give max_experiences=20"):
         kind(parameters(30, 4)).load_state_dict(buffer.state_dict())
+    other = kind(parameters(20, 4))
+    other.store_experience(np.zeros(3), 0, 0.0, False, np.zeros(3))
     with pytest.raises(InputError, match="other states or actions"):
-        kind(parameters(20, 4), state_shape=(3,)).load_state_dict(buffer.state_dict())
+        other.load_state_dict(buffer.state_dict())
+
+
+@both_kinds
+def test_what_was_expected_at_construction_does_not_bind(kind: Kind) -> None:
+    stored, loaded = (kind(parameters(20, 4), state_shape=(3,)) for _ in range(2))
+    stored.store_experiences(*experiences(range(6)))
+    check_whole(stored.sample_batch())
+    loaded.load_state_dict(stored.state_dict())
+    assert same(loaded.sample_batch(), stored.sample_batch())
 
 
 def bad(**changes: Any) -> tuple[Any, ...]:

@@ -32,9 +32,9 @@ class ActorCriticAgent(PolicyGradientAgent):
         actor_learning_rate: step size of the actor's Adam, above 0.
         critic_learning_rate: step size of the critic's Adam, above 0.
         gae_lambda: λ of the advantages, in 0 (one reward, then the critic)..1 (all rewards of the episode).
-        critic_updates: steps the critic takes at each update, at least 1.
         normalize_advantages: subtract their mean and divide by their standard deviation at each update.
         episodes_per_update: complete episodes an update waits for, at least 1; one an environment when not given.
+        minibatches: parts an update's steps are dealt into, at least 1, a gradient step for each.
         entropy_coefficient: what a nat of the policy's entropy is worth, 0 or more.
         item_features: (n_actions, features) of the items that the actions stand for, to score them by; outputs are
             independent of one another when not given.
@@ -44,8 +44,8 @@ class ActorCriticAgent(PolicyGradientAgent):
     Attributes:
         policy_estimator: the actor.
         value_estimator: the critic.
-        statistics: when set, the actor's loss of every update is appended to it as the metric "loss", the critic's as
-            "critic_loss".
+        statistics: when set, the actor's loss of every update is appended to it as the metric "loss", the critic's of
+            each of its gradient steps as "critic_loss".
 
     Raises:
         InputError: for an argument out of its range.
@@ -62,9 +62,9 @@ class ActorCriticAgent(PolicyGradientAgent):
         critic_learning_rate: float = 1e-3,
         *,
         gae_lambda: float = 1.0,
-        critic_updates: int = 1,
         normalize_advantages: bool = True,
         episodes_per_update: int | None = None,
+        minibatches: int = 1,
         entropy_coefficient: float = 0.0,
         item_features: ArrayLike | None = None,
         random_state: int = 42,
@@ -80,8 +80,6 @@ class ActorCriticAgent(PolicyGradientAgent):
             raise InputError(f"critic_learning_rate must be above 0, it is {critic_learning_rate:g}")
         if not 0 <= gae_lambda <= 1:
             raise InputError(f"gae_lambda must lie in 0..1, it is {gae_lambda:g}")
-        if critic_updates < 1:
-            raise InputError(f"critic_updates must be at least 1, it is {critic_updates}")
         super().__init__(
             n_actions,
             state_size,
@@ -89,6 +87,7 @@ class ActorCriticAgent(PolicyGradientAgent):
             discount_factor,
             actor_learning_rate,
             episodes_per_update,
+            minibatches,
             entropy_coefficient,
             item_features,
             random_state,
@@ -100,14 +99,13 @@ class ActorCriticAgent(PolicyGradientAgent):
             state_size, critic_layers, 1, critic_learning_rate, random_state=critic_seed, device=device
         )
         self.gae_lambda = gae_lambda
-        self.critic_updates = critic_updates
         self.normalize_advantages = normalize_advantages
 
     @property
     def _networks(self) -> dict[str, BaseNetwork]:
         return {**super()._networks, "value_estimator": self.value_estimator}
 
-    def _advantages(self, steps: CompleteSteps) -> NDArray[np.float64]:
+    def _advantages_and_returns(self, steps: CompleteSteps) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         ended = steps.terminated | steps.truncated
         values, new_values = (
             self.value_estimator.predict(states[..., : self.state_size])[..., 0]
@@ -117,10 +115,10 @@ class ActorCriticAgent(PolicyGradientAgent):
         advantages = generalized_advantages(steps.rewards, discounts, ended, values, new_values, self.gae_lambda)[
             steps.complete
         ]
-        states = steps.states[steps.complete][:, : self.state_size]
         returns = advantages + values[steps.complete]
-        for _ in range(self.critic_updates):
-            loss = self.value_estimator.update(states, returns)
+        return (standardize(advantages) if self.normalize_advantages else advantages), returns
+
+    def _learn_values(self, states: NDArray[np.float32], returns: NDArray[np.float64]) -> None:
+        loss = self.value_estimator.update(states, returns)
         if self.statistics is not None:
             self.statistics.append_metric("critic_loss", loss)
-        return standardize(advantages) if self.normalize_advantages else advantages

@@ -34,6 +34,7 @@ class PolicyGradientAgent(ReinforcementLearning):
         discount_factor: what a reward is worth one step earlier, in 0..1.
         learning_rate: step size of the policy's Adam, above 0.
         episodes_per_update: complete episodes an update waits for, at least 1; one an environment when not given.
+        minibatches: parts an update's steps are dealt into, at least 1, a gradient step for each.
         entropy_coefficient: what a nat of the policy's entropy is worth, 0 or more.
         item_features: (n_actions, features) of the items that the actions stand for, to score them by; outputs are
             independent of one another when not given.
@@ -56,6 +57,7 @@ class PolicyGradientAgent(ReinforcementLearning):
         discount_factor: float,
         learning_rate: float,
         episodes_per_update: int | None,
+        minibatches: int,
         entropy_coefficient: float,
         item_features: ArrayLike | None,
         random_state: int,
@@ -69,6 +71,8 @@ class PolicyGradientAgent(ReinforcementLearning):
             raise InputError(f"learning_rate must be above 0, it is {learning_rate:g}")
         if episodes_per_update is not None and episodes_per_update < 1:
             raise InputError(f"episodes_per_update must be at least 1, it is {episodes_per_update}")
+        if minibatches < 1:
+            raise InputError(f"minibatches must be at least 1, it is {minibatches}")
         if not 0 <= entropy_coefficient < np.inf:
             raise InputError(f"entropy_coefficient must be a number, 0 or more, it is {entropy_coefficient:g}")
         if random_state < 0:
@@ -86,12 +90,16 @@ class PolicyGradientAgent(ReinforcementLearning):
         self.n_actions, self.state_size = n_actions, state_size
         self.discount_factor = discount_factor
         self.episodes_per_update = episodes_per_update
+        self.minibatches = minibatches
         self.entropy_coefficient = entropy_coefficient
         self._memory = EpisodeMemory(0, state_size)
 
     @abstractmethod
-    def _advantages(self, steps: CompleteSteps) -> NDArray[np.float64]:
-        """(rows,) how much better each action was than expected, of the complete steps."""
+    def _advantages_and_returns(self, steps: CompleteSteps) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Of the complete steps: (rows,) how much better than expected an action was; (rows,) what came of it."""
+
+    def _learn_values(self, states: NDArray[np.float32], returns: NDArray[np.float64]) -> None:
+        """Learn what to expect: (rows, state_size), (rows,). The default expects nothing."""
 
     @property
     def _networks(self) -> dict[str, BaseNetwork]:
@@ -165,17 +173,24 @@ class PolicyGradientAgent(ReinforcementLearning):
         memory = self._memory
         steps = memory.complete_steps()
         states, masks = split_masks(steps.states[steps.complete], self.state_size, self.n_actions)
-        loss = self.policy_estimator.update(
-            states,
-            self._advantages(steps),
-            steps.actions[steps.complete],
-            memory.n_complete,
-            entropy_coefficient=self.entropy_coefficient,
-            action_masks=masks,
-        )
+        actions = steps.actions[steps.complete]
+        advantages, returns = self._advantages_and_returns(steps)
+        losses = []
+        # Every so many rows one, so that each part has of all times and environments.
+        for part in (slice(i, None, self.minibatches) for i in range(min(self.minibatches, len(states)))):
+            loss = self.policy_estimator.update(
+                states[part],
+                advantages[part],
+                actions[part],
+                memory.n_complete,
+                entropy_coefficient=self.entropy_coefficient,
+                action_masks=None if masks is None else masks[part],
+            )
+            losses.append(loss)
+            self._learn_values(states[part], returns[part])
         memory.forget_complete()
         if self.statistics is not None:
-            self.statistics.append_metric("loss", loss)
+            self.statistics.append_metric("loss", sum(losses))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the networks to one file, in the safetensors format."""

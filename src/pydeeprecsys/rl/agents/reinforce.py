@@ -27,6 +27,7 @@ class ReinforceAgent(PolicyGradientAgent):
         discount_factor: what a reward is worth one step earlier, in 0..1.
         learning_rate: step size of Adam, above 0.
         episodes_per_update: complete episodes an update waits for, at least 1; one an environment when not given.
+        minibatches: parts an update's steps are dealt into, at least 1, a gradient step for each.
         entropy_coefficient: what a nat of the policy's entropy is worth, 0 or more.
         item_features: (n_actions, features) of the items that the actions stand for, to score them by; outputs are
             independent of one another when not given.
@@ -50,6 +51,7 @@ class ReinforceAgent(PolicyGradientAgent):
         learning_rate: float = 1e-3,
         *,
         episodes_per_update: int | None = None,
+        minibatches: int = 1,
         entropy_coefficient: float = 0.0,
         item_features: ArrayLike | None = None,
         random_state: int = 42,
@@ -62,17 +64,18 @@ class ReinforceAgent(PolicyGradientAgent):
             discount_factor,
             learning_rate,
             episodes_per_update,
+            minibatches,
             entropy_coefficient,
             item_features,
             random_state,
             device,
         )
 
-    def _advantages(self, steps: CompleteSteps) -> NDArray[np.float64]:
+    def _advantages_and_returns(self, steps: CompleteSteps) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         ended = steps.terminated | steps.truncated
         time = np.arange(len(ended))[:, None]
         started = np.concatenate([np.ones((1, ended.shape[1]), dtype=np.bool_), ended[:-1]])
         step = (time - np.maximum.accumulate(np.where(started, time, 0)))[steps.complete]
         returns = discounted_returns(steps.rewards, self.discount_factor * ~ended)[steps.complete]
         several = np.count_nonzero(ended & steps.complete) > 1
-        return standardize(returns, time_step_baseline(returns, step) if several else None)
+        return standardize(returns, time_step_baseline(returns, step) if several else None), returns

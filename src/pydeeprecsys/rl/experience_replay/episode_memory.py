@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 
@@ -58,23 +59,26 @@ class EpisodeMemory:
         new_states: NDArray[Any],
     ) -> None:
         """Append one step of every environment: (n, state_size), (n,), (n,), (n,), (n,), (n, state_size)."""
-        states = states.astype(np.float32, copy=False)
-        if self.n == 1:
-            elsewhere = np.array([states.tobytes() != self._expected.tobytes()])  # a third of the time of the other
-        else:
-            elsewhere = (states != self._expected).any(axis=1)
-        np.copyto(self._lengths, self._complete, where=elsewhere)
         if self._lengths.max() == self._room:
             self._grow()
-        at = self._lengths, self._columns
-        values = states, actions, rewards, terminated, truncated, new_states
-        for column, value in zip(self._steps.values(), values, strict=True):
-            column[at] = value
-        self._expected[:] = new_states
-        self._lengths += 1
-        ended = terminated | truncated
-        np.copyto(self._complete, self._lengths, where=ended)
-        self.n_complete += int(np.count_nonzero(ended))
+        steps = self._steps
+        self.n_complete += _write(
+            steps["states"],
+            steps["actions"],
+            steps["rewards"],
+            steps["terminated"],
+            steps["truncated"],
+            steps["new_states"],
+            self._lengths,
+            self._complete,
+            self._expected,
+            np.ascontiguousarray(states, dtype=np.float32),
+            np.ascontiguousarray(actions, dtype=np.int64),
+            np.ascontiguousarray(rewards, dtype=np.float64),
+            np.ascontiguousarray(terminated),
+            np.ascontiguousarray(truncated),
+            np.ascontiguousarray(new_states, dtype=np.float32),
+        )
 
     @property
     def _room(self) -> int:
@@ -129,3 +133,42 @@ class EpisodeMemory:
         for name, column in memory._steps.items():
             column[filled] = state["steps"][name]
         return memory
+
+
+# One compiled function takes a fifth of the time of as many numpy calls for one environment.
+@njit(cache=True)
+def _write(
+    all_states: NDArray[np.float32],
+    all_actions: NDArray[np.int64],
+    all_rewards: NDArray[np.float64],
+    all_terminated: NDArray[np.bool_],
+    all_truncated: NDArray[np.bool_],
+    all_new_states: NDArray[np.float32],
+    lengths: NDArray[np.int64],
+    complete: NDArray[np.int64],
+    expected: NDArray[np.float32],
+    states: NDArray[np.float32],
+    actions: NDArray[np.int64],
+    rewards: NDArray[np.float64],
+    terminated: NDArray[np.bool_],
+    truncated: NDArray[np.bool_],
+    new_states: NDArray[np.float32],
+) -> int:
+    """Write one step into each column; how many episodes it completes."""
+    n_completed = 0
+    for i in range(len(states)):
+        if (states[i] != expected[i]).any():
+            lengths[i] = complete[i]
+        t = lengths[i]
+        all_states[t, i] = states[i]
+        all_actions[t, i] = actions[i]
+        all_rewards[t, i] = rewards[i]
+        all_terminated[t, i] = terminated[i]
+        all_truncated[t, i] = truncated[i]
+        all_new_states[t, i] = new_states[i]
+        expected[i] = new_states[i]
+        lengths[i] = t + 1
+        if terminated[i] or truncated[i]:
+            complete[i] = t + 1
+            n_completed += 1
+    return n_completed

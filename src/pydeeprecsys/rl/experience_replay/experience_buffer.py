@@ -266,8 +266,8 @@ class ExperienceReplayBuffer(ExperienceBuffer):
         """Go on from where `state_dict` was taken.
 
         Raises:
-            InputError: where it is the state of a buffer of another size, or of other states or actions, or where
-                there is not enough memory; the buffer stays as it was.
+            InputError: where it is the state of a buffer of another size, or of other states or actions than this one
+                holds, or where there is not enough memory; the buffer stays as it was.
         """
         if state["max_experiences"] != self._capacity:
             raise InputError(
@@ -275,11 +275,11 @@ class ExperienceReplayBuffer(ExperienceBuffer):
                 f"{self._capacity}; give max_experiences={state['max_experiences']}"
             )
         layout = _layout_of(state["experiences"])
-        if not self._columns and layout:
+        if layout and layout != _layout_of(self._columns):
+            if self._size:
+                raise InputError("the state is that of a buffer of other states or actions; load it into one like it")
             check_memory(self._capacity, _n_bytes(layout, self._capacity))
             self._allocate(layout)
-        elif layout and layout != _layout_of(self._columns):
-            raise InputError("the state is that of a buffer of other states or actions; load it into one like it")
         for name, values in state["experiences"].items():
             self._columns[name][: len(values)] = values
         self._size = int(state["size"])
