@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from numpy.typing import NDArray
 
 from pydeeprecsys.data.dataset import GENRES, Dataset
@@ -210,6 +209,15 @@ def test_held_out_error_on_movielens_1m(ml_1m: Dataset, ml_1m_world: World) -> N
 
 
 def test_other_libraries_keep_their_number_of_threads() -> None:
-    torch.set_num_threads(1)
-    factorize(synthetic_dataset(40, 30, 400, seed=0))
-    assert torch.get_num_threads() == 1
+    script = """
+import torch
+torch.set_num_threads(1)
+assert torch.get_num_threads() == 1
+from pydeeprecsys.data.factorization import factorize
+from pydeeprecsys.data.synthetic import synthetic_dataset
+factorize(synthetic_dataset(60, 80, 1500, seed=0))
+print(torch.get_num_threads())
+"""
+    # In a process of its own, for whoever called a parallel function first has already set the number.
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "1\n"
