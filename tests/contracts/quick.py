@@ -1,0 +1,11 @@
+"""Options with which the learning agents are small, and learn within some dozens of steps."""
+
+from typing import Any
+
+QUICK: dict[str, dict[str, Any]] = {
+    "reinforce": {"hidden_layers": [8]},
+    "actor-critic": {"actor_hidden_layers": [8], "critic_hidden_layers": [8]},
+    "dqn": {"hidden_layers": [8], "buffer_burn_in": 20, "batch_size": 8},
+    "rainbow": {"hidden_layers": [8, 8, 8, 8], "buffer_burn_in": 20, "batch_size": 8},
+    "sac": {"hidden_layers": [8], "batch_size": 8, "timesteps_to_start_predicting": 20},
+}
