@@ -81,7 +81,7 @@ def test_advantages_and_returns_are_those_computed_by_hand(
     steps = two_episodes(np.array([1.0, 2.0, 3.0]), terminated).complete_steps()
     got, returns = agent._advantages_and_returns(steps)
     np.testing.assert_allclose(got, advantages, rtol=1e-6)
-    np.testing.assert_allclose(returns, np.array(advantages) + [1.0, 2.0], rtol=1e-6)
+    np.testing.assert_allclose(returns, np.add(advantages, [1.0, 2.0]), rtol=1e-6)
 
 
 def test_the_critic_learns_the_returns_and_the_actor_the_standardized_advantages(

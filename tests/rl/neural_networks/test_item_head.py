@@ -29,9 +29,8 @@ def test_one_item_a_row_gets_what_it_gets_among_all(n_atoms: int) -> None:
     actions = torch.tensor([0, 5, 5, 2])
     everything = layer(inputs).view(4, 6, n_atoms)
     torch.testing.assert_close(layer.chosen(inputs, actions), everything[torch.arange(4), actions])
-    gradients = []
-    for loss in (layer.chosen(inputs, actions).square().sum(), everything[torch.arange(4), actions].square().sum()):
-        gradients.append(torch.autograd.grad(loss, list(layer.parameters()), retain_graph=True))
+    losses = layer.chosen(inputs, actions).square().sum(), everything[torch.arange(4), actions].square().sum()
+    gradients = [torch.autograd.grad(loss, list(layer.parameters()), retain_graph=True) for loss in losses]
     for one, other in zip(*gradients, strict=True):
         torch.testing.assert_close(one, other)
 

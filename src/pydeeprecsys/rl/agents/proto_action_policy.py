@@ -1,0 +1,79 @@
+"""A policy over many items that acts by points among them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from pydeeprecsys.errors import InputError
+from pydeeprecsys.rl.agents.soft_policies import GaussianPolicy, Masks, Options
+from pydeeprecsys.rl.ops.masks import masked
+from pydeeprecsys.rl.ops.policies import top_k
+
+
+class ProtoActionPolicy(GaussianPolicy):
+    """Many items with features: the actor draws a point among them, and the critics choose of its neighbours.
+
+    Dulac-Arnold et al., Deep Reinforcement Learning in Large Discrete Action Spaces, 2015. The critics learn of the
+    items shown, the actor from what they say of the point. Features are scaled to −1..1, so that a point can lie
+    wherever items do.
+
+    Args:
+        item_features: (items, features) finite numbers; what is the same for all items is left out.
+        n_candidates: how many neighbours are judged, at least 1; more where a slate takes more.
+        options: of the policy.
+
+    Raises:
+        InputError: for features that are no table of finite numbers, or the same for all items.
+    """
+
+    def __init__(self, item_features: ArrayLike, n_candidates: int, options: Options) -> None:
+        table = np.asarray(item_features, dtype=np.float64)
+        if table.ndim != 2 or not np.isfinite(table).all():
+            raise InputError(f"item_features must be finite numbers of shape (items, features), it is {table.shape}")
+        low, high = table.min(axis=0), table.max(axis=0)
+        differs = high > low
+        if not differs.any():
+            raise InputError("item_features are the same for all items; give features that tell them apart")
+        vectors = 2 * ((table - low) / np.where(differs, high - low, 1.0))[:, differs] - 1
+        super().__init__(vectors.shape[1], options)
+        self.n_candidates = n_candidates
+        self._vectors = self.actor.as_tensor(vectors)
+        self._minus_squares = -self._vectors.square().sum(dim=1)
+
+    def act(self, states: NDArray[Any], k: int, explore: bool, masks: Masks) -> NDArray[np.int64]:
+        """Draw a point for each state, or take the squashed mean, and choose k items near it: (n, k)."""
+        with torch.inference_mode():
+            items = self._choose(self.actor.as_tensor(states), self.actor.predict(states, explore), k, masks)
+            chosen: NDArray[np.int64] = items.cpu().numpy()
+        return chosen
+
+    def _choose(self, states: Tensor, points: Tensor, k: int, masks: Masks) -> Tensor:
+        """(n, k) of the allowed items nearest to the points, those that the critics value most, the best first."""
+        n_candidates = min(max(self.n_candidates, k), len(self._vectors))
+        nearness, candidates = self._nearest(points, n_candidates, masks)
+        if n_candidates == 1:
+            return candidates
+        judged = self._vectors[candidates].flatten(0, 1)
+        q = self.critic.predict(states.repeat_interleave(n_candidates, dim=0), judged).view_as(candidates)
+        # Where fewer are allowed than are judged, the rest are not.
+        return candidates.gather(1, top_k(q.masked_fill(nearness.isneginf(), -torch.inf), k))
+
+    def _nearest(self, points: Tensor, n: int, masks: Masks) -> tuple[Tensor, Tensor]:
+        """(rows, n) of the items nearest to each point, the nearest first: minus the distances, and the items.
+
+        Distances are squared, and lack the square of the point, which is the same for all items.
+        """
+        nearness = torch.addmm(self._minus_squares, points, self._vectors.T, alpha=2)
+        nearest = masked(nearness, masks).topk(n, dim=1)
+        return nearest.values, nearest.indices
+
+    def _points(self, actions: Tensor) -> Tensor:
+        return self._vectors[actions]
+
+    def _followed(self, states: Tensor, points: Tensor, masks: Masks) -> Tensor:
+        return self._points(self._choose(states, points, 1, masks).squeeze(1))

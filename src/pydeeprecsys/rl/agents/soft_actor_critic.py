@@ -1,0 +1,347 @@
+"""Soft actor-critic: learn from replayed experiences to get rewards and stay as random as can be."""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import TYPE_CHECKING, Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from gymnasium.spaces import Box
+from numpy.typing import ArrayLike, NDArray
+
+from pydeeprecsys.errors import InputError
+from pydeeprecsys.rl.agents.agent import RandomAgent, ReinforcementLearning, State, check_slate_size
+from pydeeprecsys.rl.agents.proto_action_policy import ProtoActionPolicy
+from pydeeprecsys.rl.agents.soft_policies import (
+    BoxPolicy,
+    CategoricalPolicy,
+    Experiences,
+    Options,
+    SoftPolicy,
+    numbered_actions,
+)
+from pydeeprecsys.rl.experience_replay.buffer_parameters import ExperienceReplayBufferParameters, PERBufferParameters
+from pydeeprecsys.rl.experience_replay.experience_buffer import ExperienceReplayBuffer
+from pydeeprecsys.rl.experience_replay.priority_replay_buffer import PrioritizedExperienceReplayBuffer
+from pydeeprecsys.rl.experience_replay.replay_memory import ReplayMemory
+from pydeeprecsys.rl.neural_networks.base_network import BaseNetwork, load_networks, save_networks
+from pydeeprecsys.rl.neural_networks.temperature import Temperature
+from pydeeprecsys.rl.ops.masks import split_masks
+from pydeeprecsys.rl.ops.values import weighted_mean
+
+if TYPE_CHECKING:
+    from pydeeprecsys.rl.learning_statistics import LearningStatistics
+
+
+class SoftActorCritic(ReinforcementLearning):
+    """Soft actor-critic with twin critics and a temperature that learns (Haarnoja et al. 2018b).
+
+    What it learns with depends on the actions. Points of a Box are drawn by a Gaussian, squashed into the box. Of
+    numbered actions, one at a time (Discrete) or a slate of them (MultiDiscrete), each has a probability and values of
+    its own (Christodoulou 2019). Where they stand for items with features, the Gaussian draws a point among the items,
+    and the critics choose of its nearest ones (Dulac-Arnold et al. 2015). See `soft_policies`.
+
+    Args:
+        action_space: a Box with finite bounds, Discrete, or MultiDiscrete for slates.
+        state_size: numbers in a state, at least 1.
+        timesteps_to_start_predicting: environment steps that act at random before it learns, 0 or more.
+        learning_rate: step size of Adam for all networks, above 0.
+        soft_target_update_rate: how far the target critics move towards the critics at each of their updates, in 0..1.
+        entropy_coefficient: what one nat of entropy is worth in rewards, above 0; where it starts when it learns.
+        target_update_interval: updates between those of the target critics, at least 1.
+        discount_factor: what a reward is worth one step earlier, in 0..1.
+        buffer_parameters: the replay buffer's size, its batches and its seed, instead of the options for them.
+        per_parameters: how experiences are prioritized; they are when it is given.
+        automatic_entropy_coefficient: let the entropy coefficient learn to keep the entropy at its target.
+        target_entropy: nats of entropy to keep; when not given, minus the dimensions of a point, or of numbered actions
+            0.3 of the logarithm of how many are allowed (the paper's 0.98 leaves little to learn).
+        hidden_layers: sizes of the hidden layers of all networks, at least 1 each; two of 256 when not given.
+        item_features: (n_actions, features) of the items that the actions stand for; else independent.
+        n_candidates: items near the drawn point that the critics choose from, at least 1; only with item features.
+        buffer_size: experiences that the replay buffer holds, at least one batch.
+        batch_size: experiences an update learns from, at least 1.
+        prioritized: draw experiences with large errors more often.
+        n_steps: rewards summed before the critics' estimate takes over, at least 1.
+        update_frequency: environment steps between updates, at least 1.
+        random_state: seed of the networks, of the exploration and of the replay, 0 or more.
+        device: cpu, cuda or cuda:N; CUDA where there is one, else the CPU, when not given.
+
+    Attributes:
+        actor: the policy.
+        critic: the twin critics.
+        target_critic: what follows the critics slowly.
+        temperature: the entropy coefficient.
+        timesteps: environment steps taken in.
+        statistics: when set, the critics' loss of every update is appended to it as the metric "loss", and the entropy
+            coefficient as "temperature".
+
+    Raises:
+        InputError: for an argument out of its range, or an action space of another kind.
+    """
+
+    def __init__(
+        self,
+        action_space: gym.Space[Any],
+        state_size: int,
+        timesteps_to_start_predicting: int = 256,
+        learning_rate: float = 1e-4,
+        soft_target_update_rate: float = 0.005,
+        entropy_coefficient: float = 0.2,
+        target_update_interval: int = 2,
+        discount_factor: float = 0.99,
+        buffer_parameters: ExperienceReplayBufferParameters | None = None,
+        per_parameters: PERBufferParameters | None = None,
+        *,
+        automatic_entropy_coefficient: bool = True,
+        target_entropy: float | None = None,
+        hidden_layers: list[int] | None = None,
+        item_features: ArrayLike | None = None,
+        n_candidates: int = 10,
+        buffer_size: int = 100_000,
+        batch_size: int = 256,
+        prioritized: bool = False,
+        n_steps: int = 1,
+        update_frequency: int = 1,
+        random_state: int = 42,
+        device: str | None = None,
+    ) -> None:
+        layers = [256, 256] if hidden_layers is None else hidden_layers
+        if min(state_size, target_update_interval, n_candidates, batch_size, *layers) < 1:
+            raise InputError(
+                "state_size, target_update_interval, n_candidates, batch_size and every size in hidden_layers "
+                "must be at least 1"
+            )
+        if min(timesteps_to_start_predicting, random_state) < 0:
+            raise InputError("timesteps_to_start_predicting and random_state must be 0 or more")
+        if not (0 <= soft_target_update_rate <= 1 and 0 <= discount_factor <= 1):
+            raise InputError("soft_target_update_rate and discount_factor must lie in 0..1")
+        if not (0 < learning_rate < math.inf and 0 < entropy_coefficient < math.inf):
+            raise InputError("learning_rate and entropy_coefficient must be finite numbers above 0")
+        if target_entropy is not None and not math.isfinite(target_entropy):
+            raise InputError(f"target_entropy must be a finite number, it is {target_entropy:g}")
+        if buffer_size < batch_size:
+            raise InputError(f"a buffer of {buffer_size} experiences cannot fill a batch of {batch_size}; enlarge it")
+        seeds = np.random.SeedSequence(random_state).generate_state(3)
+        policy_seed, buffer_seed, warm_up_seed = map(int, seeds)
+        options = Options(state_size, layers, learning_rate, target_entropy, policy_seed, device)
+        self._first, self._n_actions = numbered_actions(action_space)
+        self._policy = _policy(action_space, self._n_actions, item_features, n_candidates, options)
+        self.actor, self.critic = self._policy.actor, self._policy.critic
+        self.target_critic = self._policy.target_critic
+        self.temperature = Temperature(entropy_coefficient, learning_rate, device=device)
+        self._networks: dict[str, BaseNetwork] = {
+            "actor": self.actor,
+            "critic": self.critic,
+            "target_critic": self.target_critic,
+            "temperature": self.temperature,
+        }
+        self.statistics: LearningStatistics | None = None
+        self.state_size = state_size
+        self.timesteps_to_start_predicting = timesteps_to_start_predicting
+        self.soft_target_update_rate = soft_target_update_rate
+        self.target_update_interval = target_update_interval
+        self.automatic_entropy_coefficient = automatic_entropy_coefficient
+        self.timesteps = 0
+        self._n_updates = 0
+        self._warm_up = RandomAgent(action_space, warm_up_seed)
+        parameters = buffer_parameters or ExperienceReplayBufferParameters(
+            buffer_size, batch_size, batch_size, buffer_seed
+        )
+        action_shape = () if self._n_actions else action_space.shape or ()
+        shapes: dict[str, Any] = {
+            "state_shape": (state_size,),
+            "action_shape": action_shape,
+            "action_dtype": np.int64 if self._n_actions else np.float32,
+        }
+        buffer = (
+            PrioritizedExperienceReplayBuffer(parameters, per_parameters, **shapes)
+            if prioritized or per_parameters is not None
+            else ExperienceReplayBuffer(parameters, **shapes)
+        )
+        self._memory = ReplayMemory(buffer, n_steps, discount_factor, update_frequency)
+
+    def top_k_actions_for_states(
+        self,
+        states: NDArray[Any],
+        k: int = 1,
+        *,
+        explore: bool = True,
+        action_masks: NDArray[np.bool_] | None = None,
+    ) -> NDArray[np.int64]:
+        """Choose k different actions for each state, best first; with exploration, as the policy draws them.
+
+        Args:
+            states: (n, ...) one observation a row.
+            k: how many actions for each state, in 1..n_actions.
+            explore: draw, at random during the first time steps; otherwise what the policy holds for best.
+            action_masks: (n, n_actions) which actions are allowed, at least k for each state; all when not given.
+
+        Returns:
+            (n, k) actions, no action twice in a row.
+
+        Raises:
+            TypeError: the actions are points of a box.
+            InputError: there are fewer than k actions, or fewer allowed.
+        """
+        if not self._n_actions:
+            raise TypeError(
+                "the actions of a box cannot be counted, so there is no slate of them; use actions_for_states"
+            )
+        check_slate_size(k, self._n_actions, action_masks)
+        if explore and self.timesteps < self.timesteps_to_start_predicting:
+            return self._warm_up.top_k_actions_for_states(states, k, action_masks=action_masks)
+        chosen: NDArray[np.int64] = self._policy.act(states.reshape(len(states), -1), k, explore, action_masks)
+        return chosen + self._first
+
+    def actions_for_states(
+        self, states: NDArray[Any], *, explore: bool = True, action_masks: NDArray[np.bool_] | None = None
+    ) -> NDArray[Any]:
+        """Choose one action for each state: (n, ...) observations to (n,) actions, or (n, ...) points of the box.
+
+        Arguments are those of `top_k_actions_for_states`.
+
+        Raises:
+            InputError: fewer than one action is allowed, or there are masks for a box.
+        """
+        if self._n_actions:
+            return super().actions_for_states(states, explore=explore, action_masks=action_masks)
+        self._refuse_masks_of_a_box(action_masks)
+        if explore and self.timesteps < self.timesteps_to_start_predicting:
+            return self._warm_up.actions_for_states(states).astype(np.float32, copy=False)
+        return self._policy.act(states.reshape(len(states), -1), 1, explore, None)
+
+    def store_experiences(
+        self,
+        states: NDArray[Any],
+        actions: NDArray[Any],
+        rewards: NDArray[np.floating[Any]],
+        terminated: NDArray[np.bool_],
+        truncated: NDArray[np.bool_],
+        new_states: NDArray[Any],
+        *,
+        action_masks: NDArray[np.bool_] | None = None,
+        new_action_masks: NDArray[np.bool_] | None = None,
+    ) -> None:
+        """Remember one step of every environment, and learn as often as is due.
+
+        Args:
+            states: (n, ...) what was observed.
+            actions: (n,) what was done, of a slate the item the user chose; or (n, ...) points of the box.
+            rewards: (n,) what it brought.
+            terminated: (n,) the episode came to its own end: nothing follows.
+            truncated: (n,) the episode was cut off: it would have gone on.
+            new_states: (n, ...) what was observed next.
+            action_masks: (n, n_actions) what was allowed in the states; given always, with the next, or never.
+            new_action_masks: (n, n_actions) what is allowed in the new states.
+
+        Raises:
+            InputError: where there are masks for a box.
+            FloatingPointError: where a reward or a loss is NaN or infinite; all networks stay as they were.
+        """
+        if not self._n_actions:
+            self._refuse_masks_of_a_box(action_masks)
+        taken = actions - self._first if self._n_actions else actions.astype(np.float32, copy=False)
+        due = self._memory.add(
+            states, taken, rewards, terminated, truncated, new_states, action_masks, new_action_masks
+        )
+        self.timesteps += len(states)
+        if self.timesteps >= self.timesteps_to_start_predicting:
+            for _ in range(due):
+                self._learn()
+
+    def _refuse_masks_of_a_box(self, masks: NDArray[np.bool_] | None) -> None:
+        if masks is not None:
+            raise InputError("the actions of a box cannot be counted, so there are no masks of them; leave them out")
+
+    def _learn(self) -> None:
+        batch = self._memory.sample()
+        states, masks = split_masks(batch.states, self.state_size, self._n_actions)
+        new_states, new_masks = split_masks(batch.new_states, self.state_size, self._n_actions)
+        actions = torch.from_numpy(batch.actions.reshape(len(states), *(() if self._n_actions else (-1,))))
+        as_tensor = self.critic.as_tensor
+        losses = self._policy.losses(
+            Experiences(
+                as_tensor(states),
+                actions.to(self.critic.device),
+                as_tensor(batch.rewards),
+                as_tensor(batch.discounts),
+                as_tensor(new_states),
+                masks,
+                new_masks,
+            ),
+            self.temperature.logarithm,
+        )
+        weights = as_tensor(batch.weights)
+        critic_loss, actor_loss = weighted_mean(losses.critic, weights), weighted_mean(losses.actor, weights)
+        # All before any parameter changes: each backpropagation by itself would tell too late for the others.
+        if not torch.isfinite(critic_loss + actor_loss):
+            raise FloatingPointError(
+                f"the loss of the critics of SoftActorCritic is {critic_loss.item()}, that of its actor "
+                f"{actor_loss.item()}; look for NaN or huge numbers in observations and rewards, "
+                "or lower the learning rate"
+            )
+        # The actor first: its gradient flows through the critics as they were when they judged.
+        self.actor.run_backpropagation(actor_loss)
+        loss = self.critic.run_backpropagation(critic_loss)
+        if self.automatic_entropy_coefficient:
+            self.temperature.run_backpropagation(losses.temperature.mean())
+        self._n_updates += 1
+        if self._n_updates % self.target_update_interval == 0:
+            self.target_critic.soft_parameter_update(self.critic, self.soft_target_update_rate)
+        # The root of half the sum of two squares is the root mean square of the two critics' errors.
+        self._memory.buffer.update_priorities(batch.indices, losses.critic.detach().sqrt().cpu().numpy())
+        if self.statistics is not None:
+            self.statistics.append_metric("loss", loss)
+            self.statistics.append_metric("temperature", float(self.temperature.value))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write all networks and the entropy coefficient to one file, in the safetensors format."""
+        save_networks(path, self._networks)
+
+    def load(self, path: str | os.PathLike[str]) -> None:
+        """Read networks that `save` wrote.
+
+        Raises:
+            InputError: where there is no such file, or it does not hold networks of these sizes; all stay as they were.
+        """
+        load_networks(path, self._networks)
+
+    def state_dict(self) -> State:
+        """The networks, the optimizers' memories, the replay buffer, the counts and the states of all generators."""
+        return {
+            "networks": {name: network.learning_state() for name, network in self._networks.items()},
+            "memory": self._memory.state_dict(),
+            "warm_up": {"generator": self._warm_up.state_dict()},
+            "timesteps": self.timesteps,
+            "n_updates": self._n_updates,
+        }
+
+    def load_state_dict(self, state: State) -> None:
+        """Go on from where `state_dict` was taken.
+
+        Raises:
+            InputError: where it is the state of an agent of other sizes.
+        """
+        for name, network in self._networks.items():
+            network.load_learning_state(state["networks"][name])
+        self._memory.load_state_dict(state["memory"])
+        self._warm_up.load_state_dict(state["warm_up"]["generator"])
+        self.timesteps = int(state["timesteps"])
+        self._n_updates = int(state["n_updates"])
+
+
+def _policy(
+    space: gym.Space[Any], n_actions: int, item_features: ArrayLike | None, n_candidates: int, options: Options
+) -> SoftPolicy:
+    if isinstance(space, Box):
+        if item_features is not None:
+            raise InputError("the actions of a box are no items; leave item_features out")
+        return BoxPolicy(space, options)
+    if item_features is None:
+        return CategoricalPolicy(n_actions, options)
+    if len(np.asarray(item_features)) != n_actions:
+        raise InputError(f"item_features has {len(np.asarray(item_features))} rows, there are {n_actions} actions")
+    return ProtoActionPolicy(item_features, n_candidates, options)

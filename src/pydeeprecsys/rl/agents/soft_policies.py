@@ -1,0 +1,262 @@
+"""What soft actor-critic does differently for each kind of action: a policy, its twin critics, and their losses."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from gymnasium.spaces import Box, Discrete, MultiDiscrete, Space
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from pydeeprecsys.errors import InputError
+from pydeeprecsys.rl.neural_networks.base_network import BaseNetwork
+from pydeeprecsys.rl.neural_networks.gaussian_actor import GaussianActor
+from pydeeprecsys.rl.neural_networks.policy_estimator import PolicyEstimator
+from pydeeprecsys.rl.neural_networks.q_value_estimator import TwinnedQValueEstimator
+from pydeeprecsys.rl.ops.masks import masked
+from pydeeprecsys.rl.ops.soft_actor_critic import (
+    actor_losses,
+    critic_losses,
+    discrete_actor_losses,
+    discrete_critic_losses,
+    discrete_soft_q_target,
+    discrete_temperature_losses,
+    soft_q_target,
+    temperature_losses,
+)
+
+TARGET_ENTROPY_SHARE = 0.3
+"""How much of the largest entropy over the allowed actions a discrete policy keeps when nothing is said."""
+
+Masks = NDArray[np.bool_] | None
+
+
+class Options(NamedTuple):
+    """What every kind of policy needs to know."""
+
+    state_size: int  # numbers in a state
+    hidden_layers: list[int]  # of all networks
+    learning_rate: float  # of all networks
+    target_entropy: float | None  # the entropy to keep, in nats; None for what suits the kind of action
+    random_state: int  # seed of the initial parameters and of the draws
+    device: str | None
+
+
+class Experiences(NamedTuple):
+    """A batch to learn from."""
+
+    states: Tensor  # (n, state_size)
+    actions: Tensor  # (n,) int64 numbers from 0, or (n, dimensions) float32 points
+    rewards: Tensor  # (n,)
+    discounts: Tensor  # (n,) what the value of the new state is worth, 0 where the episode terminated
+    new_states: Tensor  # (n, state_size)
+    masks: Masks = None  # (n, actions) what was allowed, None for everything
+    new_masks: Masks = None  # (n, actions) what is allowed next
+
+
+class Losses(NamedTuple):
+    """What each part is to make smaller, row by row."""
+
+    critic: Tensor  # (n,)
+    actor: Tensor  # (n,)
+    temperature: Tensor  # (n,)
+
+
+class SoftPolicy(Protocol):
+    """A policy over one kind of action, and the twin critics that judge it."""
+
+    @property
+    def actor(self) -> BaseNetwork:
+        """What draws actions."""
+
+    critic: TwinnedQValueEstimator
+    target_critic: TwinnedQValueEstimator
+
+    def act(self, states: NDArray[Any], k: int, explore: bool, masks: Masks) -> NDArray[Any]:
+        """(n, state_size) states to (n, k) different actions, best first, or to (n, dimensions), a point for each."""
+
+    def targets(self, batch: Experiences, temperature: Tensor) -> Tensor:
+        """(n,) what the critics should say of the actions taken."""
+
+    def losses(self, batch: Experiences, log_temperature: Tensor) -> Losses:
+        """All losses, of the parameters as they are now."""
+
+
+class CategoricalPolicy:
+    """Numbered actions: a probability and two values for each, so that expectations are exact.
+
+    Christodoulou, Soft Actor-Critic for Discrete Action Settings, 2019.
+
+    Args:
+        n_actions: number of actions.
+        options: its `target_entropy` is `TARGET_ENTROPY_SHARE` · log(number of allowed actions) when None.
+    """
+
+    def __init__(self, n_actions: int, options: Options) -> None:
+        state_size, layers, learning_rate, self.target_entropy, random_state, device = options
+        actor_seed, critic_seed = map(int, np.random.SeedSequence(random_state).generate_state(2))
+        self.n_actions = n_actions
+        self.actor = PolicyEstimator(
+            state_size, layers, n_actions, learning_rate, random_state=actor_seed, device=device
+        )
+        self.critic = TwinnedQValueEstimator(
+            state_size, n_actions, learning_rate, hidden_layers=layers, random_state=critic_seed, device=device
+        )
+        self.target_critic = _frozen_copy(self.critic)
+
+    def act(self, states: NDArray[Any], k: int, explore: bool, masks: Masks) -> NDArray[np.int64]:
+        """Draw k different actions for each state, or take the k most probable: (n, k)."""
+        return self.actor.sample(states, k, explore, masks)
+
+    @torch.no_grad()
+    def targets(self, batch: Experiences, temperature: Tensor) -> Tensor:
+        """(n,) what the critics should say of the actions taken."""
+        logits = masked(self.actor(batch.new_states), batch.new_masks)
+        q = self.target_critic(batch.new_states).transpose(0, 1)
+        return discrete_soft_q_target(batch.rewards, batch.discounts, q, logits, temperature)
+
+    def losses(self, batch: Experiences, log_temperature: Tensor) -> Losses:
+        """All losses, of the parameters as they are now."""
+        temperature = log_temperature.detach().exp()
+        q = self.critic(batch.states).transpose(0, 1)
+        logits = masked(self.actor(batch.states), batch.masks)
+        return Losses(
+            discrete_critic_losses(q, batch.actions, self.targets(batch, temperature)),
+            discrete_actor_losses(logits, q, temperature),
+            discrete_temperature_losses(log_temperature, logits, self._target_entropy(batch.masks)),
+        )
+
+    def _target_entropy(self, masks: Masks) -> float:
+        if self.target_entropy is not None:
+            return self.target_entropy
+        if masks is None:
+            return TARGET_ENTROPY_SHARE * math.log(self.n_actions)
+        # The loss is linear in it: the mean of the rows' targets does what a target for each row would do.
+        return TARGET_ENTROPY_SHARE * float(np.log(masks.sum(axis=1)).mean())
+
+
+class GaussianPolicy:
+    """Points that a squashed Gaussian draws, −1 to 1 in every dimension, and critics that judge points.
+
+    Haarnoja et al., Soft Actor-Critic Algorithms and Applications, 2018. A base of policies that act by such points.
+
+    Args:
+        dimensions: of a point.
+        options: its `target_entropy` is minus the dimensions when None.
+    """
+
+    def __init__(self, dimensions: int, options: Options) -> None:
+        size, layers, rate, target_entropy, random_state, device = options
+        actor_seed, critic_seed = map(int, np.random.SeedSequence(random_state).generate_state(2))
+        self.target_entropy = -float(dimensions) if target_entropy is None else target_entropy
+        self.actor = GaussianActor(size, dimensions, rate, hidden_layers=layers, random_state=actor_seed, device=device)
+        self.critic = TwinnedQValueEstimator(
+            size + dimensions, 1, rate, hidden_layers=layers, random_state=critic_seed, device=device
+        )
+        self.target_critic = _frozen_copy(self.critic)
+
+    def _points(self, actions: Tensor) -> Tensor:
+        """(n, dimensions) where the actions lie."""
+        raise NotImplementedError
+
+    def _followed(self, states: Tensor, points: Tensor, masks: Masks) -> Tensor:
+        """(n, dimensions) where the actions lie that are taken when the actor draws these points."""
+        return points
+
+    @torch.no_grad()
+    def targets(self, batch: Experiences, temperature: Tensor) -> Tensor:
+        """(n,) what the critics should say of the actions taken."""
+        drawn, log_probability = self.actor.sample(batch.new_states)
+        followed = self._followed(batch.new_states, drawn, batch.new_masks)
+        q = _by_row(self.target_critic(batch.new_states, followed))
+        return soft_q_target(batch.rewards, batch.discounts, q, log_probability, temperature)
+
+    def losses(self, batch: Experiences, log_temperature: Tensor) -> Losses:
+        """All losses, of the parameters as they are now."""
+        temperature = log_temperature.detach().exp()
+        q_taken = _by_row(self.critic(batch.states, self._points(batch.actions)))
+        drawn, log_probability = self.actor.sample(batch.states)
+        with _frozen(self.critic):
+            q_drawn = _by_row(self.critic(batch.states, drawn))
+        return Losses(
+            critic_losses(q_taken, self.targets(batch, temperature)),
+            actor_losses(log_probability, q_drawn, temperature),
+            temperature_losses(log_temperature, log_probability, self.target_entropy),
+        )
+
+
+class BoxPolicy(GaussianPolicy):
+    """Actions in a box. Within, every dimension goes from −1 to 1: entropy must not depend on the units of actions.
+
+    Args:
+        space: of real numbers, with finite bounds.
+        options: of the policy.
+
+    Raises:
+        InputError: for another box.
+    """
+
+    def __init__(self, space: Box, options: Options) -> None:
+        self._low, self._high = space.low.astype(np.float32), space.high.astype(np.float32)
+        finite = np.isfinite(self._low).all() and np.isfinite(self._high).all()
+        if not (finite and np.issubdtype(space.dtype, np.floating) and (self._low < self._high).all()):
+            raise InputError(f"actions must be real numbers between finite bounds, the space is {space}; rescale it")
+        super().__init__(self._low.size, options)
+        self._center = self.actor.as_tensor((self._high + self._low).ravel() / 2)
+        self._scale = self.actor.as_tensor((self._high - self._low).ravel() / 2)
+
+    def act(self, states: NDArray[Any], k: int, explore: bool, masks: Masks) -> NDArray[np.float32]:
+        """Draw a point of the box for each state, or take the squashed mean: (n, ...) as the box is shaped."""
+        points = self._center + self._scale * self.actor.predict(states, explore)
+        shaped: NDArray[np.float32] = points.cpu().numpy().reshape(len(states), *self._low.shape)
+        return np.clip(shaped, self._low, self._high)  # scaling rounds
+
+    def _points(self, actions: Tensor) -> Tensor:
+        return (actions - self._center) / self._scale
+
+
+def _by_row(estimates: Tensor) -> Tensor:
+    """(critics, n, 1) estimates to (n, critics)."""
+    return estimates.squeeze(2).T
+
+
+def _frozen_copy(critic: TwinnedQValueEstimator) -> TwinnedQValueEstimator:
+    copy = deepcopy(critic)
+    copy.disable_learning()
+    return copy
+
+
+@contextmanager
+def _frozen(network: nn.Module) -> Iterator[None]:
+    """Within it, gradients flow through the network, but none is computed for its parameters."""
+    network.requires_grad_(False)
+    try:
+        yield
+    finally:
+        network.requires_grad_(True)
+
+
+def numbered_actions(space: Space[Any]) -> tuple[int, int]:
+    """The first action and how many there are; (0, 0) of a Box, whose actions have no numbers.
+
+    Raises:
+        InputError: for a space that soft actor-critic has no policy for.
+    """
+    if isinstance(space, Box):
+        return 0, 0
+    if isinstance(space, Discrete):
+        return int(space.start), int(space.n)
+    if isinstance(space, MultiDiscrete):
+        first, counts = np.unique(space.start), np.unique(space.nvec)
+        if len(first) == len(counts) == 1:
+            return int(first[0]), int(counts[0])
+    raise InputError(
+        f"there is no soft actor-critic for the action space {space}; it takes a Box, Discrete, or a MultiDiscrete "
+        "whose positions all choose among the same items"
+    )

@@ -1,0 +1,97 @@
+"""A policy over actions that are points between −1 and 1."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from pydeeprecsys.rl.neural_networks.base_network import BaseNetwork, sequential_architecture
+from pydeeprecsys.rl.ops.soft_actor_critic import tanh_gaussian
+
+LOG_DEVIATION_RANGE = (-20.0, 2.0)
+"""Between which the logarithms of the standard deviations are kept, as Haarnoja et al. do."""
+
+
+class GaussianActor(BaseNetwork):
+    """Draws actions from a Gaussian, squashed by tanh into (−1, 1) in every dimension.
+
+    The policy of Haarnoja et al., Soft Actor-Critic: Off-Policy Maximum Entropy Deep Reinforcement Learning with a
+    Stochastic Actor, 2018.
+
+    Args:
+        inputs: numbers in a state.
+        outputs: dimensions of an action.
+        learning_rate: of Adam, above 0.
+        hidden_layers: sizes of the hidden layers; two of twice the inputs when not given.
+        random_state: seed of the initial parameters and of the draws.
+        device: where it computes; when None, CUDA where there is one, else the CPU.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        learning_rate: float = 1e-3,
+        *,
+        hidden_layers: Sequence[int] | None = None,
+        random_state: int = 0,
+        device: str | torch.device | None = None,
+    ) -> None:
+        super().__init__(device)
+        layers = [inputs, *(hidden_layers if hidden_layers is not None else [2 * inputs] * 2), 2 * outputs]
+        parameter_seed, sampling_seed = map(int, np.random.SeedSequence(random_state).generate_state(2))
+        # Drawn on the CPU, so that a seed means the same parameters on every device.
+        generator = torch.Generator().manual_seed(parameter_seed)
+        self.model = sequential_architecture(layers, generator=generator).to(self.device)
+        self.generator = torch.Generator(self.device).manual_seed(sampling_seed)
+        self.optimizer = torch.optim.Adam(self.parameters(), lr=learning_rate, fused=True)
+
+    def forward(self, states: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        """Means and logarithms of the standard deviations before squashing: (n, inputs) to (n, outputs) each."""
+        means, log_deviations = self.model(states).chunk(2, dim=-1)
+        return means, log_deviations.clamp(*LOG_DEVIATION_RANGE)
+
+    def sample(self, states: Tensor) -> tuple[Tensor, Tensor]:
+        """Draw an action for each state; gradients flow through it.
+
+        Args:
+            states: (n, inputs) states.
+
+        Returns:
+            (n, outputs) actions in [−1, 1]; (n,) logarithms of their probability densities.
+        """
+        means, log_deviations = self.forward(states)
+        noise = torch.randn(means.shape, generator=self.generator, device=self.device)
+        return tanh_gaussian(means, log_deviations, noise)
+
+    def predict(self, states: ArrayLike, explore: bool = True) -> Tensor:
+        """Actions for states, without gradients.
+
+        Args:
+            states: (n, inputs) states.
+            explore: draw them; otherwise squash the means, and draw nothing.
+
+        Returns:
+            (n, outputs) actions in [−1, 1].
+        """
+        with torch.inference_mode():
+            inputs = self.as_tensor(states)
+            return self.sample(inputs)[0] if explore else self.forward(inputs)[0].tanh()
+
+    def learning_state(self) -> dict[str, Any]:
+        """Copies of the parameters, of what the optimizer remembers, and of the state of the draws, as arrays."""
+        return {**super().learning_state(), "generator": self.generator.get_state().numpy()}
+
+    def load_learning_state(self, state: dict[str, Any]) -> None:
+        """Go on from where `learning_state` was taken.
+
+        Raises:
+            InputError: where it is not the state of such a network.
+        """
+        super().load_learning_state(state)
+        self.generator.set_state(torch.from_numpy(np.array(state["generator"])))
