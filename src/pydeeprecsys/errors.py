@@ -1,4 +1,4 @@
-"""Errors that a user can cause."""
+"""Errors that are told in one line."""
 
 import difflib
 import textwrap
@@ -10,6 +10,14 @@ class InputError(ValueError):
 
     The message is one line that says what is wrong and what to do about it: the command line prints it as it is and
     exits with code 2.
+    """
+
+
+class DivergenceError(FloatingPointError):
+    """An agent met a loss or a reward that is NaN or infinite; it still has its last finite parameters.
+
+    The message is one line that names the agent and when it happened: the command line prints it as it is and exits
+    with code 1.
     """
 
 

@@ -6,13 +6,19 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
+import safetensors.numpy
 
+from contracts.quick import QUICK
 from pydeeprecsys.cli import main
 from pydeeprecsys.data.world import World
-from pydeeprecsys.experiments.registry import AGENTS
+from pydeeprecsys.experiments.compare import Comparison
+from pydeeprecsys.experiments.registry import AGENTS, agent_options, make_agent
+from pydeeprecsys.rl.manager import MovieLensFairnessManager
 
 SHORT = ("--episodes", "2", "--seeds", "1")
 
@@ -40,17 +46,53 @@ def test_help_needs_neither_torch_nor_numba() -> None:
         assert verb in shown.stdout
 
 
+def as_arguments(options: dict[str, Any]) -> list[str]:
+    texts = {
+        name: ",".join(map(str, value)) if isinstance(value, list) else str(value) for name, value in options.items()
+    }
+    return [text for name, value in texts.items() for text in (f"--{name.replace('_', '-')}", value)]
+
+
 @pytest.mark.parametrize("agent", AGENTS)
 def test_every_agent_trains_and_explains_itself(saved: str, agent: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("train", agent, "--help") == 0
-    assert "--dataset" in capsys.readouterr().out
-    assert run("train", agent, "--dataset", saved, "--episodes", "3", "--slate-size", "2", "--out", "there") == 0
+    help_text = " ".join(capsys.readouterr().out.split())
+    options = agent_options(agent)
+    for name in ("dataset", *(option.name.replace("_", "-") for option in options)):
+        assert f"--{name}" in help_text
+    for option in options:
+        # Lines are broken at hyphens too.
+        assert option.help.replace(" ", "").replace("-", "") in help_text.replace(" ", "").replace("-", "")
+
+    own = QUICK.get(agent, {})
+    arguments = ("--dataset", saved, "--episodes", "3", "--slate-size", "2", "--out", "there", *as_arguments(own))
+    assert run("train", agent, *arguments) == 0
     assert "return" in capsys.readouterr().out
     metrics = pd.read_csv("there/metrics.csv")
     assert (metrics["metric"] == "episode_rewards").sum() == 3
+    assert ("loss" in set(metrics["metric"])) == (agent in QUICK)
+    assert Path("there/agent.safetensors").exists() == (agent in QUICK)
     config = json.loads(Path("there/config.json").read_text())
     assert (config["agent"], config["slate_size"], config["episodes"]) == (agent, 2, 3)
+    assert config["options"] == {option.name: own.get(option.name, option.default) for option in options}
     assert config["world"]["held_out_rmse"] > 0
+
+
+@pytest.mark.parametrize("agent", QUICK)
+def test_a_trained_agent_is_loaded_to_the_same_actions(saved: str, agent: str) -> None:
+    switch = ["--item-features"] if agent != "reinforce" else []
+    arguments = ["--dataset", saved, "--episodes", "2", *as_arguments(QUICK[agent]), *switch]
+    for out in ("a", "b"):
+        assert run("train", agent, *arguments, "--out", out) == 0
+    assert Path("a/agent.safetensors").read_bytes() == Path("b/agent.safetensors").read_bytes()
+    manager = MovieLensFairnessManager(dataset=saved)
+    loaded, fresh = (make_agent(agent, manager, seed, **QUICK[agent], item_features=bool(switch)) for seed in (0, 9))
+    states = np.random.default_rng(0).random((60, 25), dtype=np.float32)
+    greedy = []
+    for one in (loaded, fresh):
+        one.load("a/agent.safetensors")
+        greedy.append(one.top_k_actions_for_states(states, 3, explore=False).tolist())
+    assert greedy[0] == greedy[1]
 
 
 def test_options_of_an_agent_come_from_its_constructor(saved: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -65,6 +107,39 @@ def test_options_of_an_agent_come_from_its_constructor(saved: str, capsys: pytes
     assert (metrics["metric"] == "loss").sum() == 2
 
 
+DIVERGES = ("--dataset", "small.world", "--episodes", "9")
+
+
+def test_numbers_that_are_not_finite_end_training_in_one_line(saved: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("train", "reinforce", *DIVERGES, "--learning-rate", "1e37", "--out", "out") == 1
+    shown = capsys.readouterr()
+    assert re.fullmatch(
+        r"error: ReinforceAgent stopped at environment step \d+, in episode \d+: the loss .*\n", shown.err
+    )
+    assert "stopped; what was done is in out" in shown.out
+    done = {path.name for path in Path("out").iterdir()}
+    assert done == {"config.json", "metrics.csv", "learning.png", "agent.safetensors"}
+    metrics = pd.read_csv("out/metrics.csv")
+    assert 1 <= (metrics["metric"] == "episode_rewards").sum() < 9
+    parameters = safetensors.numpy.load_file("out/agent.safetensors")
+    assert all(np.isfinite(array).all() for array in parameters.values())
+
+
+def test_numbers_that_are_not_finite_end_a_comparison_in_one_line(
+    saved: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    setting = ("--set", "reinforce.learning_rate=1e37")
+    assert run("compare", "--agents", "random,reinforce", *DIVERGES, "--seeds", "1", *setting, "--out", "out") == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ReinforceAgent stopped at environment step")
+    assert error.count("\n") == 1
+    metrics = pd.read_csv("out/all_metrics.csv")
+    episodes = metrics[metrics["metric"] == "episode_rewards"].groupby("model").size()
+    assert episodes["random"] == 9
+    assert 1 <= episodes["reinforce"] < 9
+    assert pd.read_csv("out/summary.csv")["agent"].tolist() == ["random"]
+
+
 def test_compare_prints_the_table_and_numbers_its_folders(saved: str, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ("compare", "--agents", "random,win-stay", "--dataset", saved, "--episodes", "3", "--seeds", "2")
     assert run(*arguments) == 0
@@ -73,6 +148,43 @@ def test_compare_prints_the_table_and_numbers_its_folders(saved: str, capsys: py
         assert text in shown
     assert run(*arguments, "--set", "win-stay.candidates=2") == 0
     assert {path.name for path in Path("runs").iterdir()} == {"compare-1", "compare-2"}
+
+
+def test_settings_of_a_comparison_are_read_as_the_options_are(saved: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def keep(comparison: Comparison, *_: Any) -> pd.DataFrame:
+        asked.append(comparison.agent_options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pydeeprecsys.cli.compare.compare", keep)
+    settings = (
+        "rainbow.noisy=false",
+        "rainbow.hidden-layers=8,4,2,2",
+        "rainbow.n_steps=3",
+        "rainbow.learning_rate=1e-3",
+        "dqn.hidden_layers=[16]",
+        "dqn.item_features=true",
+        "dqn.device=cpu",
+        "dqn.discount_factor=1",
+    )
+    assert run("compare", "--dataset", saved, *(part for text in settings for part in ("--set", text))) == 130
+    assert asked == [
+        {
+            "rainbow": {"noisy": False, "hidden_layers": [8, 4, 2, 2], "n_steps": 3, "learning_rate": 0.001},
+            "dqn": {"hidden_layers": [16], "item_features": True, "device": "cpu", "discount_factor": 1.0},
+        }
+    ]
+    assert type(asked[0]["dqn"]["discount_factor"]) is float
+
+
+def test_losses_of_all_agents_are_in_all_metrics(saved: str) -> None:
+    settings = [f"dqn.{name}={value}" for name, value in {"buffer_burn_in": 40, "batch_size": 8}.items()]
+    arguments = ("--agents", "random,reinforce,dqn", "--dataset", saved, *SHORT, "--out", "out")
+    assert run("compare", *arguments, *(part for text in settings for part in ("--set", text))) == 0
+    metrics = pd.read_csv("out/all_metrics.csv")
+    assert metrics[metrics["metric"] == "loss"]["model"].unique().tolist() == ["reinforce", "dqn"]
+    assert metrics[metrics["metric"] == "epsilon_values"]["model"].unique().tolist() == ["dqn"]
 
 
 def test_an_existing_folder_is_refused_unless_told(saved: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -93,6 +205,10 @@ def test_an_existing_folder_is_refused_unless_told(saved: str, capsys: pytest.Ca
         (["train", "reinforse"], "did you mean 'reinforce'"),
         (["train", "reinforce", "--learningrate", "1"], "[Dd]id you mean '--learning-rate'"),
         (["train", "reinforce", "--hidden-layers", "a,b"], "128,128"),
+        (["train", "rainbow", "--priority-weigth-growth", "1"], "No such option .*priority-weight-growth"),
+        (["compare", "--set", "reinforce.hidden_layers=a", "--dataset", "small.world"], "hidden_layers=a: .* 128,128"),
+        (["compare", "--set", "dqn.double=maybe", "--dataset", "small.world"], "dqn.double=maybe: .*boolean"),
+        (["compare", "--set", "dqn.learning_rate=x", "--dataset", "small.world"], "'x' is not a valid float"),
         (["train", "reinforce", "--dataset", "small.world", "--learning-rate", "-1"], "learning_rate"),
         (["compare", "--agents", "random,bestrated"], "did you mean 'best-rated'"),
         (["compare", "--agents", "random,random", "--dataset", "small.world"], "each once"),

@@ -1,12 +1,24 @@
+import functools
 import inspect
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
+from contracts import environments  # noqa: F401 - registers Masked-v0
+from contracts.quick import QUICK
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError
-from pydeeprecsys.experiments.registry import AGENTS, agent_class, agent_options, make_agent
-from pydeeprecsys.rl.manager import MovieLensFairnessManager
+from pydeeprecsys.experiments.registry import AGENTS, agent_class, agent_options, item_features, make_agent
+from pydeeprecsys.rl.learning_statistics import LearningStatistics
+from pydeeprecsys.rl.manager import (
+    CartpoleManager,
+    HighwayManager,
+    LunarLanderManager,
+    Manager,
+    MovieLensFairnessManager,
+)
 
 
 @pytest.mark.parametrize("name", AGENTS)
@@ -49,3 +61,122 @@ def test_unknown_names_are_answered_with_the_nearest(world: World) -> None:
         make_agent("random", manager, 0, learning_rate=1.0)
     with pytest.raises(InputError, match="no option 'n_actions'"):
         make_agent("reinforce", manager, 0, n_actions=3)
+
+
+def test_what_is_given_otherwise_is_no_option() -> None:
+    for name in AGENTS:
+        names = {option.name for option in agent_options(name)}
+        assert not names & {
+            "n_actions",
+            "output_size",
+            "state_size",
+            "input_size",
+            "action_space",
+            "random_state",
+            "statistics",
+            "buffer_parameters",
+            "per_parameters",
+            "priority_weigth_growth",
+        }
+        assert (name in QUICK) == ({"device", "item_features"} <= names)
+
+
+def _learn(name: str, manager: Manager, seed: int, n_steps: int, **options: Any) -> LearningStatistics:
+    statistics = LearningStatistics(name)
+    agent = make_agent(name, manager, seed, statistics=statistics, **QUICK[name], **options)
+    manager.train(agent, statistics, max_episodes=None, should_print=False, max_steps=n_steps)
+    manager.execute_episodes(agent)
+    return statistics
+
+
+@pytest.mark.parametrize("name", QUICK)
+@pytest.mark.parametrize("where", ["cartpole", "slates", "users at once"])
+def test_the_same_seed_gives_the_same_curve_to_the_bit(world: World, where: str, name: str) -> None:
+    makers: dict[str, Callable[[], Manager]] = {
+        "cartpole": CartpoleManager,
+        "slates": lambda: MovieLensFairnessManager(slate_size=3, dataset=world),
+        "users at once": lambda: MovieLensFairnessManager(n_envs=4, dataset=world),
+    }
+
+    def curve(seed: int) -> list[dict[str, Any]]:
+        manager = makers[where]()
+        manager.setup_reproducibility(seed)
+        statistics = _learn(name, manager, seed, 200)
+        assert statistics.episode_rewards is not None
+        assert statistics.loss_values is not None
+        return statistics.collected_metrics
+
+    assert curve(0) == curve(0)
+    assert curve(0) != curve(1)
+
+
+@pytest.mark.parametrize("name", QUICK)
+@pytest.mark.parametrize(
+    ("make", "n_steps"),
+    [
+        (lambda: LunarLanderManager(seed=0), 150),
+        (lambda: HighwayManager(seed=0, vehicles=2), 25),
+        (lambda: Manager("Masked-v0", seed=0), 60),
+        (lambda: Manager("Masked-v0", seed=0, n_envs=3), 60),
+    ],
+    ids=["lunar-lander", "highway", "masked", "several-masked"],
+)
+def test_every_agent_learns_where_actions_are_numbered(make: Callable[[], Manager], n_steps: int, name: str) -> None:
+    manager = make()
+    statistics = _learn(name, manager, 0, n_steps)
+    # Those that learn from whole episodes may not have seen the end of one.
+    assert statistics.loss_values is not None or name in ("reinforce", "actor-critic")
+
+
+@pytest.mark.parametrize("n_envs", [1, 2])
+def test_soft_actor_critic_moves_a_pendulum(n_envs: int) -> None:
+    manager = Manager("Pendulum-v1", seed=0, n_envs=n_envs)
+    losses = _learn("sac", manager, 0, 60).loss_values
+    assert losses is not None
+    assert np.isfinite(losses).all()
+    for name in QUICK.keys() - {"sac"}:
+        with pytest.raises(InputError, match="cannot be counted"):
+            make_agent(name, manager, 0)
+    with pytest.raises(InputError, match="no simulated world"):
+        make_agent("best-rated", manager, 0)
+
+
+def test_item_features_by_hand(world: World) -> None:
+    features = item_features(world)
+    assert features.shape == (world.n_items, 20 + world.item_vectors.shape[1])
+    assert features.dtype == np.float64
+    np.testing.assert_array_equal(features[:, :19], world.genres)
+    np.testing.assert_array_equal(features[:, 19], world.mean_ratings)
+    np.testing.assert_array_equal(features[:, 20:], world.item_vectors)
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_item_features_reach_agents_that_are_asked_to_use_them(
+    world: World, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (option,) = (option for option in agent_options(name) if option.name == "item_features")
+    assert (option.annotation, option.default) == (bool, False)
+    assert "Here a switch" in option.help
+    given: list[Any] = []
+    make = AGENTS[name].__init__
+
+    @functools.wraps(make)
+    def keep(self: Any, *arguments: Any, item_features: Any = None, **others: Any) -> None:
+        given.append(item_features)
+        make(self, *arguments, item_features=item_features, **others)
+
+    monkeypatch.setattr(AGENTS[name], "__init__", keep)
+    manager = MovieLensFairnessManager(seed=0, dataset=world)
+    for asked in (False, True):
+        make_agent(name, manager, 0, **QUICK[name], item_features=asked)
+    assert given[0] is None
+    np.testing.assert_array_equal(given[1], item_features(world))
+    with pytest.raises(InputError, match="no simulated world"):
+        make_agent(name, CartpoleManager(), 0, item_features=True)
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_agents_that_score_items_by_features_learn(world: World, name: str) -> None:
+    losses = _learn(name, MovieLensFairnessManager(seed=0, dataset=world), 0, 100, item_features=True).loss_values
+    assert losses is not None
+    assert np.isfinite(losses).all()

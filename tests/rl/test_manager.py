@@ -5,8 +5,9 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
+from contracts.environments import Masked
 from pydeeprecsys.data.world import World
-from pydeeprecsys.errors import InputError
+from pydeeprecsys.errors import DivergenceError, InputError
 from pydeeprecsys.rl.agents.agent import RandomAgent, ReinforcementLearning
 from pydeeprecsys.rl.agents.baselines import WinStayAgent
 from pydeeprecsys.rl.agents.reinforce import ReinforceAgent
@@ -22,19 +23,25 @@ from pydeeprecsys.rl.manager import (
 
 
 class Spy(RandomAgent):
-    """Acts at random and keeps what it is given to learn from."""
+    """Acts at random and keeps what it is given to act on and to learn from."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.stored: list[tuple[Any, ...]] = []
         self.slates: list[Any] = []
+        self.acted_within: list[Any] = []
+        self.learned_within: list[tuple[Any, Any]] = []
 
-    def top_k_actions_for_states(self, states: Any, k: int = 1, *, explore: bool = True) -> Any:
-        self.slates.append(super().top_k_actions_for_states(states, k, explore=explore))
+    def top_k_actions_for_states(
+        self, states: Any, k: int = 1, *, explore: bool = True, action_masks: Any = None
+    ) -> Any:
+        self.acted_within.append(action_masks)
+        self.slates.append(super().top_k_actions_for_states(states, k, explore=explore, action_masks=action_masks))
         return self.slates[-1]
 
-    def store_experiences(self, *experience: Any) -> None:
+    def store_experiences(self, *experience: Any, action_masks: Any = None, new_action_masks: Any = None) -> None:
         self.stored.append(experience)
+        self.learned_within.append((action_masks, new_action_masks))
 
 
 class Corridor(gym.Env[Any, Any]):
@@ -49,6 +56,21 @@ class Corridor(gym.Env[Any, Any]):
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         return np.ones(1, np.float32), 1.0, False, False, {}
+
+
+class Broken(Corridor):
+    """Its episodes have 5 steps; the fourth step of the third pays NaN."""
+
+    steps = 0
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        self.steps += 1
+        reward = math.nan if self.steps == 14 else float(action)
+        return np.ones(1, np.float32), reward, self.steps % 5 == 0, False, {}
+
+
+gym.register("Corridor-v0", Corridor, max_episode_steps=5)
+gym.register("Broken-v0", Broken)
 
 
 def test_takes_exactly_one_of_name_and_environment() -> None:
@@ -198,7 +220,7 @@ def test_evaluation_shows_slates_renders_and_prints(world: World, capsys: pytest
     assert all(slate.shape == (1, 10) for slate in agent.slates)
     assert agent.stored == []
     shown = capsys.readouterr().out
-    assert shown.count("stars, violence") == 40  # four of the five slates are on screen before the next is shown
+    assert shown.count("stars, violence") == 50
     assert "t=5" in shown
     many = MovieLensFairnessManager(n_envs=2, dataset=world)
     with pytest.raises(InputError, match="n_envs=1"):
@@ -252,3 +274,138 @@ def test_other_environments_run(make: Any) -> None:
 
 def test_the_highway_holds_as_many_vehicles_as_asked_for() -> None:
     assert HighwayManager(seed=0, vehicles=5).env.unwrapped.config["vehicles_count"] == 5
+
+
+@pytest.mark.parametrize("n_envs", [1, 3])
+def test_masks_of_the_environment_reach_acting_and_learning(n_envs: int) -> None:
+    manager = Manager("Masked-v0", seed=0, n_envs=n_envs)
+    agent = Spy(manager.env.action_space)
+    manager.train(agent, max_episodes=9, should_print=False)
+    ends = 0
+    for stored, acted, learned in zip(agent.stored, agent.acted_within, agent.learned_within, strict=True):
+        states, _, _, terminated, _, new_states = stored
+        expected, new = Masked.masks_of(states), Masked.masks_of(new_states)
+        for masks, allowed in ((acted, expected), (learned[0], expected), (learned[1], new)):
+            assert masks.dtype == np.bool_
+            np.testing.assert_array_equal(masks, allowed)
+        ends += terminated.sum()
+    assert ends >= 9
+    agent.acted_within.clear()
+    manager.execute_episodes(agent, 2)
+    assert all(masks.shape == (n_envs, 4) for masks in agent.acted_within)
+
+
+def test_where_there_are_no_masks_none_are_passed_on(world: World) -> None:
+    agent = Spy(MovieLensFairnessManager(dataset=world).env.action_space)
+    MovieLensFairnessManager(seed=0, dataset=world).train(agent, max_episodes=1, should_print=False)
+    assert agent.acted_within == [None] * 50
+    assert agent.learned_within == [(None, None)] * 50
+
+
+def test_masks_at_some_steps_only_are_refused() -> None:
+    env = Masked(told_at_resets=False)
+    with pytest.raises(InputError, match="action_mask at some steps only"):
+        Manager(env=env).train(RandomAgent(env.action_space), should_print=False)
+
+
+@pytest.mark.parametrize("n_envs", [1, 3])
+def test_a_number_that_is_not_finite_stops_training_and_says_when(n_envs: int) -> None:
+    manager = Manager("Broken-v0", seed=0, n_envs=n_envs)
+    agent = ReinforceAgent(2, 1, episodes_per_update=2)
+    statistics = LearningStatistics()
+    agent.statistics = statistics
+    learned: list[Any] = []
+
+    def keep(*_: Any) -> None:
+        learned.append(agent.policy_estimator.learning_state()["parameters"])
+
+    with pytest.raises(DivergenceError) as raised:
+        manager.train(agent, statistics, should_print=False, on_episode=keep)
+    # 13 steps of every environment were fine; two episodes of each were over.
+    when = f"ReinforceAgent stopped at environment step {14 * n_envs}, in episode {2 * n_envs}: rewards must be finite"
+    assert str(raised.value).startswith(when)
+    assert "\n" not in str(raised.value)
+    assert type(raised.value.__cause__) is FloatingPointError
+    assert statistics.episode_rewards is not None
+    assert len(statistics.episode_rewards) == 2 * n_envs
+    kept = agent.policy_estimator.learning_state()["parameters"]
+    assert all((kept[name] == learned[-1][name]).all() and np.isfinite(kept[name]).all() for name in kept)
+
+
+@pytest.mark.parametrize(("n_envs", "steps", "episodes"), [(1, 12, 2), (1, 15, 3), (4, 21, 4), (4, 40, 8)])
+def test_training_can_stop_by_environment_steps(n_envs: int, steps: int, episodes: int) -> None:
+    manager = Manager("Corridor-v0", n_envs=n_envs)
+    agent, statistics = Spy(manager.env.action_space), LearningStatistics()
+    manager.train(agent, statistics, max_episodes=None, should_print=False, max_steps=steps)
+    # Whole steps of all environments, until there are enough.
+    assert len(agent.stored) == -(-steps // n_envs)
+    assert statistics.episode_rewards is not None
+    assert statistics.episode_rewards.tolist() == [5] * episodes
+    manager.train(agent, max_episodes=1, should_print=False, max_steps=10**6)
+    assert len(agent.stored) == -(-steps // n_envs) + 5
+
+
+def test_statistics_know_when_the_agent_learned() -> None:
+    class Learner(RandomAgent):
+        def store_experiences(self, *_: Any, **__: Any) -> None:
+            statistics.append_metric("loss", 0.0)
+
+    manager = Manager(env=Corridor(), max_episode_steps=3)
+    statistics = LearningStatistics()
+    manager.train(Learner(manager.env.action_space), statistics, max_episodes=2, should_print=False)
+    frame = statistics.to_frame()
+    when = frame[frame["metric"] == "loss"][["episode", "timestep"]].to_numpy().tolist()
+    assert when == [[0, 1], [0, 2], [0, 3], [1, 1], [1, 2], [1, 3]]
+    returns = frame[frame["metric"] == "episode_rewards"][["episode", "timestep"]].to_numpy().tolist()
+    assert returns == [[0, 3], [1, 3]]
+
+
+@pytest.mark.parametrize("n_envs", [1, 2])
+def test_points_of_a_box_go_through_the_loop(n_envs: int) -> None:
+    manager = Manager("Pendulum-v1", seed=0, n_envs=n_envs)
+    agent = RandomAgent(manager.env.action_space)
+    stored: list[Any] = []
+    agent.store_experiences = lambda *experience, **_: stored.append(experience)  # type: ignore[method-assign]
+    manager.train(agent, max_episodes=None, max_steps=20 * n_envs, should_print=False)
+    actions = np.array([actions for _, actions, *_ in stored])
+    assert actions.shape == (20, n_envs, 1)
+    assert np.abs(actions).max() <= 2
+    assert len(np.unique(actions)) == 20 * n_envs
+
+
+def test_an_environment_may_write_over_its_observations() -> None:
+    class Rewriting(Corridor):
+        state = np.zeros(1, np.float32)
+
+        def reset(self, **_: Any) -> tuple[Any, dict[str, Any]]:
+            return self.state, {}
+
+        def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+            self.state += 1
+            return self.state, 1.0, False, False, {}
+
+    manager = Manager(env=Rewriting(), max_episode_steps=4)
+    agent = Spy(manager.env.action_space)
+    manager.train(agent, max_episodes=1, should_print=False)
+    assert [float(states[0, 0]) for states, *_ in agent.stored] == [0, 1, 2, 3]
+    assert [float(new_states[0, 0]) for *_, new_states in agent.stored] == [1, 2, 3, 4]
+
+
+def test_an_environment_that_was_made_already_may_take_slates(world: World) -> None:
+    env = gym.make("MovieLensFairness-v0", slate_size=3, dataset=world)
+    agent = Spy(env.action_space)
+    Manager(env=env).train(agent, max_episodes=1, should_print=False)
+    assert {slate.shape for slate in agent.slates} == {(1, 3)}
+    assert {actions.shape for _, actions, *_ in agent.stored} == {(1,)}
+
+
+def test_slates_of_which_no_choice_is_told_are_refused() -> None:
+    class Silent(Corridor):
+        action_space = gym.spaces.MultiDiscrete([5, 5])  # type: ignore[assignment]
+        slate_size = 2
+
+    manager = Manager(env=Silent(), max_episode_steps=4)
+    agent = RandomAgent(manager.env.action_space)
+    assert manager.execute_episodes(agent) == [EpisodeOutput(4, 4.0)]
+    with pytest.raises(InputError, match="chosen_action"):
+        manager.train(agent, should_print=False)

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
-import types
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin
+from typing import Any
 
 import click
 import torch
 
 from pydeeprecsys.cli import SuggestingGroup
-from pydeeprecsys.cli.common import WORLD_OPTIONS, choose_out, open_world_with_progress, progress_bars, screen
+from pydeeprecsys.cli.agent_options import click_type
+from pydeeprecsys.cli.common import (
+    WORLD_OPTIONS,
+    choose_out,
+    open_world_with_progress,
+    progress_bars,
+    screen,
+)
+from pydeeprecsys.errors import DivergenceError
 from pydeeprecsys.evaluation.plots import save_figure
 from pydeeprecsys.experiments.registry import AGENTS, Option, agent_options, make_agent
 from pydeeprecsys.files import whole_file
@@ -24,32 +31,17 @@ def command() -> None:
     """Train one agent on simulated users; each agent has its own options: 'pydeeprecsys train AGENT --help'."""
 
 
-def _numbers(context: click.Context, parameter: click.Parameter, text: str | None) -> list[int] | None:
-    if text is None:
-        return None
-    try:
-        return [int(number) for number in text.split(",")]
-    except ValueError as error:
-        raise click.BadParameter(
-            "give whole numbers separated by commas, such as 128,128", context, parameter
-        ) from error
-
-
 def _click_option(option: Option) -> click.Option:
     """Turn a documented argument of an agent into an option of the command line."""
-    kind = option.annotation
-    if get_origin(kind) in (Union, types.UnionType):
-        kind = next(argument for argument in get_args(kind) if argument is not type(None))
     flag = "--" + option.name.replace("_", "-")
+    kind = click_type(option)
     common: dict[str, Any] = {
         "help": option.help,
         "default": option.default,
         "show_default": option.default is not None,
     }
-    if kind is bool:
+    if kind is click.BOOL:
         return click.Option([f"{flag}/--no-{flag[2:]}"], **common)
-    if get_origin(kind) is list:
-        return click.Option([flag], callback=_numbers, metavar="N,N,...", **common)
     return click.Option([flag], type=kind, **common)
 
 
@@ -73,7 +65,8 @@ def _train(
     world_settings = {"delta": delta, "lambda_non_violent": lambda_non_violent, "pool": pool}
     world = open_world_with_progress(dataset)
     manager = MovieLensFairnessManager(seed, slate_size, n_envs, dataset=world, **world_settings)
-    learner = make_agent(agent, manager, seed, **options)
+    statistics = LearningStatistics(agent, "MovieLensFairness-v0")
+    learner = make_agent(agent, manager, seed, statistics=statistics, **options)
     settings = {"episodes": episodes, "n_envs": n_envs, "slate_size": slate_size, "seed": seed}
     config = {
         "agent": agent,
@@ -85,9 +78,6 @@ def _train(
     }
     with whole_file(out / "config.json") as path:
         path.write_text(json.dumps(config, indent=2))
-    statistics = LearningStatistics(agent, "MovieLensFairness-v0")
-    if hasattr(learner, "statistics"):
-        learner.statistics = statistics
     try:
         with progress_bars() as progress:
             task = progress.add_task(agent, total=episodes)
@@ -100,14 +90,18 @@ def _train(
                     task, advance=1, description=f"{agent}: return {sum(episode.rewards):.1f}"
                 ),
             )
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, DivergenceError):
         screen.print(f"stopped; what was done is in {out}")
         raise
     finally:
         files = ["config.json"]
         if statistics.moving_rewards is not None:
             statistics.save_csv(out / "metrics.csv")
-            save_figure(statistics.plot_learning_stats(), out / "learning", [".png"])
+            import matplotlib.pyplot as plt
+
+            figure = statistics.plot_learning_stats()
+            save_figure(figure, out / "learning", [".png"])
+            plt.close(figure)
             files += ["metrics.csv", "learning.png"]
         if hasattr(learner, "save"):
             learner.save(out / "agent.safetensors")

@@ -37,15 +37,16 @@ class BatchOfOne(VectorEnv[Any, Any, Any]):
         """Begin the next episode; of the options, `reset_mask` has no say over one environment."""
         others = {name: value for name, value in (options or {}).items() if name != "reset_mask"}
         state, info = self.env.reset(seed=seed, options=others or None)
-        return np.asarray(state)[None], _batched(info)
+        return np.array(state)[None], _batched(info)
 
     def step(
         self, actions: NDArray[Any]
     ) -> tuple[NDArray[Any], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
         """Step the environment by the one action."""
         state, reward, terminated, truncated, info = self.env.step(actions[0])
+        # A copy: an environment may write the next observation, or mask, over this one.
         return (
-            np.asarray(state)[None],
+            np.array(state)[None],
             np.array([reward], dtype=np.float64),
             np.array([terminated]),
             np.array([truncated]),
@@ -61,4 +62,4 @@ _KINDS = (int, float, np.generic, np.ndarray)
 
 
 def _batched(info: dict[str, Any]) -> dict[str, NDArray[Any]]:
-    return {name: np.array([value]) for name, value in info.items() if isinstance(value, _KINDS)}
+    return {name: np.array(value)[None] for name, value in info.items() if isinstance(value, _KINDS)}

@@ -79,7 +79,7 @@ class MovieLensFairness(gym.Env[NDArray[np.float32], Action]):
         observations, response = self.batch.advance(slates)
         self._over = bool(response.terminated[0])
         self._last = slates, response
-        violence, dcg, ndcg = (float(measure[0]) for measure in self.batch.judge(response))
+        violence, dcg, ndcg = (measure.item() for measure in self.batch.judge(response))
         self.dcg.append(dcg)
         self.ndcg.append(ndcg)
         info = {"ratings": response.ratings[0], "violence": violence, "dcg": dcg, "ndcg": ndcg}

@@ -190,7 +190,7 @@ class MovieLensFairnessVector(VectorEnv[NDArray[np.float32], NDArray[np.int64], 
         infos: dict[str, NDArray[Any]] = {"ratings": response.ratings, "violence": violence, "dcg": dcg, "ndcg": ndcg}
         if self.slate_size > 1:
             infos["chosen_action"] = response.chosen
-        if not shown.all():
+        if shown is not self._all and not shown.all():
             infos = {name: np.where(shown if a.ndim == 1 else shown[:, None], a, 0) for name, a in infos.items()}
         return infos | {f"_{name}": shown for name in infos}
 

@@ -14,7 +14,7 @@ import pandas as pd
 from scipy import stats
 
 from pydeeprecsys.data.world import World
-from pydeeprecsys.errors import InputError
+from pydeeprecsys.errors import DivergenceError, InputError
 from pydeeprecsys.evaluation.plots import learning_curves, save_figure
 from pydeeprecsys.experiments.registry import agent_class, make_agent
 from pydeeprecsys.files import whole_file
@@ -112,7 +112,7 @@ def compare(
                 runs.append(Run(agent, seed, LearningStatistics(agent, "MovieLensFairness-v0")))
                 _train_and_judge(comparison, runs[-1], on_episode)
                 _write(runs, out)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, DivergenceError):
         _write(runs, out)
         _draw(runs, out)
         raise
@@ -125,7 +125,7 @@ def _train_and_judge(comparison: Comparison, run: Run, on_episode: OnEpisode) ->
     manager = comparison.manager(run.seed * comparison.n_envs, comparison.n_envs)
     judge = comparison.manager(_EVALUATION_SEED + run.seed * _EVALUATION_ENVS, _EVALUATION_ENVS)
     options = comparison.agent_options.get(run.agent, {})
-    agent = make_agent(run.agent, manager, run.seed, **options)
+    agent = make_agent(run.agent, manager, run.seed, statistics=run.statistics, **options)
     if run.agent in comparison.agents:
         start = time.perf_counter()
         manager.train(

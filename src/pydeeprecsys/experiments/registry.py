@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, NamedTuple, cast, get_type_hints
+from typing import Any, NamedTuple, get_type_hints
 
 import docstring_parser
+import numpy as np
 from gymnasium.spaces import Discrete, MultiDiscrete, flatdim
+from numpy.typing import NDArray
 
 from pydeeprecsys.data.world import World
 from pydeeprecsys.envs.single import MovieLensFairness
 from pydeeprecsys.errors import InputError, did_you_mean
 from pydeeprecsys.evaluation.oracle import OracleAgent
+from pydeeprecsys.rl.agents.actor_critic import ActorCriticAgent
 from pydeeprecsys.rl.agents.agent import RandomAgent, ReinforcementLearning
 from pydeeprecsys.rl.agents.baselines import BestRatedAgent, WinStayAgent
+from pydeeprecsys.rl.agents.dqn import DQNAgent
+from pydeeprecsys.rl.agents.rainbow import RainbowDQNAgent
 from pydeeprecsys.rl.agents.reinforce import ReinforceAgent
+from pydeeprecsys.rl.agents.soft_actor_critic import SoftActorCritic
+from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.manager import Manager
 
 AGENTS: dict[str, type[ReinforcementLearning]] = {
@@ -23,28 +30,55 @@ AGENTS: dict[str, type[ReinforcementLearning]] = {
     "best-rated": BestRatedAgent,
     "win-stay": WinStayAgent,
     "reinforce": ReinforceAgent,
+    "actor-critic": ActorCriticAgent,
+    "dqn": DQNAgent,
+    "rainbow": RainbowDQNAgent,
+    "sac": SoftActorCritic,
     "oracle": OracleAgent,
 }
 """Every agent that `train` and `compare` know."""
 
 
+def item_features(world: World) -> NDArray[np.float64]:
+    """What agents may know of items: (items, features), 19 genre flags, the mean rating, the item's vector."""
+    return np.column_stack([world.genres, world.mean_ratings, world.item_vectors]).astype(np.float64)
+
+
 def _n_actions(manager: Manager) -> int:
     space = manager.env.action_space
-    return int(space.n) if isinstance(space, Discrete) else int(cast("MultiDiscrete", space).nvec[0])
+    if isinstance(space, Discrete):
+        return int(space.n)
+    if isinstance(space, MultiDiscrete):
+        return int(space.nvec[0])
+    raise InputError(f"actions of {space} cannot be counted; take an agent for such actions, sac or random")
+
+
+def _state_size(manager: Manager) -> int:
+    return flatdim(manager.env.observation_space)
 
 
 def _world(manager: Manager) -> World:
-    return cast("MovieLensFairness", manager.env.unwrapped).simulator.world
+    env = manager.env.unwrapped
+    if not isinstance(env, MovieLensFairness):
+        raise InputError(f"{env} is no simulated world of users and items, which this agent or option is for")
+    return env.simulator.world
 
 
 # What an agent's constructor may ask for by these names is a fact of the environment, not an option of the agent.
 _FACTS: dict[str, Callable[[Manager], Any]] = {
     "action_space": lambda manager: manager.env.action_space,
     "n_actions": _n_actions,
-    "state_size": lambda manager: flatdim(manager.env.observation_space),
+    "output_size": _n_actions,
+    "state_size": _state_size,
+    "input_size": _state_size,
     "mean_ratings": lambda manager: _world(manager).mean_ratings,
     "env": lambda manager: manager.batch,
 }
+
+# Objects and the seed, which are given otherwise, and an old spelling.
+_NO_OPTIONS = {"random_state", "statistics", "buffer_parameters", "per_parameters", "priority_weigth_growth"}
+
+_ITEM_FEATURES = "item_features"
 
 
 class Option(NamedTuple):
@@ -68,39 +102,67 @@ def agent_class(name: str) -> type[ReinforcementLearning]:
 
 
 def agent_options(name: str) -> list[Option]:
-    """The options of an agent, from its constructor's signature and docstring; the seed is not among them."""
+    """The options of an agent, from its constructor's signature and docstring; the seed is not among them.
+
+    An agent that can score items by a table of their features has a switch for it.
+    """
     agent = agent_class(name)
     help_of = {
         parameter.arg_name: " ".join((parameter.description or "").split())
         for parameter in docstring_parser.parse(inspect.getdoc(agent) or "").params
     }
-    types = get_type_hints(agent.__init__)
-    return [
+    # Agents import LearningStatistics for type checkers only.
+    types = get_type_hints(agent.__init__, localns={"LearningStatistics": LearningStatistics})
+    options = [
         Option(parameter.name, types[parameter.name], parameter.default, help_of[parameter.name])
         for parameter in inspect.signature(agent).parameters.values()
-        if parameter.name not in _FACTS and parameter.name != "random_state"
+        if parameter.kind is not parameter.VAR_KEYWORD and parameter.name not in _FACTS.keys() | _NO_OPTIONS
+    ]
+    switch = "Here a switch: the features are the genres, the mean rating and the vector of each item."
+    return [
+        Option(_ITEM_FEATURES, bool, False, f"{option.help} {switch}") if option.name == _ITEM_FEATURES else option
+        for option in options
     ]
 
 
-def make_agent(name: str, manager: Manager, seed: int, **options: Any) -> ReinforcementLearning:
+def agent_option(agent: str, name: str) -> Option:
+    """One option of an agent.
+
+    Raises:
+        InputError: there is no such agent, or it has no such option; the message names the nearest.
+    """
+    options = {option.name: option for option in agent_options(agent)}
+    if name not in options:
+        raise InputError(f"the agent {agent!r} has no option {name!r}; {did_you_mean(name, options)}")
+    return options[name]
+
+
+def make_agent(
+    name: str, manager: Manager, seed: int, *, statistics: LearningStatistics | None = None, **options: Any
+) -> ReinforcementLearning:
     """Make an agent for the manager's environment.
 
     Args:
         name: one of `AGENTS`.
         manager: whose environment the agent is for.
         seed: becomes the agent's `random_state`, where it has one.
+        statistics: takes what the agent tells of its learning, where it does.
         **options: of the agent.
 
     Raises:
-        InputError: there is no such agent, or it has no such option; the message names the nearest.
+        InputError: there is no such agent, or it has no such option; the message names the nearest. Or the agent is not
+            for such an environment.
     """
     agent = agent_class(name)
-    known = [option.name for option in agent_options(name)]
     for option in options:
-        if option not in known:
-            raise InputError(f"the agent {name!r} has no option {option!r}; {did_you_mean(option, known)}")
+        agent_option(name, option)
     parameters = inspect.signature(agent).parameters
     facts = {fact: read(manager) for fact, read in _FACTS.items() if fact in parameters}
     if "random_state" in parameters:
         facts["random_state"] = seed
-    return agent(**facts, **options)
+    if options.pop(_ITEM_FEATURES, False):
+        facts[_ITEM_FEATURES] = item_features(_world(manager))
+    made = agent(**facts, **options)
+    if hasattr(made, "statistics"):
+        made.statistics = statistics
+    return made

@@ -1,4 +1,4 @@
-"""The loop between agents and environments, once."""
+"""Managers: an environment, and what is done with agents in it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from inspect import signature
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import gymnasium as gym
 import numpy as np
@@ -19,31 +19,20 @@ from pydeeprecsys.envs.batch_of_one import BatchOfOne
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
+from pydeeprecsys.rl.rollout import Episode, EpisodeOutput, Watcher, roll_out
+
+__all__ = [
+    "CartpoleManager",
+    "Episode",
+    "EpisodeOutput",
+    "HighwayManager",
+    "LunarLanderManager",
+    "Manager",
+    "MovieLensFairnessManager",
+]
 
 MOVING_AVERAGE = 100
 """Over how many of the last episodes the moving average of the return goes."""
-
-# What environments may tell of a step in `info`, and statistics keep the mean of for each episode.
-_MEASURES = ("violence", "dcg", "ndcg")
-
-
-class EpisodeOutput(NamedTuple):
-    """One episode: how many steps it took, and the sum of its rewards."""
-
-    timesteps: int
-    reward_sum: float
-
-
-class Episode(NamedTuple):
-    """One episode, with the reward of each step and the mean of what `info` measured."""
-
-    rewards: list[float]
-    measures: dict[str, float]
-
-    @property
-    def output(self) -> EpisodeOutput:
-        """Its length and its return."""
-        return EpisodeOutput(len(self.rewards), math.fsum(self.rewards))
 
 
 class Manager:
@@ -83,7 +72,7 @@ class Manager:
         own_limit = getattr(self.env.unwrapped, "max_episode_steps", None)
         self.max_episode_steps = (spec and spec.max_episode_steps) or own_limit or max_episode_steps
         self.reward_threshold = (spec and spec.reward_threshold) or reward_threshold
-        self.slate_size: int = kwargs.get("slate_size", 1)
+        self.slate_size: int = getattr(self.env.unwrapped, "slate_size", 1)
         self.batch = self._batch(n_envs, kwargs)
         self.setup_reproducibility(seed)
 
@@ -121,9 +110,10 @@ class Manager:
         self,
         rl: ReinforcementLearning,
         statistics: LearningStatistics | None = None,
-        max_episodes: int = 50,
+        max_episodes: int | None = 50,
         should_print: bool = True,
         on_episode: Callable[[int, Episode], None] | None = None,
+        max_steps: int | None = None,
     ) -> None:
         """Let an agent act and learn.
 
@@ -131,12 +121,20 @@ class Manager:
             rl: the agent; for slates it is asked for its top k, and learns of the item that the user chose.
             statistics: takes `episode_rewards`, `timestep_rewards`, `moving_rewards` (mean of the last 100 episodes)
                 and the mean of whatever of violence, DCG and NDCG the environment tells.
-            max_episodes: how many episodes, over all environments together, in the order in which they end.
+            max_episodes: how many episodes, over all environments together, in the order in which they end; None for no
+                limit.
             should_print: keep one line of progress on screen.
             on_episode: called after each episode with its number from 0.
+            max_steps: how many environment steps, over all environments together; episodes that are not over by then
+                do not count. No limit when not given.
+
+        Raises:
+            DivergenceError: a loss or a reward is NaN or infinite; the agent keeps its last finite parameters.
         """
         last: deque[float] = deque(maxlen=MOVING_AVERAGE)
-        for number, episode in enumerate(itertools.islice(self._episodes(rl, training=True), max_episodes)):
+        limit = math.inf if max_steps is None else max_steps
+        episodes = self._episodes(rl, training=True, max_steps=limit, statistics=statistics)
+        for number, episode in enumerate(itertools.islice(episodes, max_episodes)):
             timesteps, reward_sum = episode.output
             last.append(reward_sum)
             moving_average = math.fsum(last) / len(last)
@@ -171,16 +169,23 @@ class Manager:
         Args:
             rl: the agent.
             n_episodes: how many episodes, over all environments together.
-            should_render: render `env` before each step, and print what comes as text; needs `n_envs=1`.
+            should_render: render `env` after each step, and print what comes as text; needs `n_envs=1`.
             should_print: print each step.
             on_episode: called after each episode with its number from 0.
         """
         if should_render and self.batch.num_envs > 1:
             raise InputError("only a single environment can be rendered; make the manager with n_envs=1")
+
+        def watch(timestep: int, actions: NDArray[Any], rewards: NDArray[np.float64], states: NDArray[Any]) -> None:
+            if should_print:
+                print(f"t={timestep} a={actions} r={rewards} s={states}")
+            if should_render and isinstance(text := self.env.render(), str):
+                print(text)
+
         outputs = []
         before = rl.state_dict()
         try:
-            episodes = self._episodes(rl, training=False, should_render=should_render, should_print=should_print)
+            episodes = self._episodes(rl, training=False, watch=watch if should_print or should_render else None)
             for number, episode in enumerate(itertools.islice(episodes, n_episodes)):
                 outputs.append(episode.output)
                 if on_episode is not None:
@@ -190,49 +195,25 @@ class Manager:
         return outputs
 
     def _episodes(
-        self, rl: ReinforcementLearning, training: bool, should_render: bool = False, should_print: bool = False
+        self,
+        rl: ReinforcementLearning,
+        training: bool,
+        max_steps: float = math.inf,
+        statistics: LearningStatistics | None = None,
+        watch: Watcher | None = None,
     ) -> Iterator[Episode]:
-        """Step all environments without end, and give each episode as it ends."""
-        n = self.batch.num_envs
-        states, _ = self.batch.reset(seed=self._next_seed)
-        self._next_seed = None
-        rewards: list[list[float]] = [[] for _ in range(n)]
-        longest = 0  # no running episode has more steps
-        sums: dict[str, NDArray[np.float64]] = {}
-        while True:
-            if should_render and isinstance(text := self.env.render(), str):
-                print(text)
-            if self.slate_size == 1:
-                actions = rl.actions_for_states(states, explore=training)
-            else:
-                actions = rl.top_k_actions_for_states(states, self.slate_size, explore=training)
-            new_states, reward, terminated, truncated, infos = self.batch.step(actions)
-            for row, value in enumerate(reward.tolist()):
-                rewards[row].append(value)
-            for name in _MEASURES:
-                if name in infos:
-                    sums[name] = sums.get(name, 0.0) + infos[name]
-            longest += 1
-            if longest >= self.max_episode_steps:
-                at_limit = np.array([len(episode) >= self.max_episode_steps for episode in rewards])
-                truncated = truncated | (at_limit & ~terminated)
-            if should_print:
-                print(f"t={len(rewards[0])} a={actions} r={reward} s={new_states}")
-            if training:
-                learned = actions
-                if "chosen_action" in infos:
-                    learned = np.take_along_axis(actions, infos["chosen_action"][:, None], axis=1)[:, 0]
-                rl.store_experiences(states, learned, reward, terminated, truncated, new_states)
-            states = new_states
-            over = terminated | truncated
-            if over.any():
-                for row in np.flatnonzero(over).tolist():
-                    measures = {name: float(total[row]) / len(rewards[row]) for name, total in sums.items()}
-                    yield Episode(rewards[row], measures)
-                    rewards[row] = []
-                longest = max(map(len, rewards))
-                sums = {name: np.where(over, 0.0, total) for name, total in sums.items()}
-                states, _ = self.batch.reset(options={"reset_mask": over})
+        seed, self._next_seed = self._next_seed, None
+        return roll_out(
+            rl,
+            self.batch,
+            training=training,
+            slate_size=self.slate_size,
+            seed=seed,
+            max_episode_steps=self.max_episode_steps,
+            max_steps=max_steps,
+            statistics=statistics,
+            watch=watch,
+        )
 
     def hyperparameter_search(
         self,
