@@ -16,7 +16,7 @@ from rich.console import Console
 from benchmarks.report import RESULTS, Results, machine, show, update_readme, write
 from benchmarks.timing import Effort
 
-TOPICS = ("environments", "data", "training")
+TOPICS = ("environments", "data", "replay", "training")
 QUICK = Effort(repetitions=2, seconds=0.2, quick=True)
 
 
@@ -28,15 +28,21 @@ QUICK = Effort(repetitions=2, seconds=0.2, quick=True)
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Folder with ml-100k.zip and ml-1m.zip, besides what 'pydeeprecsys data fetch' got.",
 )
-def main(only: tuple[str, ...], quick: bool, data: Path | None) -> None:
-    """Measure PyDeepRecSys beside public simulators, in one run."""
+@click.option(
+    "--tianshou-python",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    envvar="TIANSHOU_PYTHON",
+    help="A Python that has tianshou, for the topic replay; also read from TIANSHOU_PYTHON.",
+)
+def main(only: tuple[str, ...], quick: bool, data: Path | None, tianshou_python: Path | None) -> None:
+    """Measure PyDeepRecSys beside public peers, in one run."""
     # Files and pipes have no width of their own, and rich would take 80.
     console = Console(width=None if sys.stdout.isatty() else 120)
     folder = Path("output/benchmarks") if quick else RESULTS
     for topic in only or TOPICS:
         before = os.getloadavg()[0]
         with console.status(f"measuring {topic}"):
-            tables = _measure(topic, data)(QUICK if quick else Effort())
+            tables = _measure(topic, data, tianshou_python)(QUICK if quick else Effort())
         show(tables, console)
         write(topic, machine() | {"quick": quick, "load": [before, os.getloadavg()[0]]}, tables, folder)
     if not quick:
@@ -44,13 +50,14 @@ def main(only: tuple[str, ...], quick: bool, data: Path | None) -> None:
     console.print(f"every repetition is in {folder}")
 
 
-def _measure(topic: str, data: Path | None) -> Callable[[Effort], list[Results]]:
+def _measure(topic: str, data: Path | None, tianshou_python: Path | None) -> Callable[[Effort], list[Results]]:
     # Imported when needed, for one topic needs no peer of another.
     try:
         measure: Any = import_module(f"benchmarks.{topic}").measure
     except ModuleNotFoundError as error:
         raise click.ClickException(f"{error.name} is missing: pip install '.[bench]'") from error
-    return partial(measure, folder=data) if topic == "data" else measure
+    own: dict[str, dict[str, Any]] = {"data": {"folder": data}, "replay": {"tianshou_python": tianshou_python}}
+    return partial(measure, **own.get(topic, {}))
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ class Case:
 
 def rates(cases: Iterable[Case], effort: Effort) -> dict[str, list[float]]:
     """Measure steps per second, by the name of the case, one number a repetition."""
-    return in_turn({case.name: partial(_rate, case, effort.seconds) for case in cases}, effort.repetitions)
+    return in_turn({case.name: partial(rate, case, effort.seconds) for case in cases}, effort.repetitions)
 
 
 def in_turn(works: Mapping[str, Callable[[], T]], repetitions: int, warm_up: bool = True) -> dict[str, list[T]]:
@@ -66,7 +66,8 @@ def in_turn(works: Mapping[str, Callable[[], T]], repetitions: int, warm_up: boo
     return given
 
 
-def _rate(case: Case, seconds: float) -> float:
+def rate(case: Case, seconds: float) -> float:
+    """Measure steps per second, once."""
     steps = 0
     start = time.perf_counter()
     while (elapsed := time.perf_counter() - start) < seconds or steps == 0:
