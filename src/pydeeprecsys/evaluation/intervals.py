@@ -1,0 +1,70 @@
+"""How good, over all seeds, and how sure: the interquartile mean and its bootstrap interval."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from pydeeprecsys.errors import InputError
+
+_TRIMMED = 0.25  # of the scores at either end
+
+
+def interquartile_mean(scores: ArrayLike) -> float:
+    """Mean of the middle half of all scores.
+
+    Less noisy than the median, and no lucky or unlucky seed moves it far. A quarter of the number of scores, rounded
+    down, is left out at either end: of five seeds the best and the worst. Agarwal et al., Deep Reinforcement Learning
+    at the Edge of the Statistical Precipice, 2021.
+
+    Args:
+        scores: (seeds,) of one task, or (seeds, tasks).
+
+    Raises:
+        InputError: for no scores, or some that are no finite numbers.
+    """
+    return float(stats.trim_mean(_checked(scores), _TRIMMED, axis=None))
+
+
+def bootstrap_interval(
+    scores: ArrayLike, confidence: float = 0.95, resamples: int = 10_000, seed: int = 0
+) -> tuple[float, float]:
+    """Interval of the interquartile mean over seeds: percentiles of its stratified bootstrap.
+
+    Each resample draws as many seeds as there are, with replacement and for every task apart. Agarwal et al. 2021.
+    With few seeds it is too narrow: of five normal scores it holds the true value in 90 of 100 cases instead of 95.
+
+    Args:
+        scores: (seeds,) of one task, or (seeds, tasks).
+        confidence: share of cases that the interval is to hold the true value in, in 0..1.
+        resamples: how many, at least 1; the more, the less the interval depends on `seed`.
+        seed: of the generator that draws them.
+
+    Returns:
+        Low and high end; NaN for a single seed, which says nothing about others.
+
+    Raises:
+        InputError: for no scores, or some that are no finite numbers, or the other arguments out of range.
+    """
+    table = _checked(scores)
+    if not 0 < confidence < 1 or resamples < 1:
+        raise InputError(f"confidence {confidence:g} must lie in 0..1, resamples {resamples} must be at least 1")
+    seeds = len(table)
+    if seeds == 1:
+        return float("nan"), float("nan")
+    drawn = np.random.default_rng(seed).integers(seeds, size=(resamples, *table.shape))
+    resampled = np.take_along_axis(table[None], drawn, axis=1).reshape(resamples, -1)
+    means = stats.trim_mean(resampled, _TRIMMED, axis=1)
+    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
+
+
+def _checked(scores: ArrayLike) -> NDArray[np.float64]:
+    """The scores as a table (seeds, tasks)."""
+    table = np.asarray(scores, dtype=np.float64)
+    if table.ndim == 1:
+        table = table[:, None]
+    if table.ndim != 2 or not table.size or not np.isfinite(table).all():
+        raise InputError(f"scores must be finite numbers of shape (seeds,) or (seeds, tasks), it is {np.shape(scores)}")
+    return table

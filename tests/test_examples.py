@@ -1,0 +1,76 @@
+"""The examples run, and leave what they say."""
+
+import re
+import runpy
+import shlex
+from pathlib import Path
+
+import matplotlib as mpl
+import pandas as pd
+import pytest
+
+from pydeeprecsys.cli import main
+from pydeeprecsys.data.world import World
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+@pytest.fixture
+def small(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of its own with a small world in it."""
+    mpl.use("agg")
+    monkeypatch.chdir(tmp_path)
+    world.save(tmp_path / "small.world")
+    return tmp_path
+
+
+def run(name: str, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
+    monkeypatch.setattr("sys.argv", [name, *arguments])
+    runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+
+
+def test_random_agent(small: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    run("random_agent.py", monkeypatch, "--episodes", "3", "--dataset", "small.world")
+    assert "Episode 2 Mean Rewards" in capsys.readouterr().out
+    assert (small / "output" / "random_agent.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_full_training(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("full_training.py", monkeypatch, "--trainings", "2", "--episodes", "3", "--dataset", "small.world")
+    files = {path.name: pd.read_csv(path) for path in (small / "output").iterdir()}
+    agents = ["ActorCriticAgent", "RainbowDQNAgent", "ReinforceAgent"]
+    assert sorted(files) == [f"{agent}_optimized_results.csv" for agent in agents]
+    for agent in agents:
+        metrics = files[f"{agent}_optimized_results.csv"]
+        assert set(metrics["model"]) == {agent}
+        returns = metrics[metrics["metric"] == "episode_rewards"]
+        assert returns.groupby("training")["episode"].apply(list).tolist() == [[0, 1, 2]] * 2
+        assert returns["measurement"].nunique() == 6  # trainings are repetitions, not copies
+    assert "loss" in set(files["ReinforceAgent_optimized_results.csv"]["metric"])
+
+
+def test_comparison(small: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    run("comparison.py", monkeypatch, "--episodes", "3", "--dataset", "small.world")
+    shown = capsys.readouterr().out
+    metrics = pd.read_csv(small / "output" / "comparison" / "all_metrics.csv")
+    moving = metrics[metrics["metric"] == "moving_rewards"]
+    agents = ["actor-critic", "rainbow", "random", "reinforce"]
+    assert moving.groupby("model").size().to_dict() == dict.fromkeys(agents, 3)
+    assert all(agent in shown for agent in agents)
+    assert (small / "output" / "comparison" / "learning_curves.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_the_same_as_commands(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks = re.findall(r"```sh\n(.*?)```", (EXAMPLES / "README.md").read_text(), re.S)
+    commands = [shlex.split(block.replace("\\\n", "")) for block in blocks]
+    assert [command[:2] for command in commands] == [["pydeeprecsys", verb] for verb in ("train", "compare", "compare")]
+    for number, (_, *arguments) in enumerate(commands):
+        with pytest.raises(SystemExit) as stopped:
+            main([*arguments, "--episodes", "3", "--dataset", "small.world", "--out", str(number)])
+        assert stopped.value.code == 0
+    assert (small / "0" / "learning.png").exists()
+    trained, compared = (pd.read_csv(small / name / "all_metrics.csv") for name in ("1", "2"))
+    assert trained.groupby("model")["seed"].nunique().to_dict() == {"actor-critic": 3, "rainbow": 3, "reinforce": 3}
+    # Every setting is the same in the script and the command, or the numbers would not be.
+    run("comparison.py", monkeypatch, "--episodes", "3", "--dataset", "small.world")
+    pd.testing.assert_frame_equal(compared, pd.read_csv(small / "output" / "comparison" / "all_metrics.csv"))
