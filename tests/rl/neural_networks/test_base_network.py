@@ -173,6 +173,14 @@ def test_a_broken_loss_changes_nothing(factor: float) -> None:
     assert all(np.array_equal(x, y) for x, y in zip(before, parameters(network), strict=True))
 
 
+def test_a_broken_gradient_of_a_finite_loss_changes_nothing() -> None:
+    network = Network(3, 2)
+    before = parameters(network)
+    with pytest.raises(FloatingPointError, match=r"gradient of Network is (nan|inf)"):
+        network.run_backpropagation((network(torch.ones(1, 3)) * 0).sqrt().sum())
+    assert all(np.array_equal(x, y) for x, y in zip(before, parameters(network), strict=True))
+
+
 def test_disable_learning() -> None:
     network = Network(3, 4, 2)
     assert network(torch.ones(1, 3)).requires_grad

@@ -185,7 +185,7 @@ class BaseNetwork(nn.Module):
             The loss.
 
         Raises:
-            FloatingPointError: where the loss is NaN or infinite; the parameters stay as they were.
+            FloatingPointError: where the loss or its gradient is NaN or infinite; the parameters stay as they were.
         """
         self.optimizer.zero_grad()
         total = torch.zeros((), device=self.device)
@@ -193,11 +193,14 @@ class BaseNetwork(nn.Module):
             summand.backward()
             total += summand.detach()
         value = float(total)
-        if not math.isfinite(value):
-            raise FloatingPointError(
-                f"the loss of {type(self).__name__} is {value}; look for NaN or huge numbers in observations "
-                "and rewards, or lower the learning rate"
-            )
+        gradients = [parameter.grad for parameter in self.parameters() if parameter.grad is not None]
+        slope = float(torch.nn.utils.get_total_norm(gradients))
+        for name, number in (("loss", value), ("gradient", slope)):
+            if not math.isfinite(number):
+                raise FloatingPointError(
+                    f"the {name} of {type(self).__name__} is {number}; look for NaN or huge numbers in observations "
+                    "and rewards, or lower the learning rate"
+                )
         self.optimizer.step()
         # Fused optimizers do not say that they changed the parameters, which what was computed from them has to know.
         for parameter in self.parameters():
