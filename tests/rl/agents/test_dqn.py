@@ -98,9 +98,9 @@ def test_cartpole() -> None:
         batch_size=64,
         random_state=0,
         double=True,
-        n_steps=3,
+        n_steps=10,
         device="cpu",
     )
-    manager.train(agent, max_episodes=120, should_print=False)
+    manager.train(agent, max_steps=6000, max_episodes=None, should_print=False)
     lengths = [episode.timesteps for episode in manager.execute_episodes(agent, 20)]
     assert np.mean(lengths) >= 195

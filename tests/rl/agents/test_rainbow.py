@@ -129,8 +129,8 @@ def test_experiences_get_their_errors_as_priorities(categorical: bool, monkeypat
     indices, errors = updated[0]
     assert errors.shape == (8,)
     assert len(set(errors.tolist())) > 1
-    # Cross-entropies are all above 0.
-    assert (errors > 0).all() == categorical or (errors != 0).all()
+    # Cross-entropies are all above 0; of new values that mean nothing, some are too high and some too low.
+    assert (errors > 0).all() == categorical
     np.testing.assert_allclose(buffer.priorities[indices], (np.abs(errors) + 0.01) ** 0.6)
 
 
@@ -188,13 +188,13 @@ def test_cartpole() -> None:
         network_update_frequency=2,
         buffer_burn_in=500,
         batch_size=64,
-        noise_sigma=0.5,
+        noise_sigma=0.1,
         learning_rate=1e-3,
         hidden_layers=[64, 64, 32, 32],
         random_state=0,
-        n_steps=3,
+        n_steps=10,
         device="cpu",
     )
-    manager.train(agent, max_episodes=120, should_print=False)
+    manager.train(agent, max_steps=6000, max_episodes=None, should_print=False)
     lengths = [episode.timesteps for episode in manager.execute_episodes(agent, 20)]
     assert np.mean(lengths) >= 195

@@ -34,7 +34,8 @@ class TestReinforceWithItemFeaturesContract(AgentContract):
             n_actions,
             state_size,
             learning_rate=0.01,
-            entropy_coefficient=0.01,
+            entropy_coefficient=0.1,
+            entropy_decay=0.9,
             item_features=features,
             random_state=seed,
             device="cpu",
@@ -315,6 +316,17 @@ def test_broken_rewards_are_told_and_not_learned(broken: float) -> None:
     assert_same_state(agent.policy_estimator.learning_state(), before)
 
 
+def test_entropy_is_worth_less_after_each_update(monkeypatch: pytest.MonkeyPatch) -> None:
+    agent = ReinforceAgent(4, 1, entropy_coefficient=0.5, entropy_decay=0.5, device="cpu")
+    worth = []
+    monkeypatch.setattr(
+        agent.policy_estimator, "update", lambda *arrays, **options: worth.append(options["entropy_coefficient"]) or 0.0
+    )
+    for _ in range(3):
+        agent.store_experience(np.zeros(1), 0, 1.0, True, np.ones(1))
+    assert worth == [0.5, 0.25, 0.125]
+
+
 def test_states_that_are_not_numbers_are_told() -> None:
     agent = ReinforceAgent(4, 1, device="cpu")
     agent.store_experience(np.zeros(1), 0, 1.0, False, np.full(1, np.nan))
@@ -350,6 +362,7 @@ def test_default_layers_are_twice_the_state() -> None:
         ({"episodes_per_update": 0}, "episodes_per_update"),
         ({"minibatches": 0}, "minibatches"),
         ({"entropy_coefficient": -0.1}, "entropy_coefficient"),
+        ({"entropy_decay": 0.0}, "entropy_decay"),
         ({"random_state": -1}, "random_state"),
         ({"device": "abacus"}, "abacus"),
     ],

@@ -35,7 +35,8 @@ class ActorCriticAgent(PolicyGradientAgent):
         normalize_advantages: subtract their mean and divide by their standard deviation at each update.
         episodes_per_update: complete episodes an update waits for, at least 1; one an environment when not given.
         minibatches: parts an update's steps are dealt into, at least 1, a gradient step for each.
-        entropy_coefficient: what a nat of the policy's entropy is worth, 0 or more.
+        entropy_coefficient: what a nat of the policy's entropy is worth at first, 0 or more.
+        entropy_decay: what that is multiplied by after each update, above 0, at most 1.
         item_features: (n_actions, features) of the items that the actions stand for, to score them by; outputs are
             independent of one another when not given.
         random_state: seed of the initial networks and of the exploration, 0 or more.
@@ -66,6 +67,7 @@ class ActorCriticAgent(PolicyGradientAgent):
         episodes_per_update: int | None = None,
         minibatches: int = 1,
         entropy_coefficient: float = 0.0,
+        entropy_decay: float = 1.0,
         item_features: ArrayLike | None = None,
         random_state: int = 42,
         device: str | None = None,
@@ -89,6 +91,7 @@ class ActorCriticAgent(PolicyGradientAgent):
             episodes_per_update,
             minibatches,
             entropy_coefficient,
+            entropy_decay,
             item_features,
             random_state,
             device,

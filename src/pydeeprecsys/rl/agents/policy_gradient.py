@@ -35,7 +35,8 @@ class PolicyGradientAgent(ReinforcementLearning):
         learning_rate: step size of the policy's Adam, above 0.
         episodes_per_update: complete episodes an update waits for, at least 1; one an environment when not given.
         minibatches: parts an update's steps are dealt into, at least 1, a gradient step for each.
-        entropy_coefficient: what a nat of the policy's entropy is worth, 0 or more.
+        entropy_coefficient: what a nat of the policy's entropy is worth at first, 0 or more.
+        entropy_decay: what that is multiplied by after each update, above 0, at most 1.
         item_features: (n_actions, features) of the items that the actions stand for, to score them by; outputs are
             independent of one another when not given.
         random_state: seed of the initial policy and of the exploration, 0 or more.
@@ -59,6 +60,7 @@ class PolicyGradientAgent(ReinforcementLearning):
         episodes_per_update: int | None,
         minibatches: int,
         entropy_coefficient: float,
+        entropy_decay: float,
         item_features: ArrayLike | None,
         random_state: int,
         device: str | None,
@@ -75,6 +77,8 @@ class PolicyGradientAgent(ReinforcementLearning):
             raise InputError(f"minibatches must be at least 1, it is {minibatches}")
         if not 0 <= entropy_coefficient < np.inf:
             raise InputError(f"entropy_coefficient must be a number, 0 or more, it is {entropy_coefficient:g}")
+        if not 0 < entropy_decay <= 1:
+            raise InputError(f"entropy_decay must be above 0, at most 1, it is {entropy_decay:g}")
         if random_state < 0:
             raise InputError(f"random_state must be 0 or more, it is {random_state}")
         self.policy_estimator = PolicyEstimator(
@@ -91,7 +95,7 @@ class PolicyGradientAgent(ReinforcementLearning):
         self.discount_factor = discount_factor
         self.episodes_per_update = episodes_per_update
         self.minibatches = minibatches
-        self.entropy_coefficient = entropy_coefficient
+        self.entropy_coefficient, self.entropy_decay = entropy_coefficient, entropy_decay
         self._memory = EpisodeMemory(0, state_size)
 
     @abstractmethod
@@ -189,6 +193,7 @@ class PolicyGradientAgent(ReinforcementLearning):
             losses.append(loss)
             self._learn_values(states[part], returns[part])
         memory.forget_complete()
+        self.entropy_coefficient *= self.entropy_decay
         if self.statistics is not None:
             self.statistics.append_metric("loss", sum(losses))
 
@@ -205,9 +210,9 @@ class PolicyGradientAgent(ReinforcementLearning):
         load_networks(path, self._networks)
 
     def state_dict(self) -> State:
-        """The networks, their optimizers' memories, the state of the exploration, and what is not yet learned from."""
+        """The networks and their optimizers' memories, the states of exploration and entropy, and the open episodes."""
         networks = {name: network.learning_state() for name, network in self._networks.items()}
-        return {**networks, "memory": self._memory.state_dict()}
+        return {**networks, "entropy_coefficient": self.entropy_coefficient, "memory": self._memory.state_dict()}
 
     def load_state_dict(self, state: State) -> None:
         """Go on from where `state_dict` was taken.
@@ -217,4 +222,5 @@ class PolicyGradientAgent(ReinforcementLearning):
         """
         for name, network in self._networks.items():
             network.load_learning_state(state[name])
+        self.entropy_coefficient = float(state["entropy_coefficient"])
         self._memory = EpisodeMemory.from_state_dict(state["memory"])

@@ -28,7 +28,8 @@ class ReinforceAgent(PolicyGradientAgent):
         learning_rate: step size of Adam, above 0.
         episodes_per_update: complete episodes an update waits for, at least 1; one an environment when not given.
         minibatches: parts an update's steps are dealt into, at least 1, a gradient step for each.
-        entropy_coefficient: what a nat of the policy's entropy is worth, 0 or more.
+        entropy_coefficient: what a nat of the policy's entropy is worth at first, 0 or more.
+        entropy_decay: what that is multiplied by after each update, above 0, at most 1.
         item_features: (n_actions, features) of the items that the actions stand for, to score them by; outputs are
             independent of one another when not given.
         random_state: seed of the initial policy and of the exploration, 0 or more.
@@ -53,6 +54,7 @@ class ReinforceAgent(PolicyGradientAgent):
         episodes_per_update: int | None = None,
         minibatches: int = 1,
         entropy_coefficient: float = 0.0,
+        entropy_decay: float = 1.0,
         item_features: ArrayLike | None = None,
         random_state: int = 42,
         device: str | None = None,
@@ -66,6 +68,7 @@ class ReinforceAgent(PolicyGradientAgent):
             episodes_per_update,
             minibatches,
             entropy_coefficient,
+            entropy_decay,
             item_features,
             random_state,
             device,
