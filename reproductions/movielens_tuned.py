@@ -6,23 +6,41 @@ little under win-stay, which reaches 48.8; the oracle reaches 49.9. Every agent 
 
 from reproductions.runner import Claim, Study, main
 
-STEPS = 1_000_000
 BAR = 48.0
 
 _Q_LEARNING = {
     "item_features": True,
     "discount_factor": 0.5,
     "learning_rate": 1e-3,
-    "batch_size": 256,
+    "batch_size": 128,
     "buffer_size": 100_000,
     "buffer_burn_in": 5000,
-    "network_update_frequency": 64,
-    "network_sync_frequency": 6400,
+    "network_update_frequency": 16,
+    "network_sync_frequency": 2000,
 }
-DQN = {**_Q_LEARNING, "hidden_layers": [128, 128], "decay_rate": 0.999}
+DQN = {
+    **_Q_LEARNING,
+    "hidden_layers": [128, 128],
+    "double": True,
+    "decay_rate": 0.998,
+    "minimum_exploration_probability": 0.02,
+}
 RAINBOW = {**_Q_LEARNING, "hidden_layers": [128, 128, 64, 64], "noise_sigma": 0.5}
-REINFORCE = {"item_features": True, "discount_factor": 0.5}
-ACTOR_CRITIC = {"item_features": True, "discount_factor": 0.5}
+_POLICY_GRADIENT = {
+    "item_features": True,
+    "discount_factor": 0.0,
+    "minibatches": 16,
+    "entropy_coefficient": 0.5,
+    "entropy_decay": 0.985,
+}
+REINFORCE = {**_POLICY_GRADIENT, "hidden_layers": [128, 128], "learning_rate": 5e-4}
+ACTOR_CRITIC = {
+    **_POLICY_GRADIENT,
+    "actor_hidden_layers": [128, 128],
+    "critic_hidden_layers": [128, 64],
+    "actor_learning_rate": 5e-4,
+    "critic_learning_rate": 3e-3,
+}
 
 STUDY = Study(
     name="movielens_tuned",
@@ -30,10 +48,10 @@ STUDY = Study(
     dataset="ml-1m",
     evaluation_envs=100,
     claims=[
-        Claim("dqn", STEPS, BAR, DQN, n_envs=64),
-        Claim("rainbow", STEPS, BAR, RAINBOW, n_envs=64),
-        Claim("reinforce", STEPS, BAR, REINFORCE, n_envs=64),
-        Claim("actor-critic", STEPS, BAR, ACTOR_CRITIC, n_envs=64),
+        Claim("dqn", 400_000, BAR, DQN, n_envs=16),
+        Claim("rainbow", 400_000, BAR, RAINBOW, n_envs=16),
+        Claim("reinforce", 600_000, BAR, REINFORCE, n_envs=64),
+        Claim("actor-critic", 600_000, BAR, ACTOR_CRITIC, n_envs=64),
     ],
 )
 

@@ -195,9 +195,10 @@ def test_both_networks_have_new_noise_for_each_batch() -> None:
     network.optimizer = torch.optim.SGD(network.parameters(), lr=0.0)
     seen = {float(network.learn_from(STEP, target, double=double)[0]) for double in (True, False) for _ in range(5)}
     assert len(seen) == 10
-    before = target.generator.get_state()
-    network.learn_from(STEP, target)
-    assert not torch.equal(target.generator.get_state(), before)
+    for each in (network, target):
+        before = each.generator.get_state()
+        network.learn_from(STEP, target)
+        assert not torch.equal(each.generator.get_state(), before)
 
 
 def test_restored_it_goes_on_with_the_same_noise() -> None:

@@ -57,7 +57,7 @@ class SoftActorCritic(ReinforcementLearning):
         per_parameters: how experiences are prioritized; they are when it is given.
         automatic_entropy_coefficient: let the entropy coefficient learn to keep the entropy at its target.
         target_entropy: nats of entropy to keep; when not given, minus the dimensions of a point, or of numbered actions
-            0.3 of the logarithm of how many are allowed (the paper's 0.98 leaves little to learn).
+            0.65 of the logarithm of how many are allowed; near all of it, the coefficient rises without end.
         hidden_layers: sizes of the hidden layers of all networks, at least 1 each; two of 256 when not given.
         item_features: (n_actions, features) of the items that the actions stand for; else independent.
         n_candidates: items near the drawn point that the critics choose from, at least 1; only with item features.
