@@ -500,11 +500,13 @@ def test_it_learns_to_balance_a_pole() -> None:
         learning_rate=1e-3,
         target_update_interval=1,
         hidden_layers=[64, 64],
-        batch_size=64,
+        batch_size=128,
+        n_steps=3,
+        update_frequency=2,
         random_state=0,
         device="cpu",
     )
-    while agent.timesteps < 8_000:
+    while agent.timesteps < 6_000:
         manager.train(agent, max_episodes=10, should_print=False)
     returns = [output.reward_sum for output in manager.execute_episodes(agent, 20)]
     assert np.mean(returns) >= 150
