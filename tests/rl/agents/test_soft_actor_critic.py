@@ -205,6 +205,18 @@ def test_it_acts_at_random_until_it_starts_to_learn(space: gym.Space[Any], monke
         assert agent._n_updates == max(0, n_steps - 18)
 
 
+@pytest.mark.parametrize("features", [None, FEATURES])
+@pytest.mark.parametrize("explore", [True, False])
+def test_impossible_slates_are_refused_past_the_start_too(features: NDArray[np.float64] | None, explore: bool) -> None:
+    agent = SoftActorCritic(
+        Discrete(7), 3, **(QUICK | {"timesteps_to_start_predicting": 0}), item_features=features, n_candidates=3
+    )
+    states, masks = np.zeros((2, 3)), np.array([[True] * 7, [True, False, True] + [False] * 4])
+    for k, given, message in ((0, None, "slate of 0"), (8, None, "slate of 8"), (3, masks, "allows 2 of 7")):
+        with pytest.raises(InputError, match=message):
+            agent.top_k_actions_for_states(states, k, explore=explore, action_masks=given)
+
+
 def test_the_first_actions_are_uniform_within_their_masks() -> None:
     agent = SoftActorCritic(Discrete(7), 3, **QUICK)
     masks = np.tile(np.arange(7) % 2 == 0, (4000, 1))
