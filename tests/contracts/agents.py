@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning
+from pydeeprecsys.rl.transitions import Transitions
 
 N_ACTIONS = 7
 STATE_SIZE = 3
@@ -57,7 +58,9 @@ def live(agent: ReinforcementLearning, walk: Iterator[Step]) -> list[list[int]]:
     taken = []
     for step in walk:
         actions = agent.actions_for_states(step.states)
-        agent.store_experiences(step.states, actions, step.rewards, step.terminated, step.truncated, step.new_states)
+        agent.store_experiences(
+            Transitions(step.states, actions, step.rewards, step.terminated, step.truncated, step.new_states)
+        )
         taken.append(actions.tolist())
     return taken
 
@@ -170,14 +173,16 @@ class AgentContract:
         actions = agent.actions_for_states(step.states, action_masks=masks)
         assert np.take_along_axis(masks, actions[:, None], axis=1).all()
         agent.store_experiences(
-            step.states,
-            actions,
-            step.rewards,
-            step.terminated,
-            step.truncated,
-            step.new_states,
-            action_masks=masks,
-            new_action_masks=new_masks,
+            Transitions(
+                step.states,
+                actions,
+                step.rewards,
+                step.terminated,
+                step.truncated,
+                step.new_states,
+                action_masks=masks,
+                new_action_masks=new_masks,
+            )
         )
         taken: list[int] = actions.tolist()
         return taken
@@ -206,7 +211,9 @@ class AgentContract:
                 bool(step.truncated[0]),
             )
             batch.store_experiences(
-                step.states, np.array([action]), step.rewards, step.terminated, step.truncated, step.new_states
+                Transitions(
+                    step.states, np.array([action]), step.rewards, step.terminated, step.truncated, step.new_states
+                )
             )
         assert_same_state(single.state_dict(), batch.state_dict())
 
@@ -244,7 +251,7 @@ class AgentContract:
         for step in steps(3, 30, seed=1):
             arguments = (step.states, np.zeros(3, dtype=np.int64), *step[1:])
             before = deepcopy(arguments)
-            agent.store_experiences(*arguments)
+            agent.store_experiences(Transitions(*arguments))
             for argument, copy in zip(arguments, before, strict=True):
                 assert argument.tobytes() == copy.tobytes()
 

@@ -160,7 +160,7 @@ def test_injected_parts_are_the_ones_that_work(world: World) -> None:
     simulator = Simulator(
         world,
         slate_size=4,
-        choice=lambda ratings, uniforms: ratings.argmax(axis=1),
+        choice=lambda ratings: np.eye(5)[ratings.argmax(axis=1)],
         dynamics=lambda vectors, slates, ratings, genres: vectors + slates.sum(axis=1)[:, None] + genres.shape[1],
         reward=lambda ratings, violence: ratings.sum(axis=1) + 100 * violence.sum(axis=1),
     )

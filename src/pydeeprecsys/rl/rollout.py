@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydeeprecsys.errors import DivergenceError, InputError
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
+from pydeeprecsys.rl.transitions import Transitions
 
 # What environments may tell of a step in `info`, and an episode keeps the mean of.
 _MEASURES = ("violence", "dcg", "ndcg")
@@ -62,7 +63,7 @@ def roll_out(
         batch: the environments, without autoreset: the loop sees the last observation of every episode.
         training: explore, and learn from every step; otherwise the agent does neither.
         slate_size: above 1, the agent is asked for its top actions, and learns of the one that `chosen_action` in the
-            environment's `info` is the position of.
+            environment's `info` is the position of; -1 is for none.
         seed: of the environments' random streams; they go on when not given.
         max_episode_steps: where episodes are cut off.
         max_steps: environment steps, over all environments, after which it ends; else it goes on without end.
@@ -103,17 +104,8 @@ def roll_out(
             if statistics is not None:
                 statistics.episode, statistics.timestep = episodes, len(rewards[0])
             if training:
-                learned = actions if slate_size == 1 else _chosen(actions, infos)
-                rl.store_experiences(
-                    states,
-                    learned,
-                    reward,
-                    terminated,
-                    truncated,
-                    new_states,
-                    action_masks=masks,
-                    new_action_masks=new_masks,
-                )
+                step = Transitions(states, actions, reward, terminated, truncated, new_states, masks, new_masks)
+                rl.store_experiences(step if slate_size == 1 else _of_slates(step, infos))
             if watch is not None:
                 watch(len(rewards[0]), actions, reward, new_states)
             states, masks = new_states, new_masks
@@ -141,9 +133,10 @@ def _masks(infos: dict[str, Any]) -> NDArray[np.bool_] | None:
     return np.asarray(infos["action_mask"], dtype=np.bool_) if "action_mask" in infos else None
 
 
-def _chosen(slates: NDArray[Any], infos: dict[str, Any]) -> NDArray[Any]:
-    """(n, k) slates to (n,) the items that were chosen."""
+def _of_slates(step: Transitions, infos: dict[str, Any]) -> Transitions:
+    """The step, of which the actions are slates (n, k), with what was chosen of them."""
     if "chosen_action" not in infos:
         raise InputError("the environment takes slates and tells no chosen_action in its info: what is to be learned?")
-    chosen: NDArray[Any] = slates[np.arange(len(slates)), infos["chosen_action"]]
-    return chosen
+    slates, choices = step.actions, np.asarray(infos["chosen_action"])
+    items = slates[np.arange(len(slates)), np.maximum(choices, 0)]
+    return step._replace(actions=items, slates=slates, choices=choices)

@@ -1,22 +1,177 @@
-"""Which item of a slate the user chooses."""
+"""Which item of a slate the user chooses, if any.
+
+A choice model maps the scores of the items shown to probabilities: of each position, and last of choosing nothing.
+Agents and evaluation may ask it as the simulator does; `choose` draws from what it says. Scores are on the scale of
+logits: what is 1 higher is chosen e times as often where a model goes by scores at all.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
+
+from pydeeprecsys.errors import InputError
 
 
 class Choice(Protocol):
-    """A choice model: ratings of the items shown and one random number a user to one position a user."""
+    """A choice model."""
 
-    def __call__(self, ratings: NDArray[np.float64], uniforms: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Map (n, k) ratings and (n,) numbers in [0, 1) to (n,) positions in 0..k-1."""
+    def __call__(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Map (n, k) scores of the items shown to (n, k + 1) probabilities, the last of choosing nothing."""
         ...
 
 
-def uniform_choice(ratings: NDArray[np.float64], uniforms: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Every item of the slate is equally likely."""
-    positions: NDArray[np.int64] = (uniforms * ratings.shape[1]).astype(np.int64)
+def choose(probabilities: NDArray[np.float64], uniforms: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Draw a position for each row by inverting the cumulative distribution.
+
+    Args:
+        probabilities: (n, k + 1) of each position and of nothing, as a choice model gives them.
+        uniforms: (n,) numbers in [0, 1).
+
+    Returns:
+        (n,) positions in 0..k-1; -1 where nothing was chosen.
+    """
+    positions: NDArray[np.int64] = _choose(probabilities, uniforms)
     return positions
+
+
+@njit(cache=True)
+def _choose(probabilities: NDArray[np.float64], uniforms: NDArray[np.float64]) -> NDArray[np.int64]:
+    n, k = probabilities.shape[0], probabilities.shape[1] - 1
+    positions = np.empty(n, dtype=np.int64)
+    for i in range(n):
+        below, position = 0.0, -1
+        for j in range(k):
+            below += probabilities[i, j]
+            if uniforms[i] < below:
+                position = j
+                break
+        if position < 0 and probabilities[i, k] <= 0.0:
+            # Rounding left the sum short of 1: what can be chosen last takes the rest.
+            position = k - 1
+            while position > 0 and probabilities[i, position] <= 0.0:
+                position -= 1
+        positions[i] = position
+    return positions
+
+
+def uniform_choice(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Every item of the slate is equally likely, whatever its score: the founding environment's."""
+    n, k = scores.shape
+    probabilities = np.full((n, k + 1), 1 / k)
+    probabilities[:, k] = 0.0
+    return probabilities
+
+
+@dataclass(frozen=True)
+class MultinomialLogit:
+    """P(i) = exp(score_i) / (exp(no_choice_score) + Σ_j exp(score_j)).
+
+    The conditional logit of McFadden, Conditional Logit Analysis of Qualitative Choice Behavior, 1974; with an option
+    to choose nothing as in Ie et al., SlateQ, 2019, section 4.1.
+
+    Attributes:
+        no_choice_score: score of choosing nothing; minus infinity where one item is always chosen.
+
+    Raises:
+        InputError: the score is not a number, or plus infinity.
+    """
+
+    no_choice_score: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.no_choice_score < np.inf:
+            raise InputError(f"no_choice_score is {self.no_choice_score}; give a finite number, or minus infinity")
+
+    def __call__(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Map (n, k) scores to (n, k + 1) probabilities."""
+        return _softmax_with(scores, self.no_choice_score)
+
+
+@dataclass(frozen=True)
+class PositionBiasedLogit:
+    """A multinomial logit in which lower positions are looked at less: P(i) ∝ examination_i · exp(score_i).
+
+    The examination hypothesis of Richardson, Dominowska & Ragno, Predicting Clicks, 2007: what is chosen depends on how
+    attractive an item is and, apart from it, on how likely its position is looked at, here 1 / (position + 1)^decay
+    from position 0. At most one item is chosen.
+
+    Attributes:
+        decay: 0 for no bias, above for positions that are looked at less and less.
+        no_choice_score: score of choosing nothing, as in `MultinomialLogit`.
+
+    Raises:
+        InputError: the decay is below 0 or not finite, or the score is not a number or plus infinity.
+    """
+
+    decay: float = 1.0
+    no_choice_score: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.decay < np.inf:
+            raise InputError(f"decay is {self.decay}; give a finite number, 0 or more")
+        if not self.no_choice_score < np.inf:
+            raise InputError(f"no_choice_score is {self.no_choice_score}; give a finite number, or minus infinity")
+
+    def __call__(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Map (n, k) scores to (n, k + 1) probabilities."""
+        bias = -self.decay * np.log(np.arange(1, scores.shape[1] + 1))
+        return _softmax_with(scores + bias, self.no_choice_score)
+
+
+@dataclass(frozen=True)
+class Cascade:
+    """From the top of the slate down, each item is chosen with a probability of its own, until one is.
+
+    Craswell et al., An Experimental Comparison of Click Position-Bias Models, 2008. An item is looked at with
+    `attention`, and then chosen with probability `scale` · score, within 0..1. P(i) = p_i · Π_{j<i} (1 - p_j).
+
+    Attributes:
+        attention: probability that an item is looked at when its turn comes, in 0..1.
+        scale: what scores are multiplied by, 0 or more.
+
+    Raises:
+        InputError: for numbers out of their range.
+    """
+
+    attention: float = 1.0
+    scale: float = 0.2
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.attention <= 1:
+            raise InputError(f"attention is {self.attention}; give a number from 0 to 1")
+        if not 0 <= self.scale < np.inf:
+            raise InputError(f"scale is {self.scale}; give a finite number, 0 or more")
+
+    def __call__(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Map (n, k) scores to (n, k + 1) probabilities."""
+        return _first_taken(self.attention * np.clip(self.scale * scores, 0.0, 1.0))
+
+
+@dataclass(frozen=True)
+class ExponentialCascade(Cascade):
+    """A cascade in which an item that is looked at is chosen with probability `scale` · exp(score), at most 1."""
+
+    def __call__(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Map (n, k) scores to (n, k + 1) probabilities."""
+        with np.errstate(over="ignore"):  # infinity is cut to 1 as well
+            return _first_taken(self.attention * np.clip(self.scale * np.exp(scores), 0.0, 1.0))
+
+
+def _softmax_with(scores: NDArray[np.float64], nothing: float) -> NDArray[np.float64]:
+    """(n, k + 1) the softmax of the scores and one of choosing nothing."""
+    highest = np.maximum(scores.max(axis=1, keepdims=True), nothing)
+    weights = np.exp(np.column_stack([scores, np.full(len(scores), nothing)]) - highest)
+    probabilities: NDArray[np.float64] = weights / weights.sum(axis=1, keepdims=True)
+    return probabilities
+
+
+def _first_taken(taken: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n, k) probabilities that an item is taken when its turn comes, to (n, k + 1) that it is the first."""
+    left = np.cumprod(1 - taken, axis=1)
+    before = np.column_stack([np.ones(len(taken)), left[:, :-1]])
+    return np.column_stack([taken * before, left[:, -1]])

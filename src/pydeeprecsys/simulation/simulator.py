@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError
-from pydeeprecsys.simulation.choice import Choice, uniform_choice
+from pydeeprecsys.simulation.choice import Choice, choose, uniform_choice
 from pydeeprecsys.simulation.dynamics import Dynamics, GenreReinforcement
 from pydeeprecsys.simulation.rewards import EnjoymentAndCalm, Reward
 from pydeeprecsys.simulation.state import Response, State
@@ -125,7 +125,8 @@ class Simulator:
             # Copies: the response and the slates are in the caller's hands, the state is not.
             last_items, last_ratings = slates[:, 0].copy(), ratings[:, 0].copy()
         else:
-            chosen = self.choice(ratings, uniforms(state.seeds, state.episodes, state.steps, CHOICE_LANE))
+            numbers = uniforms(state.seeds, state.episodes, state.steps, CHOICE_LANE)
+            chosen = choose(self.choice(ratings), numbers)
             rows = np.arange(len(slates))
             last_items, last_ratings = slates[rows, chosen], ratings[rows, chosen]
         steps = state.steps + 1

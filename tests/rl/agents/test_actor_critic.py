@@ -11,6 +11,7 @@ from pydeeprecsys.rl.agents.actor_critic import ActorCriticAgent
 from pydeeprecsys.rl.experience_replay.episode_memory import EpisodeMemory
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.manager import CartpoleManager
+from pydeeprecsys.rl.transitions import Transitions
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -145,14 +146,16 @@ def test_it_learns_which_action_of_a_mask_is_best() -> None:
         actions = agent.actions_for_states(states, action_masks=allowed)
         ends = np.ones(8, dtype=np.bool_)
         agent.store_experiences(
-            states,
-            actions,
-            worth[actions],
-            ends,
-            ~ends,
-            states,
-            action_masks=allowed,
-            new_action_masks=np.zeros((8, 4), dtype=np.bool_),
+            Transitions(
+                states,
+                actions,
+                worth[actions],
+                ends,
+                ~ends,
+                states,
+                action_masks=allowed,
+                new_action_masks=np.zeros((8, 4), dtype=np.bool_),
+            )
         )
     allowed = masks(50)
     chosen = agent.actions_for_states(np.ones((50, 2)), explore=False, action_masks=allowed)

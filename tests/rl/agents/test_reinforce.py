@@ -11,6 +11,7 @@ from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.agents.reinforce import ReinforceAgent
 from pydeeprecsys.rl.experience_replay.episode_memory import EpisodeMemory
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
+from pydeeprecsys.rl.transitions import Transitions
 
 
 @pytest.fixture(autouse=True)
@@ -83,7 +84,7 @@ def sessions(agent: ReinforceAgent, env: Matching, n_sessions: int, learn: bool 
         new_states = env.observe()
         ended = np.full(env.n, env.time % env.length == 0)
         if learn:
-            agent.store_experiences(states, actions, rewards, ended, np.zeros_like(ended), new_states)
+            agent.store_experiences(Transitions(states, actions, rewards, ended, np.zeros_like(ended), new_states))
         states = new_states
         total += rewards.mean()
     return total / n_sessions
@@ -126,12 +127,14 @@ class Scripted:
     def feed(self, agent: ReinforceAgent, start: int = 0, stop: int | None = None) -> None:
         for t in range(*slice(start, stop).indices(len(self.states))):
             agent.store_experiences(
-                self.states[t][:, None],
-                self.actions[t],
-                self.rewards[t],
-                self.ended[t] & ~self.truncated[t],
-                self.truncated[t],
-                self.new_states[t][:, None],
+                Transitions(
+                    self.states[t][:, None],
+                    self.actions[t],
+                    self.rewards[t],
+                    self.ended[t] & ~self.truncated[t],
+                    self.truncated[t],
+                    self.new_states[t][:, None],
+                )
             )
 
     def expected_updates(self, episodes_per_update: int, discount: float) -> list[dict[float, tuple[int, float]]]:
@@ -259,12 +262,14 @@ def test_integer_rewards_are_not_truncated() -> None:
     for agent, kind in ((whole, np.int64), (fractional, np.float64)):
         for step in range(3):
             agent.store_experiences(
-                np.full((1, 1), step),
-                np.array([step]),
-                np.array([1], dtype=kind),
-                np.array([step == 2]),
-                np.array([False]),
-                np.full((1, 1), step + 1),
+                Transitions(
+                    np.full((1, 1), step),
+                    np.array([step]),
+                    np.array([1], dtype=kind),
+                    np.array([step == 2]),
+                    np.array([False]),
+                    np.full((1, 1), step + 1),
+                )
             )
     assert_same_state(whole.state_dict(), fractional.state_dict())
 
@@ -274,12 +279,14 @@ def test_an_episode_that_was_left_is_forgotten() -> None:
     script = Scripted(2, 40)
     for t in range(3):
         agent.store_experiences(
-            np.full((2, 1), 1000.0 + t),
-            np.zeros(2),
-            np.ones(2),
-            np.zeros(2, bool),
-            np.zeros(2, bool),
-            np.full((2, 1), 1001.0 + t),
+            Transitions(
+                np.full((2, 1), 1000.0 + t),
+                np.zeros(2),
+                np.ones(2),
+                np.zeros(2, bool),
+                np.zeros(2, bool),
+                np.full((2, 1), 1001.0 + t),
+            )
         )
     for each in (agent, expected):
         script.feed(each)

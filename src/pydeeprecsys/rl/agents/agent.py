@@ -12,6 +12,7 @@ from gymnasium.spaces import Discrete, MultiDiscrete
 from numpy.typing import NDArray
 
 from pydeeprecsys.errors import InputError
+from pydeeprecsys.rl.transitions import Transitions
 
 
 def check_slate_size(k: int, n_actions: int, action_masks: NDArray[np.bool_] | None = None) -> None:
@@ -68,29 +69,11 @@ class ReinforcementLearning(ABC):
         """Choose one action for each state: (n, ...) observations to (n, ...) actions."""
         return self.top_k_actions_for_states(states, 1, explore=explore, action_masks=action_masks)[:, 0]
 
-    def store_experiences(  # noqa: B027 - an agent need not learn
-        self,
-        states: NDArray[Any],
-        actions: NDArray[Any],
-        rewards: NDArray[np.floating[Any]],
-        terminated: NDArray[np.bool_],
-        truncated: NDArray[np.bool_],
-        new_states: NDArray[Any],
-        *,
-        action_masks: NDArray[np.bool_] | None = None,
-        new_action_masks: NDArray[np.bool_] | None = None,
-    ) -> None:
+    def store_experiences(self, steps: Transitions) -> None:  # noqa: B027 - an agent need not learn
         """Take in one step of every environment, and learn from it when the time has come. The default learns nothing.
 
-        Args:
-            states: (n, ...) what was observed.
-            actions: (n, ...) what was done; of a slate, the item the user chose.
-            rewards: (n,) what it brought.
-            terminated: (n,) the episode came to its own end: nothing follows.
-            truncated: (n,) the episode was cut off: it would have gone on.
-            new_states: (n, ...) what was observed next, the last observation of the episode where it ended.
-            action_masks: (n, actions) what was allowed in the states; given always, with the next, or never.
-            new_action_masks: (n, actions) what is allowed in the new states; nothing may be where nothing follows.
+        Raises:
+            FloatingPointError: where a reward, or what is computed from it, is NaN or infinite; what was learned stays.
         """
 
     def action_for_state(
@@ -114,7 +97,7 @@ class ReinforcementLearning(ABC):
         self, state: Any, action: Any, reward: float, done: bool, new_state: Any, truncated: bool = False
     ) -> None:
         """Take in one step of one environment; `done` means that it terminated, `truncated` that it was cut off."""
-        self.store_experiences(
+        step = Transitions(
             np.asarray(state)[None],
             np.asarray(action)[None],
             np.array([reward], dtype=np.float64),
@@ -122,6 +105,7 @@ class ReinforcementLearning(ABC):
             np.array([truncated]),
             np.asarray(new_state)[None],
         )
+        self.store_experiences(step)
 
     def state_dict(self) -> State:
         """Everything that the agent's future depends on, besides its constructor's arguments."""

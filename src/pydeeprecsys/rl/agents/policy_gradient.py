@@ -14,7 +14,8 @@ from pydeeprecsys.rl.agents.agent import ReinforcementLearning, State, check_sla
 from pydeeprecsys.rl.experience_replay.episode_memory import CompleteSteps, EpisodeMemory
 from pydeeprecsys.rl.neural_networks.base_network import BaseNetwork, load_networks, save_networks
 from pydeeprecsys.rl.neural_networks.policy_estimator import PolicyEstimator
-from pydeeprecsys.rl.ops.masks import attach_masks, split_masks
+from pydeeprecsys.rl.ops.masks import split_masks
+from pydeeprecsys.rl.transitions import Transitions
 
 if TYPE_CHECKING:
     from pydeeprecsys.rl.learning_statistics import LearningStatistics
@@ -134,43 +135,18 @@ class PolicyGradientAgent(ReinforcementLearning):
         check_slate_size(k, self.n_actions, action_masks)
         return self.policy_estimator.sample(states.reshape(len(states), -1), k, explore, action_masks)
 
-    def store_experiences(
-        self,
-        states: NDArray[Any],
-        actions: NDArray[Any],
-        rewards: NDArray[np.floating[Any]],
-        terminated: NDArray[np.bool_],
-        truncated: NDArray[np.bool_],
-        new_states: NDArray[Any],
-        *,
-        action_masks: NDArray[np.bool_] | None = None,
-        new_action_masks: NDArray[np.bool_] | None = None,
-    ) -> None:
+    def store_experiences(self, steps: Transitions) -> None:
         """Remember one step of every environment, and learn when enough episodes are complete.
-
-        Args:
-            states: (n, ...) what was observed.
-            actions: (n,) what was done.
-            rewards: (n,) what it brought, integer or float.
-            terminated: (n,) the episode came to its own end.
-            truncated: (n,) the episode was cut off.
-            new_states: (n, ...) what was observed next.
-            action_masks: (n, n_actions) what was allowed in the states; given always, with the next, or never.
-            new_action_masks: (n, n_actions) what is allowed in the new states.
 
         Raises:
             FloatingPointError: where a reward or the loss of an update is NaN or infinite; the policy stays as it was.
         """
-        if not np.isfinite(rewards).all():
-            raise FloatingPointError(f"rewards must be finite numbers, one is {rewards[~np.isfinite(rewards)][0]}")
-        n = len(states)
-        rows = attach_masks(states.reshape(n, -1), action_masks)
-        new_rows = attach_masks(new_states.reshape(n, -1), new_action_masks)
-        memory = self._memory
+        steps.check_rewards()
+        rows, memory = steps.rows, self._memory
         if rows.shape != (memory.n, memory.state_size):
             memory = self._memory = EpisodeMemory(*rows.shape)
-        memory.add(rows, actions, rewards, terminated, truncated, new_rows)
-        if memory.n_complete >= (self.episodes_per_update or n):
+        memory.add(rows, steps.actions, steps.rewards, steps.terminated, steps.truncated, steps.new_rows)
+        if memory.n_complete >= (self.episodes_per_update or len(rows)):
             self._learn()
 
     def _learn(self) -> None:

@@ -16,6 +16,7 @@ from pydeeprecsys.rl.experience_replay.replay_memory import ReplayMemory
 from pydeeprecsys.rl.neural_networks.base_network import load_networks, save_networks
 from pydeeprecsys.rl.neural_networks.deep_q_network import DeepQNetwork
 from pydeeprecsys.rl.ops.masks import split_masks
+from pydeeprecsys.rl.transitions import Transitions
 
 if TYPE_CHECKING:
     from pydeeprecsys.rl.learning_statistics import LearningStatistics
@@ -108,44 +109,20 @@ class QLearningAgent(ReinforcementLearning):
                 slates[rows] = self._random.top_k_actions_for_states(states[rows], k, action_masks=masks)
         return slates
 
-    def store_experiences(
-        self,
-        states: NDArray[Any],
-        actions: NDArray[Any],
-        rewards: NDArray[np.floating[Any]],
-        terminated: NDArray[np.bool_],
-        truncated: NDArray[np.bool_],
-        new_states: NDArray[Any],
-        *,
-        action_masks: NDArray[np.bool_] | None = None,
-        new_action_masks: NDArray[np.bool_] | None = None,
-    ) -> None:
+    def store_experiences(self, steps: Transitions) -> None:
         """Remember one step of every environment; once the memory is ready, learn as often as it says.
-
-        Args:
-            states: (n, ...) what was observed.
-            actions: (n,) what was done; of a slate, the item the user chose.
-            rewards: (n,) what it brought, integer or float.
-            terminated: (n,) the episode came to its own end: nothing follows.
-            truncated: (n,) the episode was cut off: what would have followed is estimated.
-            new_states: (n, ...) what was observed next, the last observation of the episode where it ended.
-            action_masks: (n, output_size) what was allowed in the states; given always, with the next, or never.
-            new_action_masks: (n, output_size) what is allowed in the new states; nothing may be where it terminated.
 
         Raises:
             FloatingPointError: where a reward or the loss of an update is NaN or infinite; the network stays as it was.
         """
         memory = self.memory
         before = memory.steps
-        n_updates = memory.add(
-            states, actions, rewards, terminated, truncated, new_states, action_masks, new_action_masks
-        )
-        for _ in range(n_updates):
+        for _ in range(memory.add(steps)):
             self._learn()
         if memory.steps // self.network_sync_frequency > before // self.network_sync_frequency:
             self.target_network.soft_parameter_update(self.network, 1.0)
         if self.exploration is not None and memory.buffer.ready_to_predict():
-            self._decay(self.exploration, int(np.count_nonzero(terminated | truncated)))
+            self._decay(self.exploration, int(np.count_nonzero(steps.terminated | steps.truncated)))
 
     def _learn(self) -> None:
         batch = self.memory.sample()

@@ -31,6 +31,7 @@ from pydeeprecsys.rl.neural_networks.base_network import BaseNetwork, load_netwo
 from pydeeprecsys.rl.neural_networks.temperature import Temperature
 from pydeeprecsys.rl.ops.masks import split_masks
 from pydeeprecsys.rl.ops.values import weighted_mean
+from pydeeprecsys.rl.transitions import Transitions
 
 if TYPE_CHECKING:
     from pydeeprecsys.rl.learning_statistics import LearningStatistics
@@ -213,41 +214,19 @@ class SoftActorCritic(ReinforcementLearning):
             return self._warm_up.actions_for_states(states).astype(np.float32, copy=False)
         return self._policy.act(states.reshape(len(states), -1), 1, explore, None)
 
-    def store_experiences(
-        self,
-        states: NDArray[Any],
-        actions: NDArray[Any],
-        rewards: NDArray[np.floating[Any]],
-        terminated: NDArray[np.bool_],
-        truncated: NDArray[np.bool_],
-        new_states: NDArray[Any],
-        *,
-        action_masks: NDArray[np.bool_] | None = None,
-        new_action_masks: NDArray[np.bool_] | None = None,
-    ) -> None:
+    def store_experiences(self, steps: Transitions) -> None:
         """Remember one step of every environment, and learn as often as is due.
-
-        Args:
-            states: (n, ...) what was observed.
-            actions: (n,) what was done, of a slate the item the user chose; or (n, ...) points of the box.
-            rewards: (n,) what it brought.
-            terminated: (n,) the episode came to its own end: nothing follows.
-            truncated: (n,) the episode was cut off: it would have gone on.
-            new_states: (n, ...) what was observed next.
-            action_masks: (n, n_actions) what was allowed in the states; given always, with the next, or never.
-            new_action_masks: (n, n_actions) what is allowed in the new states.
 
         Raises:
             InputError: where there are masks for a box.
             FloatingPointError: where a reward or a loss is NaN or infinite; all networks stay as they were.
         """
         if not self._n_actions:
-            self._refuse_masks_of_a_box(action_masks)
+            self._refuse_masks_of_a_box(steps.action_masks)
+        actions = steps.actions
         taken = actions - self._first if self._n_actions else actions.astype(np.float32, copy=False)
-        due = self._memory.add(
-            states, taken, rewards, terminated, truncated, new_states, action_masks, new_action_masks
-        )
-        self.timesteps += len(states)
+        due = self._memory.add(steps._replace(actions=taken))
+        self.timesteps += len(taken)
         if self.timesteps >= self.timesteps_to_start_predicting:
             for _ in range(due):
                 self._learn()

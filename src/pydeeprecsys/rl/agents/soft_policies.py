@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
@@ -145,7 +146,7 @@ class CategoricalPolicy:
         return TARGET_ENTROPY_SHARE * float(np.log(masks.sum(axis=1)).mean())
 
 
-class GaussianPolicy:
+class GaussianPolicy(ABC):
     """Points that a squashed Gaussian draws, −1 to 1 in every dimension, and critics that judge points.
 
     Haarnoja et al., Soft Actor-Critic Algorithms and Applications, 2018. A base of policies that act by such points.
@@ -165,9 +166,9 @@ class GaussianPolicy:
         )
         self.target_critic = _frozen_copy(self.critic)
 
+    @abstractmethod
     def _points(self, actions: Tensor) -> Tensor:
         """(n, dimensions) where the actions lie."""
-        raise NotImplementedError
 
     def _followed(self, states: Tensor, points: Tensor, masks: Masks) -> Tensor:
         """(n, dimensions) where the actions lie that are taken when the actor draws these points."""

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.experience_replay.experience_buffer import Batch, ExperienceReplayBuffer
 from pydeeprecsys.rl.experience_replay.n_step import NStepAccumulator
-from pydeeprecsys.rl.ops.masks import attach_masks
+from pydeeprecsys.rl.transitions import Transitions
 
 
 class ReplayMemory:
@@ -42,18 +39,8 @@ class ReplayMemory:
         self.update_frequency = update_frequency
         self.steps = 0
 
-    def add(
-        self,
-        states: NDArray[Any],
-        actions: NDArray[Any],
-        rewards: NDArray[Any],
-        terminated: NDArray[np.bool_],
-        truncated: NDArray[np.bool_],
-        new_states: NDArray[Any],
-        action_masks: NDArray[np.bool_] | None = None,
-        new_action_masks: NDArray[np.bool_] | None = None,
-    ) -> int:
-        """Take in one step of every environment: arrays as `ReinforcementLearning.store_experiences` gets them.
+    def add(self, steps: Transitions) -> int:
+        """Take in one step of every environment.
 
         Returns:
             How many updates are due now.
@@ -61,23 +48,16 @@ class ReplayMemory:
         Raises:
             FloatingPointError: where a reward is NaN or infinite; nothing is stored.
         """
-        if not np.isfinite(rewards).all():
-            raise FloatingPointError(f"rewards must be finite numbers, one is {rewards[~np.isfinite(rewards)][0]}")
-        n = len(states)
+        steps.check_rewards()
         experiences = self.n_steps.add(
-            attach_masks(states.reshape(n, -1), action_masks),
-            actions,
-            rewards,
-            terminated,
-            truncated,
-            attach_masks(new_states.reshape(n, -1), new_action_masks),
+            steps.rows, steps.actions, steps.rewards, steps.terminated, steps.truncated, steps.new_rows
         )
         if len(experiences.rewards):
             self.buffer.store_experiences(*experiences)
         if not self.buffer.ready_to_predict():
             return 0
         before = self.steps
-        self.steps += n
+        self.steps += len(steps.states)
         return self.steps // self.update_frequency - before // self.update_frequency
 
     def sample(self) -> Batch:

@@ -61,12 +61,17 @@ def policy_gradient_losses(logits_t: Tensor, a_t: Tensor, advantage_t: Tensor) -
     return torch.nn.functional.cross_entropy(logits_t, a_t, reduction="none") * advantage_t.detach()
 
 
-def entropies(logits: Tensor) -> Tensor:
-    """Entropies of the policies, in nats: (rows, actions) logits, minus infinity where not allowed, to (rows,)."""
+def with_logarithms(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Probabilities and their logarithms, 0 instead of minus infinity: (rows, actions) logits to two such tables."""
     log_probabilities = torch.log_softmax(logits, dim=-1)
     # 0 · log 0 is 0 in an entropy, and NaN in floating point.
-    finite = log_probabilities.masked_fill(log_probabilities.isneginf(), 0.0)
-    return -(log_probabilities.exp() * finite).sum(dim=-1)
+    return log_probabilities.exp(), log_probabilities.masked_fill(log_probabilities.isneginf(), 0.0)
+
+
+def entropies(logits: Tensor) -> Tensor:
+    """Entropies of the policies, in nats: (rows, actions) logits, minus infinity where not allowed, to (rows,)."""
+    probabilities, log_probabilities = with_logarithms(logits)
+    return -(probabilities * log_probabilities).sum(dim=-1)
 
 
 def time_step_baseline(g_t: NDArray[np.float64], step_t: NDArray[np.int64]) -> NDArray[np.float64]:

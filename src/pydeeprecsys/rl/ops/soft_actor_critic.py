@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from pydeeprecsys.rl.ops.policies import entropies, with_logarithms
 from pydeeprecsys.rl.ops.shapes import check_shapes
 
 
@@ -177,7 +178,7 @@ def discrete_actor_losses(logits: Tensor, q: Tensor, temperature: Tensor) -> Ten
         (n,) the losses.
     """
     check_shapes(logits=(logits, "n actions"), q=(q, "n critics actions"), temperature=(temperature, ""))
-    probabilities, log_probabilities = _policy(logits)
+    probabilities, log_probabilities = with_logarithms(logits)
     return (probabilities * (temperature.detach() * log_probabilities - q.detach().amin(dim=1))).sum(dim=1)
 
 
@@ -196,12 +197,4 @@ def discrete_temperature_losses(log_temperature: Tensor, logits: Tensor, target_
         (n,) the losses.
     """
     check_shapes(log_temperature=(log_temperature, ""), logits=(logits, "n actions"))
-    probabilities, log_probabilities = _policy(logits.detach())
-    return -log_temperature.exp() * ((probabilities * log_probabilities).sum(dim=1) + target_entropy)
-
-
-def _policy(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Probabilities and their logarithms: (n, actions) each, 0 for the logarithm where it would be minus infinity."""
-    log_probabilities = torch.log_softmax(logits, dim=1)
-    # 0 · log 0 is 0 in an entropy, and NaN in floating point.
-    return log_probabilities.exp(), log_probabilities.masked_fill(log_probabilities.isneginf(), 0.0)
+    return log_temperature.exp() * (entropies(logits.detach()) - target_entropy)
