@@ -1,11 +1,19 @@
 from itertools import permutations
-from math import log
+from math import exp, log
 
 import numpy as np
 import pytest
 import torch
 
-from pydeeprecsys.rl.ops.policies import policy_gradient_losses, sample_top_k, standardize, time_step_baseline, top_k
+from pydeeprecsys.rl.ops.policies import (
+    clipped_surrogate_losses,
+    policy_gradient_losses,
+    sample_top_k,
+    slate_log_probabilities,
+    standardize,
+    time_step_baseline,
+    top_k,
+)
 
 PROBABILITIES = (0.5, 0.3, 0.15, 0.05)
 
@@ -109,3 +117,63 @@ def test_standardize() -> None:
 def test_standardize_without_variation_gives_zeros(values: list[float]) -> None:
     # The mean of three times 0.1 differs from 0.1 in the last bit: rounding must not be blown up to advantages.
     assert standardize(np.array(values)).tolist() == [0.0] * len(values)
+
+
+def test_slate_probabilities_by_hand() -> None:
+    # 0.2, 0.3, 0.5: the third, then the first of what is left, then the last that is left.
+    logits = torch.log(torch.tensor([[0.2, 0.3, 0.5]], dtype=torch.float64)) + 7
+    for slate, expected in (([2], 0.5), ([2, 0], 0.5 * 0.4), ([1, 2], 0.3 * 5 / 7), ([1, 0, 2], 0.3 * 2 / 7)):
+        found = slate_log_probabilities(logits, torch.tensor([slate]))
+        assert found.exp().tolist() == pytest.approx([expected], rel=1e-12)
+
+
+def test_probabilities_of_all_slates_add_up_and_are_those_that_are_drawn() -> None:
+    logits = torch.tensor([0.3, -1.0, 1.1, 0.0, -torch.inf])
+    slates = torch.tensor(list(permutations(range(4), 2)))
+    probabilities = slate_log_probabilities(logits.expand(len(slates), -1), slates).exp()
+    assert float(probabilities.sum()) == pytest.approx(1, abs=1e-6)
+    n = 40_000
+    drawn = sample_top_k(logits.expand(n, -1), 2, torch.Generator().manual_seed(0))
+    counted = torch.stack([(drawn == slate).all(dim=1).float().mean() for slate in slates])
+    assert ((counted - probabilities).abs() <= 4 * (probabilities * (1 - probabilities) / n).sqrt()).all()
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 4])
+def test_gradients_of_slate_probabilities(k: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(3, 4, generator=generator, dtype=torch.float64, requires_grad=True)
+    slates = torch.stack([torch.randperm(4, generator=generator)[:k] for _ in range(3)])
+    assert torch.autograd.gradcheck(lambda x: slate_log_probabilities(x, slates), (logits,))
+
+
+def test_slates_of_all_that_is_allowed_have_finite_gradients() -> None:
+    logits = torch.tensor([[0.5, -torch.inf, 0.1, -torch.inf]], requires_grad=True)
+    probability = slate_log_probabilities(logits, torch.tensor([[2, 0]]))
+    probability.sum().backward()
+    assert probability.exp().item() == pytest.approx(1 / (1 + exp(0.4)))
+    assert logits.grad is not None
+    assert torch.isfinite(logits.grad).all()
+    # Which of two comes first is all there is to learn.
+    assert logits.grad[0, [0, 2]].tolist() == pytest.approx([-1 / (1 + exp(-0.4)), 1 / (1 + exp(-0.4))])
+
+
+@pytest.mark.parametrize(
+    ("ratio", "advantage", "loss", "slope"),
+    [
+        (1.0, 2.0, -2.0, -2.0),
+        (1.15, 2.0, -2.3, -2.3),
+        (1.5, 2.0, -2.4, 0.0),  # risen far enough
+        (1.5, -2.0, 3.0, 3.0),  # risen where it should fall
+        (0.5, 2.0, -1.0, -1.0),  # fallen where it should rise
+        (0.5, -2.0, 1.6, 0.0),  # fallen far enough
+    ],
+)
+def test_clipped_surrogate_by_hand(ratio: float, advantage: float, loss: float, slope: float) -> None:
+    after = torch.tensor([log(ratio) - 3], dtype=torch.float64, requires_grad=True)
+    before = torch.tensor([-3.0], dtype=torch.float64, requires_grad=True)
+    found = clipped_surrogate_losses(after, before, torch.tensor([advantage], dtype=torch.float64), 0.2)
+    found.sum().backward()
+    assert found.tolist() == pytest.approx([loss])
+    assert after.grad is not None
+    assert after.grad.tolist() == pytest.approx([slope])
+    assert before.grad is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -137,20 +137,48 @@ class PolicyEstimator(BaseNetwork):
         Raises:
             FloatingPointError: where the loss is NaN or infinite; the parameters stay as they were.
         """
-        inputs, advantages = self.as_tensor(states), self.as_tensor(reward_baseline)
+        advantages = self.as_tensor(reward_baseline)
         taken = torch.from_numpy(np.asarray(actions, dtype=np.int64)).to(self.device)
 
-        def losses() -> Iterator[Tensor]:
-            rows = max(1, LOGITS_AT_ONCE // self.output_size)
-            for start in range(0, len(inputs), rows):
-                part = slice(start, start + rows)
-                logits = masked(self(inputs[part]), None if action_masks is None else action_masks[part])
-                loss = policy_gradient_losses(logits, taken[part], advantages[part]).sum()
-                if entropy_coefficient:
-                    loss = loss - entropy_coefficient * entropies(logits).sum()
-                yield loss / n_episodes
+        def losses(logits: Tensor, rows: slice) -> Tensor:
+            loss = policy_gradient_losses(logits, taken[rows], advantages[rows])
+            if entropy_coefficient:
+                loss = loss - entropy_coefficient * entropies(logits)
+            return loss / n_episodes
 
-        return self.run_backpropagation(losses())
+        return self.descend(states, losses, action_masks)
+
+    def descend(
+        self,
+        states: ArrayLike,
+        losses: Callable[[Tensor, slice], Tensor],
+        action_masks: NDArray[np.bool_] | None = None,
+    ) -> float:
+        """Take one step down the gradient of a sum of losses.
+
+        Args:
+            states: (rows, input_size) the states.
+            losses: gives the losses (m,) of so many rows, from their logits (m, output_size) and which rows they are.
+            action_masks: (rows, output_size) which actions were allowed; all when not given.
+
+        Returns:
+            The loss.
+
+        Raises:
+            FloatingPointError: where the loss is NaN or infinite; the parameters stay as they were.
+        """
+        parts = self.logits_in_parts(states, action_masks)
+        return self.run_backpropagation(losses(logits, rows).sum() for logits, rows in parts)
+
+    def logits_in_parts(
+        self, states: ArrayLike, action_masks: NDArray[np.bool_] | None = None
+    ) -> Iterator[tuple[Tensor, slice]]:
+        """The logits of the states, minus infinity where not allowed, so many rows at a time, and which rows."""
+        inputs = self.as_tensor(states)
+        size = max(1, LOGITS_AT_ONCE // self.output_size)
+        for start in range(0, len(inputs), size):
+            rows = slice(start, start + size)
+            yield masked(self(inputs[rows]), None if action_masks is None else action_masks[rows]), rows
 
     def learning_state(self) -> dict[str, Any]:
         """Copies of the parameters, of what the optimizer remembers, and of the state of the sampling, as arrays."""

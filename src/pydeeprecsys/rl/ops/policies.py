@@ -61,6 +61,54 @@ def policy_gradient_losses(logits_t: Tensor, a_t: Tensor, advantage_t: Tensor) -
     return torch.nn.functional.cross_entropy(logits_t, a_t, reduction="none") * advantage_t.detach()
 
 
+def slate_log_probabilities(logits: Tensor, slates: Tensor) -> Tensor:
+    """Logarithms of the probabilities that slates are drawn as `sample_top_k` draws them, in this order.
+
+    Item by item without replacement, each in proportion to the probabilities of what is left (Plackett, The Analysis of
+    Permutations, 1975).
+
+    Args:
+        logits: (rows, actions) unnormalised logarithms of the probabilities; minus infinity where not allowed.
+        slates: (rows, k) different actions that are allowed, in the order they were drawn, integers.
+
+    Returns:
+        (rows,) the logarithms; of k = 1, of the softmax.
+    """
+    taken = logits.gather(1, slates)
+    if slates.shape[1] == 1:
+        return taken.squeeze(1) - logits.logsumexp(dim=1)
+    if slates.shape[1] == logits.shape[1]:
+        left = taken.flip(1)
+    else:
+        # Where nothing else is allowed the rest would be minus infinity, whose gradients are NaN.
+        others = logits.scatter(1, slates, -torch.inf).clamp(min=torch.finfo(logits.dtype).min / 2)
+        left = torch.cat([others.logsumexp(dim=1, keepdim=True), taken.flip(1)], dim=1)
+    # What is left before the last item was drawn, before the one before it, and so on, each from the one after.
+    totals = torch.logcumsumexp(left, dim=1)[:, -slates.shape[1] :]
+    return (taken - totals.flip(1)).sum(dim=1)
+
+
+def clipped_surrogate_losses(
+    log_probability: Tensor, log_probability_before: Tensor, advantage_t: Tensor, clip_range: float
+) -> Tensor:
+    """PPO: minus the lesser of ratio · advantage and that with the ratio cut to 1 ± clip_range.
+
+    Schulman et al., Proximal Policy Optimization Algorithms, 2017, equation 7.
+
+    Args:
+        log_probability: (rows,) of the actions taken, under the policy that learns.
+        log_probability_before: (rows,) under the policy that took them; no gradient flows into it.
+        advantage_t: (rows,) no gradient flows into it.
+        clip_range: above 0.
+
+    Returns:
+        (rows,) the losses.
+    """
+    advantage = advantage_t.detach()
+    ratio = torch.exp(log_probability - log_probability_before.detach())
+    return -torch.minimum(ratio * advantage, ratio.clamp(1 - clip_range, 1 + clip_range) * advantage)
+
+
 def with_logarithms(logits: Tensor) -> tuple[Tensor, Tensor]:
     """Probabilities and their logarithms, 0 instead of minus infinity: (rows, actions) logits to two such tables."""
     log_probabilities = torch.log_softmax(logits, dim=-1)

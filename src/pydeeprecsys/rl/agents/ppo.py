@@ -1,0 +1,249 @@
+"""PPO: several passes over what the policy just did, none of which may change it much."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from pydeeprecsys.errors import InputError
+from pydeeprecsys.rl.agents.agent import ReinforcementLearning, State, check_slate_size
+from pydeeprecsys.rl.experience_replay.rollout_memory import Rollout, RolloutMemory
+from pydeeprecsys.rl.neural_networks.base_network import load_networks, save_networks
+from pydeeprecsys.rl.neural_networks.policy_estimator import PolicyEstimator
+from pydeeprecsys.rl.neural_networks.value_estimator import ValueEstimator
+from pydeeprecsys.rl.ops.masks import split_masks
+from pydeeprecsys.rl.ops.policies import clipped_surrogate_losses, entropies, slate_log_probabilities, standardize
+from pydeeprecsys.rl.ops.returns import generalized_advantages
+from pydeeprecsys.rl.transitions import Transitions
+
+if TYPE_CHECKING:
+    from pydeeprecsys.rl.learning_statistics import LearningStatistics
+
+
+class PPOAgent(ReinforcementLearning):
+    """Proximal policy optimization with clipping (Schulman et al. 2017), for numbered actions and slates of them.
+
+    A slate is drawn item by item without replacement, and its log-probability is that of the whole sequence, so that
+    the credit for a slate goes to all of its items, in their order. An update learns from the last `steps_per_update`
+    steps of all environments together, whether episodes are complete or not: what follows the last step of each is
+    estimated by the critic. Masks that were in force when a step was taken are in force when it is learned from.
+
+    Args:
+        n_actions: number of actions, at least 1.
+        state_size: numbers in a state, at least 1.
+        discount_factor: what a reward is worth one step earlier, in 0..1.
+        actor_hidden_layers: sizes of the actor's hidden layers, at least 1 each; two of 64 when not given.
+        critic_hidden_layers: sizes of the critic's hidden layers, at least 1 each; two of 64 when not given.
+        actor_learning_rate: step size of the actor's Adam, above 0.
+        critic_learning_rate: step size of the critic's Adam, above 0.
+        steps_per_update: environment steps, over all environments, that an update waits for, at least 1.
+        epochs: passes over these steps, at least 1.
+        minibatch_size: steps in a gradient step, at least 1.
+        clip_range: how far the probability ratio may leave 1 before it gets no more gradient, above 0.
+        gae_lambda: λ of the advantages, in 0 (one reward, then the critic)..1 (all rewards of the episode).
+        entropy_coefficient: what a nat of the policy's entropy is worth at first, 0 or more; of a slate, of its first
+            item's.
+        entropy_decay: what that is multiplied by after each update, above 0, at most 1.
+        target_kl: mean change of the log-probabilities, in nats, after which an update makes no further pass; without
+            limit when not given.
+        item_features: (n_actions, features) of the items that the actions stand for, to score them by; outputs are
+            independent of one another when not given.
+        random_state: seed of the initial networks, of the exploration and of the minibatches, 0 or more.
+        device: cpu, cuda or cuda:N; CUDA where there is one, else the CPU, when not given.
+
+    Attributes:
+        policy_estimator: the actor.
+        value_estimator: the critic.
+        statistics: when set, the actor's mean loss of every update is appended to it as the metric "loss", the
+            critic's as "critic_loss".
+
+    Raises:
+        InputError: for an argument out of its range.
+    """
+
+    def __init__(
+        self,
+        n_actions: int,
+        state_size: int,
+        discount_factor: float = 0.99,
+        actor_hidden_layers: list[int] | None = None,
+        critic_hidden_layers: list[int] | None = None,
+        actor_learning_rate: float = 3e-4,
+        critic_learning_rate: float = 1e-3,
+        *,
+        steps_per_update: int = 2048,
+        epochs: int = 10,
+        minibatch_size: int = 64,
+        clip_range: float = 0.2,
+        gae_lambda: float = 0.95,
+        entropy_coefficient: float = 0.0,
+        entropy_decay: float = 1.0,
+        target_kl: float | None = None,
+        item_features: ArrayLike | None = None,
+        random_state: int = 42,
+        device: str | None = None,
+    ) -> None:
+        actor_layers = [64, 64] if actor_hidden_layers is None else actor_hidden_layers
+        critic_layers = [64, 64] if critic_hidden_layers is None else critic_hidden_layers
+        if min(n_actions, state_size, steps_per_update, epochs, minibatch_size, *actor_layers, *critic_layers) < 1:
+            raise InputError(
+                "n_actions, state_size, steps_per_update, epochs, minibatch_size and every size of hidden layers must "
+                "be at least 1"
+            )
+        if not (0 <= discount_factor <= 1 and 0 <= gae_lambda <= 1):
+            raise InputError("discount_factor and gae_lambda must lie in 0..1")
+        for name, value in {
+            "actor_learning_rate": actor_learning_rate,
+            "critic_learning_rate": critic_learning_rate,
+            "clip_range": clip_range,
+            "target_kl": 1.0 if target_kl is None else target_kl,
+        }.items():
+            if not 0 < value < np.inf:
+                raise InputError(f"{name} must be a finite number above 0, it is {value:g}")
+        if not 0 <= entropy_coefficient < np.inf:
+            raise InputError(f"entropy_coefficient must be a finite number, 0 or more, it is {entropy_coefficient:g}")
+        if not 0 < entropy_decay <= 1:
+            raise InputError(f"entropy_decay must be above 0, at most 1, it is {entropy_decay:g}")
+        if random_state < 0:
+            raise InputError(f"random_state must be 0 or more, it is {random_state}")
+        actor_seed, critic_seed, order_seed = map(int, np.random.SeedSequence(random_state).generate_state(3))
+        self.policy_estimator = PolicyEstimator(
+            state_size,
+            actor_layers,
+            n_actions,
+            actor_learning_rate,
+            item_features=item_features,
+            random_state=actor_seed,
+            device=device,
+        )
+        self.value_estimator = ValueEstimator(
+            state_size, critic_layers, 1, critic_learning_rate, random_state=critic_seed, device=device
+        )
+        self._networks = {"policy_estimator": self.policy_estimator, "value_estimator": self.value_estimator}
+        self._order = np.random.default_rng(order_seed)
+        self._memory = RolloutMemory()
+        self.statistics: LearningStatistics | None = None
+        self.n_actions, self.state_size = n_actions, state_size
+        self.discount_factor, self.gae_lambda = discount_factor, gae_lambda
+        self.steps_per_update, self.epochs, self.minibatch_size = steps_per_update, epochs, minibatch_size
+        self.clip_range, self.target_kl = clip_range, target_kl
+        self.entropy_coefficient, self.entropy_decay = entropy_coefficient, entropy_decay
+
+    def top_k_actions_for_states(
+        self,
+        states: NDArray[Any],
+        k: int = 1,
+        *,
+        explore: bool = True,
+        action_masks: NDArray[np.bool_] | None = None,
+    ) -> NDArray[np.int64]:
+        """Draw k different actions from the policy for each state; without exploration, take the k most probable.
+
+        Raises:
+            InputError: where there are fewer than k actions, or fewer allowed.
+        """
+        check_slate_size(k, self.n_actions, action_masks)
+        return self.policy_estimator.sample(states.reshape(len(states), -1), k, explore, action_masks)
+
+    def store_experiences(self, steps: Transitions) -> None:
+        """Remember one step of every environment, and learn when there are enough.
+
+        Raises:
+            FloatingPointError: where a reward or a loss is NaN or infinite; what was learned so far stays.
+        """
+        steps.check_rewards()
+        self._memory.add(steps)
+        if len(self._memory) >= self.steps_per_update:
+            self._learn(self._memory.take())
+
+    def _learn(self, rollout: Rollout) -> None:
+        actor, critic = self.policy_estimator, self.value_estimator
+        values, new_values = (
+            critic.predict(rows[..., : self.state_size])[..., 0] for rows in (rollout.rows, rollout.new_rows)
+        )
+        advantages = generalized_advantages(
+            rollout.rewards,
+            self.discount_factor * ~rollout.terminated,
+            rollout.ended,
+            values,
+            new_values,
+            self.gae_lambda,
+        )
+        targets = (advantages + values).reshape(-1)
+        weights = actor.as_tensor(standardize(advantages.reshape(-1)))
+        rows = rollout.rows.reshape(len(targets), -1)
+        states, masks = split_masks(rows, self.state_size, self.n_actions)
+        slates = torch.from_numpy(rollout.slates.reshape(len(rows), -1)).to(actor.device)
+        before = self._log_probabilities(states, slates, masks)
+        actor_losses, critic_losses = [], []
+        for _ in range(self.epochs):
+            order = self._order.permutation(len(rows))
+            for start in range(0, len(rows), self.minibatch_size):
+                part = order[start : start + self.minibatch_size]
+
+                def losses(logits: Tensor, rows: slice, part: NDArray[np.int64] = part) -> Tensor:
+                    chosen = torch.from_numpy(part[rows]).to(logits.device)
+                    after = slate_log_probabilities(logits, slates[chosen])
+                    loss = clipped_surrogate_losses(after, before[chosen], weights[chosen], self.clip_range)
+                    if self.entropy_coefficient:
+                        loss = loss - self.entropy_coefficient * entropies(logits)
+                    return loss / len(part)
+
+                part_masks = None if masks is None else masks[part]
+                actor_losses.append(actor.descend(states[part], losses, part_masks))
+                critic_losses.append(critic.update(states[part], targets[part]))
+            if self.target_kl is not None:
+                change = (before - self._log_probabilities(states, slates, masks)).mean()
+                if change > self.target_kl:
+                    break
+        self.entropy_coefficient *= self.entropy_decay
+        if self.statistics is not None:
+            self.statistics.append_metric("loss", float(np.mean(actor_losses)))
+            self.statistics.append_metric("critic_loss", float(np.mean(critic_losses)))
+
+    @torch.no_grad()
+    def _log_probabilities(
+        self, states: NDArray[np.float32], slates: Tensor, masks: NDArray[np.bool_] | None
+    ) -> Tensor:
+        """(rows,) of the slates under the policy as it is now."""
+        parts = self.policy_estimator.logits_in_parts(states, masks)
+        return torch.cat([slate_log_probabilities(logits, slates[rows]) for logits, rows in parts])
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the networks to one file, in the safetensors format."""
+        save_networks(path, self._networks)
+
+    def load(self, path: str | os.PathLike[str]) -> None:
+        """Read networks that `save` wrote.
+
+        Raises:
+            InputError: where there is no such file, or it does not hold networks of these sizes.
+        """
+        load_networks(path, self._networks)
+
+    def state_dict(self) -> State:
+        """The networks and their optimizers' memories, the steps not learned from yet, and all that is random."""
+        networks = {name: network.learning_state() for name, network in self._networks.items()}
+        return {
+            **networks,
+            "entropy_coefficient": self.entropy_coefficient,
+            "memory": self._memory.state_dict(),
+            "order": self._order.bit_generator.state,
+        }
+
+    def load_state_dict(self, state: State) -> None:
+        """Go on from where `state_dict` was taken.
+
+        Raises:
+            InputError: where it is the state of an agent of other sizes.
+        """
+        for name, network in self._networks.items():
+            network.load_learning_state(state[name])
+        self.entropy_coefficient = float(state["entropy_coefficient"])
+        self._memory.load_state_dict(state["memory"])
+        self._order.bit_generator.state = state["order"]

@@ -1,0 +1,209 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from contracts.agents import AgentContract, assert_same_state, live, steps
+from pydeeprecsys.errors import InputError
+from pydeeprecsys.rl.agents.ppo import PPOAgent
+from pydeeprecsys.rl.experience_replay.rollout_memory import RolloutMemory
+from pydeeprecsys.rl.learning_statistics import LearningStatistics
+from pydeeprecsys.rl.manager import CartpoleManager
+from pydeeprecsys.rl.ops.policies import slate_log_probabilities
+from pydeeprecsys.rl.transitions import Transitions
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+QUICK: dict[str, Any] = {"steps_per_update": 16, "epochs": 2, "minibatch_size": 6, "device": "cpu"}
+
+
+class TestPPOContract(AgentContract):
+    generators = frozenset({"generator", "order"})
+
+    def make(self, n_actions: int, state_size: int, seed: int) -> PPOAgent:
+        return PPOAgent(n_actions, state_size, actor_learning_rate=0.01, **QUICK, random_state=seed)
+
+
+class TestPPOWithEverythingContract(AgentContract):
+    generators = frozenset({"generator", "order"})
+
+    def make(self, n_actions: int, state_size: int, seed: int) -> PPOAgent:
+        return PPOAgent(
+            n_actions,
+            state_size,
+            0.9,
+            [8],
+            [5],
+            0.01,
+            0.02,
+            **QUICK,
+            clip_range=0.1,
+            gae_lambda=0.5,
+            entropy_coefficient=0.1,
+            entropy_decay=0.9,
+            target_kl=0.01,
+            item_features=np.random.default_rng(0).random((n_actions, 4)),
+            random_state=seed,
+        )
+
+
+def step_of(t: int, n: int = 2, ended: bool = False, shift: float = 0.0) -> Transitions:
+    states = np.full((n, 1), t + shift, dtype=np.float32)
+    flags = np.full(n, ended)
+    return Transitions(states, np.arange(n), np.full(n, float(t)), flags, np.zeros_like(flags), states + 1)
+
+
+def test_a_rollout_ends_where_episodes_end_and_where_one_was_left() -> None:
+    memory = RolloutMemory()
+    for step in (step_of(0), step_of(1, ended=True), step_of(2, shift=5), step_of(9), step_of(10)):
+        memory.add(step)
+    assert len(memory) == 10
+    rollout = memory.take()
+    assert rollout.ended[:, 0].tolist() == [False, True, True, False, False]
+    assert rollout.rewards[:, 1].tolist() == [0, 1, 2, 9, 10]
+    assert rollout.slates[0].tolist() == [[0], [1]]
+    assert len(memory) == 0
+
+
+def test_steps_of_another_number_of_environments_start_anew() -> None:
+    memory = RolloutMemory()
+    memory.add(step_of(0))
+    memory.add(step_of(1, n=3))
+    assert memory.take().rewards.tolist() == [[1, 1, 1]]
+
+
+def test_it_learns_from_the_slate_that_was_shown() -> None:
+    # Only the second item of a slate pays: what is chosen tells nothing of it.
+    agent = PPOAgent(
+        4, 2, actor_learning_rate=0.01, steps_per_update=64, epochs=4, minibatch_size=32, random_state=0, device="cpu"
+    )
+    states, ends = np.ones((16, 2), dtype=np.float32), np.ones(16, dtype=np.bool_)
+    for _ in range(160):
+        slates = agent.top_k_actions_for_states(states, 2)
+        rewards = (slates[:, 1] == 3).astype(float)
+        agent.store_experiences(
+            Transitions(states, slates[:, 0], rewards, ends, ~ends, states, None, None, slates, np.zeros(16, np.int64))
+        )
+    drawn = agent.top_k_actions_for_states(np.ones((500, 2)), 2)
+    assert np.mean(drawn[:, 1] == 3) > 0.9
+    assert np.mean(drawn[:, 0] == 3) < 0.05
+
+
+def test_an_update_moves_probabilities_with_their_advantages_and_not_far() -> None:
+    def probabilities(agent: PPOAgent) -> NDArray[np.float64]:
+        return agent.policy_estimator.action_probabilities(np.ones(2)).detach().double().numpy()
+
+    ratios = []
+    for clip_range in (0.05, 0.3, 1e6):
+        agent = PPOAgent(
+            3, 2, 0.0, actor_learning_rate=2e-4, steps_per_update=30, epochs=200, minibatch_size=30,
+            clip_range=clip_range, random_state=0, device="cpu",
+        )  # fmt: skip
+        before = probabilities(agent)
+        flags = np.ones(30, dtype=np.bool_)
+        actions = np.arange(30) % 3
+        states = np.ones((30, 2), dtype=np.float32)
+        agent.store_experiences(Transitions(states, actions, (actions == 1).astype(float), flags, ~flags, states))
+        ratios.append(probabilities(agent) / before)
+    assert all(ratio[1] > 1 > max(ratio[0], ratio[2]) for ratio in ratios)
+    # Adam's momentum carries it some way past the range.
+    assert 1.05 < ratios[0][1] < 1.4 < ratios[1][1] < 0.8 * ratios[2][1]
+
+
+def test_passes_end_when_the_policy_has_moved_far_enough() -> None:
+    counted = []
+    for target_kl in (None, 1e-6):
+        agent = PPOAgent(7, 3, actor_learning_rate=0.01, **(QUICK | {"epochs": 8, "target_kl": target_kl}))
+        calls: list[int] = []
+        descend = agent.policy_estimator.descend
+        agent.policy_estimator.descend = lambda *given: (calls.append(1), descend(*given))[1]  # type: ignore[method-assign]  # noqa: B023
+        live(agent, steps(4, 4, seed=0))
+        counted.append(len(calls))
+    assert counted[0] == 8 * 3  # 16 steps in parts of 6
+    assert counted[1] < counted[0]
+
+
+def test_the_log_probabilities_it_compares_with_are_those_within_the_masks() -> None:
+    agent = PPOAgent(5, 2, **QUICK)
+    states = np.random.default_rng(0).random((6, 2), dtype=np.float32)
+    masks = np.tile([True, True, False, True, False], (6, 1))
+    slates = torch.tensor([[0, 3]] * 6)
+    logits = agent.policy_estimator(torch.from_numpy(states))
+    logits[:, [2, 4]] = -torch.inf
+    torch.testing.assert_close(
+        agent._log_probabilities(states, slates, masks), slate_log_probabilities(logits, slates).detach()
+    )
+
+
+def test_statistics_and_entropy_decay() -> None:
+    agent = PPOAgent(7, 3, **(QUICK | {"entropy_coefficient": 0.5, "entropy_decay": 0.5}))
+    agent.statistics = LearningStatistics()
+    live(agent, steps(4, 9, seed=0))
+    assert agent.entropy_coefficient == 0.125
+    for name in ("loss", "critic_loss"):
+        recorded = agent.statistics.get_metrics(name)
+        assert recorded is not None
+        assert len(recorded) == 2
+
+
+def test_a_saved_agent_decides_and_values_the_same(tmp_path: Path) -> None:
+    saved, loaded = PPOAgent(7, 3, **QUICK, random_state=0), PPOAgent(7, 3, **QUICK, random_state=1)
+    live(saved, steps(4, 20, seed=0))
+    saved.save(tmp_path / "agent.safetensors")
+    loaded.load(tmp_path / "agent.safetensors")
+    states = np.random.default_rng(0).random((50, 3), dtype=np.float32)
+    for choice in (lambda agent: agent.actions_for_states(states, explore=False),
+                   lambda agent: agent.value_estimator.predict(states)):  # fmt: skip
+        assert choice(saved).tolist() == choice(loaded).tolist()
+
+
+@pytest.mark.parametrize("bad", ["rewards", "new_states"])
+def test_broken_numbers_stop_it_before_parameters_change(bad: str) -> None:
+    agent = PPOAgent(7, 3, **QUICK)
+    before = agent.policy_estimator.learning_state()
+    walk = [step._asdict() for step in steps(4, 4, seed=0)]
+    walk[-1][bad] = np.full_like(walk[-1][bad], np.nan)
+
+    def run() -> None:
+        for step in walk:
+            agent.store_experiences(Transitions(actions=np.zeros(4, dtype=np.int64), **step))
+
+    with pytest.raises(FloatingPointError, match="nan"):
+        run()
+    assert_same_state(agent.policy_estimator.learning_state(), before)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"steps_per_update": 0}, "at least 1"),
+        ({"epochs": 0}, "at least 1"),
+        ({"actor_hidden_layers": [0]}, "at least 1"),
+        ({"discount_factor": 1.1}, r"0\.\.1"),
+        ({"gae_lambda": -0.1}, r"0\.\.1"),
+        ({"clip_range": 0.0}, "clip_range must be a finite number above 0, it is 0"),
+        ({"target_kl": -1.0}, "target_kl must be"),
+        ({"actor_learning_rate": float("nan")}, "actor_learning_rate must be"),
+        ({"entropy_coefficient": -0.1}, "entropy_coefficient must be"),
+        ({"entropy_decay": 0.0}, "entropy_decay must be"),
+        ({"random_state": -1}, "random_state must be"),
+    ],
+)
+def test_arguments_out_of_range_are_refused(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        PPOAgent(7, 3, **arguments)
+
+
+def test_it_balances_the_pole() -> None:
+    manager = CartpoleManager(0, 8)
+    manager.reward_threshold = np.inf
+    agent = PPOAgent(
+        2, 4, 0.98, actor_learning_rate=1e-3, steps_per_update=256, minibatch_size=256, epochs=20, gae_lambda=0.8,
+        random_state=0, device="cpu",
+    )  # fmt: skip
+    manager.train(agent, max_episodes=None, max_steps=25_000, should_print=False)
+    returns = [output.reward_sum for output in CartpoleManager(1_000_000).execute_episodes(agent, 10)]
+    assert np.mean(returns) >= 300
