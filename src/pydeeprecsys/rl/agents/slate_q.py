@@ -1,0 +1,327 @@
+"""SlateQ: values of single items, put together to values of slates by how users choose."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from gymnasium.spaces import Discrete
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from pydeeprecsys.errors import InputError
+from pydeeprecsys.rl.agents.agent import RandomAgent, ReinforcementLearning, State, check_slate_size
+from pydeeprecsys.rl.agents.epsilon_greedy import DecayingEpsilonGreedy
+from pydeeprecsys.rl.agents.q_learning import check_arguments
+from pydeeprecsys.rl.experience_replay.buffer_parameters import ExperienceReplayBufferParameters
+from pydeeprecsys.rl.experience_replay.experience_buffer import ExperienceReplayBuffer
+from pydeeprecsys.rl.experience_replay.replay_memory import ReplayMemory
+from pydeeprecsys.rl.neural_networks.base_network import load_networks, save_networks
+from pydeeprecsys.rl.neural_networks.item_scores import ItemScores
+from pydeeprecsys.rl.ops.masks import masked, split_masks
+from pydeeprecsys.rl.ops.slates import greedy_slates, optimal_slates, slate_values, top_k_slates
+from pydeeprecsys.rl.ops.values import squared_losses
+from pydeeprecsys.rl.transitions import Transitions
+
+if TYPE_CHECKING:
+    from pydeeprecsys.rl.learning_statistics import LearningStatistics
+
+ChoiceScores = Callable[[NDArray[np.float32]], NDArray[Any]]
+"""(n, state_size) states to (n, n_items + 1) logits of being chosen, the last of nothing."""
+
+Way = Literal["top-k", "greedy", "optimal"]
+
+
+class SlateQAgent(ReinforcementLearning):
+    """SlateQ (Ie et al. 2019): Q-learning or SARSA over slates, by values of the single items of which one is chosen.
+
+    The value of a slate is the mean of the values of its items, each as likely as the user is to choose it, and of that
+    of choosing nothing, which is learned like the others. So only what was chosen learns, and no value of any whole
+    slate is needed. How users choose is either told (`choice_scores`) or learned from their choices, as a multinomial
+    logit over the items shown and nothing.
+
+    It explores by epsilon, as DQN does: with a probability that decays at the end of each episode, once learning has
+    begun, a whole slate is random.
+
+    Args:
+        n_actions: number of items, at least 1.
+        state_size: numbers in a state, at least 1.
+        hidden_layers: sizes of the hidden layers, at least 1 each; 128,64 when not given.
+        serving: how slates are put together to act: the items of the highest weight · value, one after the other by
+            what the slate gains, or the best of all slates.
+        target: the same, for the slates that new states are judged by; sarsa for the slate that was shown next.
+        network_update_frequency: environment steps between updates, at least 1.
+        network_sync_frequency: environment steps between copies to the target network, at least 1.
+        initial_exploration_probability: of a random slate, at first, in 0..1.
+        decay_rate: what that probability is multiplied by after each episode, above 0, at most 1.
+        minimum_exploration_probability: below which it does not decay, in 0..initial_exploration_probability.
+        buffer_size: experiences that are kept, at least buffer_burn_in.
+        buffer_burn_in: experiences to collect before learning begins, at least batch_size.
+        batch_size: experiences in an update, at least 1.
+        discount_factor: what a reward is worth one step earlier, in 0..1.
+        learning_rate: step size of Adam, above 0.
+        candidate_features: how many numbers at the end of a state describe each item on offer, where these change.
+        item_features: (n_actions, features) of items that are always the same, to score them by; outputs are
+            independent of one another when not given.
+        choice_scores: how users choose, where it is known; learned when not given.
+        random_state: seed of everything that is random, 0 or more.
+        device: cpu, cuda or cuda:N; CUDA where there is one, else the CPU, when not given.
+
+    Attributes:
+        network: the values.
+        target_network: what judges new states.
+        choice_network: logits of being chosen; learned only where they are not told.
+        statistics: when set, the loss of every update is appended to it as the metric "loss", where the choice is
+            learned its cross-entropy as "choice_loss", and the probability of exploration as "epsilon_values" at the
+            end of each episode.
+
+    Raises:
+        InputError: for an argument out of its range.
+    """
+
+    def __init__(
+        self,
+        n_actions: int,
+        state_size: int,
+        hidden_layers: list[int] | None = None,
+        serving: Way = "optimal",
+        target: Way | Literal["sarsa"] = "optimal",
+        network_update_frequency: int = 4,
+        network_sync_frequency: int = 1000,
+        initial_exploration_probability: float = 1.0,
+        decay_rate: float = 0.99,
+        minimum_exploration_probability: float = 0.05,
+        buffer_size: int = 50_000,
+        buffer_burn_in: int = 1000,
+        batch_size: int = 64,
+        discount_factor: float = 0.99,
+        learning_rate: float = 1e-3,
+        *,
+        candidate_features: int | None = None,
+        item_features: ArrayLike | None = None,
+        choice_scores: ChoiceScores | None = None,
+        random_state: int = 42,
+        device: str | None = None,
+    ) -> None:
+        layers = [128, 64] if hidden_layers is None else hidden_layers
+        sizes = {
+            "n_actions": n_actions,
+            "state_size": state_size,
+            "network_update_frequency": network_update_frequency,
+            "network_sync_frequency": network_sync_frequency,
+        }
+        check_arguments(
+            sizes, layers, buffer_size, buffer_burn_in, batch_size, discount_factor, learning_rate, random_state
+        )
+        for name, way, ways in (("serving", serving, _WAYS.keys()), ("target", target, _WAYS.keys() | {"sarsa"})):
+            if way not in ways:
+                raise InputError(f"there is no {name} {way!r}; give one of {', '.join(sorted(ways))}")
+        seeds = map(int, np.random.SeedSequence(random_state).generate_state(5))
+        value_seed, choice_seed, buffer_seed, exploration_seed, random_seed = seeds
+
+        def network(seed: int) -> ItemScores:
+            return ItemScores(
+                state_size,
+                n_actions,
+                layers,
+                learning_rate,
+                candidate_features=candidate_features,
+                item_features=item_features,
+                random_state=seed,
+                device=device,
+            )
+
+        self.network, self.target_network = network(value_seed), network(value_seed)
+        self.target_network.disable_learning()
+        self.choice_network = network(choice_seed)
+        self._networks = {
+            "network": self.network,
+            "target_network": self.target_network,
+            "choice_network": self.choice_network,
+        }
+        self.statistics: LearningStatistics | None = None
+        self.n_actions, self.state_size = n_actions, state_size
+        self.serving, self.target = serving, target
+        self.network_sync_frequency = network_sync_frequency
+        self.discount_factor = discount_factor
+        self._choice_scores = choice_scores
+        self._random = RandomAgent(Discrete(n_actions), random_seed)
+        self._exploration = DecayingEpsilonGreedy(
+            initial_exploration_probability, decay_rate, minimum_exploration_probability, exploration_seed
+        )
+        parameters = ExperienceReplayBufferParameters(buffer_size, buffer_burn_in, batch_size, buffer_seed)
+        # The states of masks and the size of slates show with the first experience.
+        self.memory = ReplayMemory(ExperienceReplayBuffer(parameters), 1, discount_factor, network_update_frequency)
+        self._waiting: Transitions | None = None  # for SARSA: the step whose next slate is not known yet
+
+    def top_k_actions_for_states(
+        self,
+        states: NDArray[Any],
+        k: int = 1,
+        *,
+        explore: bool = True,
+        action_masks: NDArray[np.bool_] | None = None,
+    ) -> NDArray[np.int64]:
+        """The best slate of k items for each state as `serving` finds it; in exploration, some are random.
+
+        Raises:
+            InputError: where there are fewer than k items, or fewer allowed.
+        """
+        check_slate_size(k, self.n_actions, action_masks)
+        if explore and not self.memory.buffer.ready_to_predict():
+            return self._random.top_k_actions_for_states(states, k, action_masks=action_masks)
+        slates = self._best_slates(states.reshape(len(states), -1), k, action_masks)
+        if explore:
+            rows = np.flatnonzero(self._exploration.explores(len(states)))
+            if len(rows):
+                masks = None if action_masks is None else action_masks[rows]
+                slates[rows] = self._random.top_k_actions_for_states(states[rows], k, action_masks=masks)
+        return slates
+
+    @torch.inference_mode()
+    def _best_slates(self, states: NDArray[Any], k: int, masks: NDArray[np.bool_] | None) -> NDArray[np.int64]:
+        values = self.network(self.network.as_tensor(states))
+        slates: NDArray[np.int64] = _WAYS[self.serving](*self._case(states, values, masks), k).cpu().numpy()
+        return slates
+
+    def _case(
+        self, states: NDArray[Any], values: Tensor, masks: NDArray[np.bool_] | None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Values and choice weights, of items and of nothing, as `ops.slates` takes them."""
+        with torch.no_grad():
+            logits = self._logits(states)
+            # Only ratios count: the highest becomes 1, so that none overflows. What would vanish keeps its order.
+            weights = (logits - logits.amax(dim=1, keepdim=True)).clamp(min=-60).exp()
+        return masked(values[:, :-1], masks), weights[:, :-1], values[:, -1], weights[:, -1]
+
+    def _logits(self, states: NDArray[Any]) -> Tensor:
+        if self._choice_scores is None:
+            logits: Tensor = self.choice_network(self.choice_network.as_tensor(states))
+            return logits
+        return self.network.as_tensor(self._choice_scores(np.asarray(states, dtype=np.float32)))
+
+    def store_experiences(self, steps: Transitions) -> None:
+        """Remember one step of every environment; once the memory is ready, learn as often as it says.
+
+        Raises:
+            FloatingPointError: where a reward or the loss of an update is NaN or infinite; the network stays as it was.
+        """
+        steps.check_rewards()
+        slates = steps.actions[:, None] if steps.slates is None else steps.slates
+        if self.target != "sarsa":
+            self._remember(steps, slates)
+        else:
+            if self._waiting is not None and self._waiting.states.shape == steps.states.shape:
+                self._remember(self._waiting, self._shown_next(self._waiting, steps, slates))
+            self._waiting = steps._replace(states=steps.states.copy(), new_states=steps.new_states.copy())
+        if self.memory.buffer.ready_to_predict():
+            for _ in range(np.count_nonzero(steps.terminated | steps.truncated)):
+                self._exploration.decay()
+                if self.statistics is not None:
+                    self.statistics.append_metric("epsilon_values", self._exploration.epsilon)
+
+    def _shown_next(self, before: Transitions, steps: Transitions, slates: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(n, k) the slates now shown; the best known ones where no step of the same episode followed."""
+        n = len(slates)
+        left = (before.new_states != steps.states).reshape(n, -1).any(axis=1) | before.truncated
+        rows = np.flatnonzero(left & ~before.terminated)
+        if not len(rows):
+            return slates
+        masks = None if before.new_action_masks is None else before.new_action_masks[rows]
+        shown = slates.copy()
+        shown[rows] = self._best_slates(before.new_states.reshape(n, -1)[rows], slates.shape[1], masks)
+        return shown
+
+    def _remember(self, steps: Transitions, next_slates: NDArray[np.int64]) -> None:
+        """Store steps; an action is the position of what was chosen, the slate, and the slate shown next."""
+        slates = steps.actions[:, None] if steps.slates is None else steps.slates
+        choices = np.zeros(len(slates), dtype=np.int64) if steps.choices is None else steps.choices
+        actions = np.column_stack([choices, slates, next_slates])
+        before = self.memory.steps
+        for _ in range(self.memory.add(steps._replace(actions=actions))):
+            self._learn()
+        if self.memory.steps // self.network_sync_frequency > before // self.network_sync_frequency:
+            self.target_network.soft_parameter_update(self.network, 1.0)
+
+    def _learn(self) -> None:
+        batch = self.memory.sample()
+        states, _ = split_masks(batch.states, self.state_size, self.n_actions)
+        new_states, new_masks = split_masks(batch.new_states, self.state_size, self.n_actions)
+        device = self.network.device
+        k = (batch.actions.shape[1] - 1) // 2
+        choices, slates, next_slates = (
+            torch.from_numpy(part).to(device) for part in np.split(batch.actions, [1, 1 + k], axis=1)
+        )
+        chosen = torch.where(choices < 0, self.n_actions, slates.gather(1, choices.clamp(min=0)))
+        with torch.no_grad():
+            case = self._case(new_states, self.target_network(self.network.as_tensor(new_states)), new_masks)
+            if self.target != "sarsa":
+                next_slates = _WAYS[self.target](*case, k)
+            next_values = slate_values(*case, next_slates)
+            # What follows the end of an episode counts for nothing, and where nothing was allowed it is no number.
+            discounts = self.network.as_tensor(batch.discounts)
+            targets = self.network.as_tensor(batch.rewards) + torch.where(discounts > 0, discounts * next_values, 0.0)
+        values = self.network(self.network.as_tensor(states)).gather(1, chosen).squeeze(1)
+        loss = self.network.run_backpropagation(squared_losses(targets - values).mean())
+        if self.statistics is not None:
+            self.statistics.append_metric("loss", loss)
+        if self._choice_scores is None:
+            self._learn_choice(states, slates, choices.squeeze(1))
+
+    def _learn_choice(self, states: NDArray[np.float32], slates: Tensor, choices: Tensor) -> None:
+        logits = self._logits(states)
+        shown = torch.cat([logits[:, -1:], logits.gather(1, slates)], dim=1)
+        loss = self.choice_network.run_backpropagation(torch.nn.functional.cross_entropy(shown, choices + 1))
+        if self.statistics is not None:
+            self.statistics.append_metric("choice_loss", loss)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the networks to one file, in the safetensors format."""
+        save_networks(path, self._networks)
+
+    def load(self, path: str | os.PathLike[str]) -> None:
+        """Read networks that `save` wrote.
+
+        Raises:
+            InputError: where there is no such file, or it does not hold networks of these sizes.
+        """
+        load_networks(path, self._networks)
+
+    def state_dict(self) -> State:
+        """The networks, the optimizers' memories, all experiences, and the states of everything that is random."""
+        waiting = {} if self._waiting is None else self._waiting._asdict()
+        return {
+            **{name: network.learning_state() for name, network in self._networks.items()},
+            "memory": self.memory.state_dict(),
+            "waiting": {name: np.array(array) for name, array in waiting.items() if array is not None},
+            "exploration": self._exploration.state_dict(),
+            "generator": self._random.state_dict(),
+        }
+
+    def load_state_dict(self, state: State) -> None:
+        """Go on from where `state_dict` was taken.
+
+        Raises:
+            InputError: where it is the state of an agent of other sizes.
+        """
+        for name, network in self._networks.items():
+            network.load_learning_state(state[name])
+        self.memory.load_state_dict(state["memory"])
+        waiting = {name: np.array(array) for name, array in state["waiting"].items()}
+        self._waiting = Transitions(**waiting) if waiting else None
+        self._exploration.load_state_dict(state["exploration"])
+        self._random.load_state_dict(state["generator"])
+
+
+def _top_k(q: Tensor, weights: Tensor, q_nothing: Tensor, weight_nothing: Tensor, k: int) -> Tensor:
+    return top_k_slates(q, weights, k)
+
+
+_WAYS: dict[str, Callable[[Tensor, Tensor, Tensor, Tensor, int], Tensor]] = {
+    "top-k": _top_k,
+    "greedy": greedy_slates,
+    "optimal": optimal_slates,
+}
