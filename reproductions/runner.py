@@ -78,8 +78,7 @@ class Study:
         env_options: of the environment.
         dataset: the data set that its users are made from, where it has such.
         evaluation_episodes: that each trained agent is judged in, without exploration.
-        evaluation_envs: environments side by side in evaluation. More than 1 only where all episodes are equally long:
-            the first to end would be the short ones.
+        evaluation_envs: environments side by side in evaluation.
     """
 
     name: str

@@ -410,3 +410,18 @@ def test_slates_of_which_no_choice_is_told_are_refused() -> None:
     assert manager.execute_episodes(agent) == [EpisodeOutput(4, 4.0)]
     with pytest.raises(InputError, match="chosen_action"):
         manager.train(agent, should_print=False)
+
+
+@pytest.mark.parametrize(("n_envs", "n_episodes"), [(1, 4), (3, 6), (3, 7), (4, 2)])
+def test_evaluation_takes_as_many_episodes_of_each_environment(n_envs: int, n_episodes: int) -> None:
+    # Poles fall after 8 to 60 steps: of the first to end, too many would be short.
+    manager = CartpoleManager(0, n_envs)
+    agent = RandomAgent(manager.env.action_space, 0)
+    seen: list[tuple[int, int]] = []
+    outputs = manager.execute_episodes(
+        agent, n_episodes, on_episode=lambda number, episode: seen.append((number, episode.environment))
+    )
+    assert len(outputs) == n_episodes
+    assert [number for number, _ in seen] == list(range(n_episodes))
+    counts = np.bincount([environment for _, environment in seen], minlength=n_envs)
+    assert counts.tolist() == [n_episodes // n_envs + (i < n_episodes % n_envs) for i in range(n_envs)]

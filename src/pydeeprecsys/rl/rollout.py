@@ -30,10 +30,11 @@ class EpisodeOutput(NamedTuple):
 
 
 class Episode(NamedTuple):
-    """One episode, with the reward of each step and the mean of what `info` measured."""
+    """One episode, with the reward of each step, the mean of what `info` measured, and which environment it was in."""
 
     rewards: list[float]
     measures: dict[str, float]
+    environment: int = 0
 
     @property
     def output(self) -> EpisodeOutput:
@@ -113,7 +114,7 @@ def roll_out(
             if np.count_nonzero(over):
                 for row in np.flatnonzero(over).tolist():
                     measures = {name: float(total[row]) / len(rewards[row]) for name, total in sums.items()}
-                    yield Episode(rewards[row], measures)
+                    yield Episode(rewards[row], measures, row)
                     episodes += 1
                     rewards[row] = []
                 longest = max(map(len, rewards))

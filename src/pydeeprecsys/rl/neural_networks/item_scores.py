@@ -65,8 +65,8 @@ class ItemScores(BaseNetwork):
             if candidate_features is not None
             else output_layer(layers[-1], n_items, generator, item_features)
         )
-        body = sequential_architecture(layers, generator=generator) if hidden_layers else []
-        self.items = nn.Sequential(*body, *([nn.ReLU()] if hidden_layers else []), output)
+        body = [*sequential_architecture(layers, generator=generator), nn.ReLU()] if hidden_layers else []
+        self.items = nn.Sequential(*body, output)
         self.nothing = sequential_architecture([self._n_user, *hidden_layers, 1], generator=generator)
         self.to(self.device)
         self.optimizer = torch.optim.Adam(self.parameters(), lr=learning_rate, fused=True)
