@@ -9,13 +9,14 @@ import itertools
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 import sardine  # noqa: F401 - registers the peer's environments
 
 import pydeeprecsys  # noqa: F401 - registers ours
 from benchmarks.report import Bar, Results, Row
 from benchmarks.timing import Case, Effort, rates
 
-OURS = "MovieLensFairness-v0"
+OURS, FAITHFUL = "MovieLensFairness-v0", "MovieLensFairness-v1"
 MODE = "vector_entry_point"
 STEPS = "steps/s"
 
@@ -40,6 +41,7 @@ def _of_slate_size(slate_size: int, effort: Effort) -> Results:
         many_users("sardine-rec, 64 users (sync)", gym.make_vec(peer, 64, "sync")),
         many_users("ours, 64 users (sync)", gym.make_vec(OURS, 64, "sync", **options)),
         many_users("ours, 64 users", gym.make_vec(OURS, 64, MODE, **options)),
+        many_users("ours v1, 64 users", gym.make_vec(FAITHFUL, 64, MODE, **options)),
         many_users("ours, 4,096 users", gym.make_vec(OURS, 4096, MODE, **options)),
     ]
     measured = rates(cases, effort)
@@ -67,18 +69,20 @@ def one_user(name: str, env: gym.Env[Any, Any]) -> Case:
 
 
 def many_users(name: str, envs: gym.vector.VectorEnv[Any, Any, Any]) -> Case:
-    """Sessions of many users at once, of random actions; all sessions are equally long."""
+    """Sessions of many users at once, of random actions, until that of the first user is over."""
     actions = _cycled(envs)
     envs.reset(seed=0)
 
     def session() -> int:
-        steps, over = 0, False
-        while not over:
+        # By Gymnasium's default the step after the last one begins the next session, and shows nothing.
+        steps, over = 0, np.zeros(envs.num_envs, dtype=np.bool_)
+        while not over[0]:
+            steps += envs.num_envs - np.count_nonzero(over)
             _, _, terminated, truncated, _ = envs.step(next(actions))
-            steps, over = steps + 1, bool((terminated | truncated).all())
-        # By Gymnasium's default the step after the last one begins the next sessions, and shows nothing.
+            over = terminated | truncated
+        steps += envs.num_envs - np.count_nonzero(over)
         envs.step(next(actions))
-        return steps * envs.num_envs
+        return steps
 
     return Case(name, session)
 

@@ -41,6 +41,19 @@ ACTOR_CRITIC = {
     "actor_learning_rate": 5e-4,
     "critic_learning_rate": 3e-3,
 }
+PPO = {
+    "item_features": True,
+    "discount_factor": 0.5,
+    "gae_lambda": 0.9,
+    "actor_hidden_layers": [128, 128],
+    "critic_hidden_layers": [128, 64],
+    "actor_learning_rate": 5e-4,
+    "steps_per_update": 3200,
+    "epochs": 5,
+    "minibatch_size": 400,
+    "entropy_coefficient": 0.02,
+    "entropy_decay": 0.993,
+}
 
 STUDY = Study(
     name="movielens_tuned",
@@ -52,6 +65,7 @@ STUDY = Study(
         Claim("rainbow", 400_000, BAR, RAINBOW, n_envs=16),
         Claim("reinforce", 600_000, BAR, REINFORCE, n_envs=64),
         Claim("actor-critic", 600_000, BAR, ACTOR_CRITIC, n_envs=64),
+        Claim("ppo", 600_000, BAR, PPO, n_envs=64),
     ],
 )
 

@@ -49,6 +49,19 @@ def test_full_training(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "loss" in set(files["ReinforceAgent_optimized_results.csv"]["metric"])
 
 
+def test_slates(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("slates.py", monkeypatch, "--seeds", "2", "--episodes", "3", "--dataset", "small.world")
+    folder = small / "output" / "slates"
+    metrics = pd.read_csv(folder / "relevance_metrics.csv", index_col=0)
+    assert metrics.columns.tolist() == ["dcg_random", "ndcg_random", "dcg_rainbow", "ndcg_rainbow"]
+    assert len(metrics) == 2 * 3 * 5  # sessions of 50 ratings are 5 slates of 10
+    assert metrics["ndcg_random"].between(0.2, 1).all()
+    assert metrics["dcg_random"].nunique() == 30  # every step, and the seeds are repetitions, not copies
+    described = pd.read_csv(folder / "relevance_metrics_describe.csv", index_col=0)
+    assert described.loc["mean", "dcg_rainbow"] == pytest.approx(metrics["dcg_rainbow"].mean())
+    assert described.loc["max", "ndcg_random"] == pytest.approx(metrics["ndcg_random"].max())
+
+
 def test_comparison(small: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     run("comparison.py", monkeypatch, "--episodes", "3", "--dataset", "small.world")
     shown = capsys.readouterr().out
@@ -63,7 +76,7 @@ def test_comparison(small: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest
 def test_the_same_as_commands(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blocks = re.findall(r"```sh\n(.*?)```", (EXAMPLES / "README.md").read_text(), re.S)
     commands = [shlex.split(block.replace("\\\n", "")) for block in blocks]
-    assert [command[:2] for command in commands] == [["pydeeprecsys", verb] for verb in ("train", "compare", "compare")]
+    assert [command[:2] for command in commands] == [["pydeeprecsys", verb] for verb in ("train", *["compare"] * 3)]
     for number, (_, *arguments) in enumerate(commands):
         with pytest.raises(SystemExit) as stopped:
             main([*arguments, "--episodes", "3", "--dataset", "small.world", "--out", str(number)])
@@ -74,3 +87,6 @@ def test_the_same_as_commands(small: Path, monkeypatch: pytest.MonkeyPatch) -> N
     # Every setting is the same in the script and the command, or the numbers would not be.
     run("comparison.py", monkeypatch, "--episodes", "3", "--dataset", "small.world")
     pd.testing.assert_frame_equal(compared, pd.read_csv(small / "output" / "comparison" / "all_metrics.csv"))
+    run("slates.py", monkeypatch, "--episodes", "3", "--dataset", "small.world")
+    for name in ("all_metrics.csv", "relevance_metrics.csv", "relevance_metrics_describe.csv"):
+        assert (small / "3" / name).read_text() == (small / "output" / "slates" / name).read_text()

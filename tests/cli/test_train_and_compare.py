@@ -71,7 +71,7 @@ def test_every_agent_trains_and_explains_itself(saved: str, agent: str, capsys: 
     metrics = pd.read_csv("there/metrics.csv")
     assert (metrics["metric"] == "episode_rewards").sum() == 3
     assert ("loss" in set(metrics["metric"])) == (agent in QUICK)
-    assert Path("there/agent.safetensors").exists() == (agent in QUICK)
+    assert Path("there/agent.safetensors").exists() == (agent in QUICK or agent in ("linucb", "thompson"))
     config = json.loads(Path("there/config.json").read_text())
     assert (config["agent"], config["slate_size"], config["episodes"]) == (agent, 2, 3)
     assert config["options"] == {option.name: own.get(option.name, option.default) for option in options}
@@ -269,3 +269,18 @@ def test_ctrl_c_leaves_readable_files(saved: str, tmp_path: Path) -> None:
     assert not [path for path in (tmp_path / "out").iterdir() if path.name.startswith(".")]
     assert (pd.read_csv(tmp_path / "out" / "all_metrics.csv")["metric"] == "episode_rewards").sum() >= 60
     assert len(pd.read_csv(tmp_path / "out" / "summary.csv")) >= 1
+
+
+def test_both_worlds_can_be_asked_for(saved: str, capsys: pytest.CaptureFixture[str]) -> None:
+    common = ("compare", "--dataset", saved, "--agents", "random", "--seeds", "1", "--episodes", "4")
+    summaries = {}
+    for version, more in (("0", ()), ("1", ()), ("1", ("--delta", "1.0"))):
+        out = f"{version}{len(more)}"
+        assert run(*common, "--evaluation-episodes", "20", "--world-version", version, *more, "--out", out) == 0
+        summaries[out] = pd.read_csv(Path(out) / "summary.csv").set_index("agent")
+    assert summaries["00"].loc["random", "session_length"] == 50
+    assert 3 < summaries["10"].loc["random", "session_length"] < 50
+    # A delta asks for the founding dynamics in the other world.
+    assert summaries["12"].loc["oracle", "mean_return"] != summaries["10"].loc["oracle", "mean_return"]
+    assert 0 < summaries["10"].loc["random", "gini"] < summaries["10"].loc["oracle", "gini"] < 1
+    assert summaries["10"].loc["random", "coverage"] > summaries["10"].loc["oracle", "coverage"]

@@ -7,5 +7,13 @@ QUICK: dict[str, dict[str, Any]] = {
     "actor-critic": {"actor_hidden_layers": [8], "critic_hidden_layers": [8]},
     "dqn": {"hidden_layers": [8], "buffer_burn_in": 20, "batch_size": 8},
     "rainbow": {"hidden_layers": [8, 8, 8, 8], "buffer_burn_in": 20, "batch_size": 8},
+    "ppo": {
+        "actor_hidden_layers": [8],
+        "critic_hidden_layers": [8],
+        "steps_per_update": 20,
+        "epochs": 2,
+        "minibatch_size": 10,
+    },
+    "slate-q": {"hidden_layers": [8], "buffer_burn_in": 20, "batch_size": 8},
     "sac": {"hidden_layers": [8], "batch_size": 8, "timesteps_to_start_predicting": 20},
 }

@@ -11,6 +11,7 @@ from contracts.quick import QUICK
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments.registry import AGENTS, agent_class, agent_options, item_features, make_agent
+from pydeeprecsys.rl.agents.slate_q import SlateQAgent
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.manager import (
     CartpoleManager,
@@ -180,3 +181,32 @@ def test_agents_that_score_items_by_features_learn(world: World, name: str) -> N
     losses = _learn(name, MovieLensFairnessManager(seed=0, dataset=world), 0, 100, item_features=True).loss_values
     assert losses is not None
     assert np.isfinite(losses).all()
+
+
+@pytest.mark.parametrize("name", sorted(AGENTS.keys() - {"sac"}))
+@pytest.mark.parametrize("slate_size", [1, 3])
+def test_every_agent_learns_in_the_faithful_world(world: World, name: str, slate_size: int) -> None:
+    # Users leave when they like, choose nothing, and have fewer and fewer items left.
+    manager = MovieLensFairnessManager(0, slate_size, 3, version=1, dataset=world)
+    agent = make_agent(name, manager, 0, **QUICK.get(name, {}))
+    lengths: list[int] = []
+    manager.train(
+        agent, None, 12, should_print=False, on_episode=lambda i, episode: lengths.append(len(episode.rewards))
+    )
+    assert len(set(lengths)) > 1
+    judged = manager.execute_episodes(agent, 4)
+    assert all(output.reward_sum >= 0 for output in judged)
+
+
+@pytest.mark.parametrize("name", ["slate-q", "ppo", "random"])
+def test_agents_learn_of_candidates_that_change(name: str) -> None:
+    manager = Manager("InterestEvolution-v0", 0, n_envs=2)
+    agent = make_agent(name, manager, 0, **QUICK.get(name, {}))
+    manager.train(agent, None, None, should_print=False, max_steps=60)
+    if isinstance(agent, SlateQAgent):
+        assert agent.network.candidate_features == 20
+        states = manager.batch.reset(seed=0)[0]
+        logits = agent._logits(states).numpy()
+        assert logits.shape == (2, 11)
+        assert logits[:, -1].tolist() == [1.0, 1.0]
+    assert len(manager.execute_episodes(agent, 3)) == 3

@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -33,10 +34,17 @@ WORLD_OPTIONS: list[click.Parameter] = [
         ["--slate-size"], type=click.IntRange(1), default=1, show_default=True, help="Movies shown at a time."
     ),
     click.Option(
+        ["--world-version", "version"],
+        type=click.IntRange(0, 1),
+        default=0,
+        show_default=True,
+        help="0 for the founding world; 1 for users who choose or leave, tire of what they have had, and go when they "
+        "have had enough.",
+    ),
+    click.Option(
         ["--delta"],
         type=float,
-        default=1.0,
-        show_default=True,
+        show_default="1.0 in world 0; in world 1 a taste that tires",
         help="How a liked movie moves the user's taste for its genres: above 0 addiction, down to -1 boredom.",
     ),
     click.Option(
@@ -67,6 +75,11 @@ WORLD_OPTIONS: list[click.Parameter] = [
     ),
     click.Option(["--overwrite"], is_flag=True, help="Write into --out though it exists."),
 ]
+
+
+def world_options(**options: Any) -> dict[str, Any]:
+    """Of the options of the simulated world those that were given: the others are left to the world."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def choose_out(out: Path | None, overwrite: bool, label: str) -> Path:

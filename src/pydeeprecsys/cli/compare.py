@@ -19,14 +19,16 @@ from pydeeprecsys.cli.common import (
     progress_bars,
     screen,
     stop_between_episodes,
+    world_options,
 )
 from pydeeprecsys.errors import DivergenceError, InputError
 from pydeeprecsys.experiments.compare import Comparison, compare
 from pydeeprecsys.experiments.registry import AGENTS, agent_class, agent_option
 from pydeeprecsys.rl.manager import Episode
 
-# The oracle is always judged along; soft actor-critic, which learns at every step, takes an hour over such catalogues.
-_NOT_BY_DEFAULT = ("oracle", "sac")
+# The oracle is always judged along; soft actor-critic, which learns at every step, takes an hour over such catalogues;
+# the others want more than 300 sessions, or slates.
+_NOT_BY_DEFAULT = ("oracle", "sac", "ppo", "linucb", "thompson", "slate-q")
 
 
 @click.command("compare")
@@ -67,8 +69,9 @@ def command(
 ) -> None:
     """Train several agents on simulated users and put them side by side.
 
-    Writes all_metrics.csv, summary.csv, learning_curves.png and learning_curves.pdf. Stopped with Ctrl-C, it leaves
-    the files of what was done.
+    Writes all_metrics.csv, summary.csv, learning_curves.png and learning_curves.pdf; for slates also DCG and NDCG of
+    every training step, relevance_metrics.csv, and their description, relevance_metrics_describe.csv. Stopped with
+    Ctrl-C, it leaves the files of what was done.
     """
     torch.set_num_threads(threads)
     names, agent_settings = agents.split(","), _agent_options(settings)
@@ -83,7 +86,7 @@ def command(
         slate_size,
         n_envs,
         evaluation_episodes,
-        world,
+        world_options(**world),
         agent_settings,
     )
     try:
@@ -99,9 +102,7 @@ def command(
         screen.print(f"stopped; what was done is in {out}")
         raise
     screen.print(_table(summary))
-    screen.print(
-        f"files in {out}: all_metrics.csv, summary.csv, learning_curves.png, learning_curves.pdf", soft_wrap=True
-    )
+    screen.print(f"files in {out}: {', '.join(sorted(path.name for path in out.iterdir()))}", soft_wrap=True)
 
 
 command.params.extend(WORLD_OPTIONS)

@@ -17,6 +17,7 @@ from pydeeprecsys.cli.common import (
     open_world_with_progress,
     progress_bars,
     screen,
+    world_options,
 )
 from pydeeprecsys.errors import DivergenceError
 from pydeeprecsys.evaluation.plots import save_figure
@@ -55,17 +56,18 @@ def _train(
     threads: int,
     out: Path | None,
     overwrite: bool,
-    delta: float,
+    version: int,
+    delta: float | None,
     lambda_non_violent: float,
     pool: str,
     **options: Any,
 ) -> None:
     torch.set_num_threads(threads)
     out = choose_out(out, overwrite, agent)
-    world_settings = {"delta": delta, "lambda_non_violent": lambda_non_violent, "pool": pool}
+    world_settings = world_options(version=version, delta=delta, lambda_non_violent=lambda_non_violent, pool=pool)
     world = open_world_with_progress(dataset)
     manager = MovieLensFairnessManager(seed, slate_size, n_envs, dataset=world, **world_settings)
-    statistics = LearningStatistics(agent, "MovieLensFairness-v0")
+    statistics = LearningStatistics(agent, f"MovieLensFairness-v{version}")
     learner = make_agent(agent, manager, seed, statistics=statistics, **options)
     settings = {"episodes": episodes, "n_envs": n_envs, "slate_size": slate_size, "seed": seed}
     config = {

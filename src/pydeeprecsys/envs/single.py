@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from typing import Any, ClassVar, Unpack
 
 import gymnasium as gym
 import numpy as np
@@ -31,17 +31,19 @@ class MovieLensFairness(gym.Env[NDArray[np.float32], Action]):
         dcg: discounted cumulative gain of each slate of the running session.
         ndcg: the same over the gain of a slate of fives.
 
-    Each step's `info` has the `ratings` (k,) of the slate, its mean `violence`, its `dcg` and `ndcg`, and for k > 1 the
-    position of the chosen item as `chosen_action`; a reset's has the row of the `user` in the world.
+    Each step's `info` has what `MovieLensFairnessVector` tells of a user: `ratings` (k,) of the slate, numbers, and
+    where consumed items are not to be shown again `action_mask` (items,); a reset's has the row of the `user` in the
+    world.
 
     Raises:
-        InputError: an option that cannot be.
+        InputError: an option that cannot be, or a consumed item where these are refused.
         ValueError: an action that is out of range.
         gymnasium.error.ResetNeeded: a step before the first reset or after the end of a session.
     """
 
     metadata = {"render_modes": ["ansi"], "render_fps": 1}  # noqa: RUF012 - Gymnasium's own form
     reward_range = (0.0, 1.0)
+    batch_of: ClassVar[type[MovieLensFairnessVector]] = MovieLensFairnessVector
 
     def __init__(
         self,
@@ -52,7 +54,7 @@ class MovieLensFairness(gym.Env[NDArray[np.float32], Action]):
     ) -> None:
         self.slate_size = slate_size
         self.render_mode = render_mode
-        self.batch = MovieLensFairnessVector(1, slate_size, seed, AutoresetMode.DISABLED, **options)
+        self.batch = self.batch_of(1, slate_size, seed, AutoresetMode.DISABLED, **options)
         self.simulator = self.batch.simulator
         self.max_episode_steps = self.simulator.session_steps
         self.observation_space = self.batch.single_observation_space
@@ -60,7 +62,7 @@ class MovieLensFairness(gym.Env[NDArray[np.float32], Action]):
         self.dcg: list[float] = []
         self.ndcg: list[float] = []
         self._over = True
-        self._last: tuple[NDArray[np.int64], Response] | None = None
+        self._last: Response | None = None
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -69,7 +71,7 @@ class MovieLensFairness(gym.Env[NDArray[np.float32], Action]):
         super().reset(seed=seed)
         observations, infos = self.batch.reset(seed=seed)
         self.dcg, self.ndcg, self._over, self._last = [], [], False, None
-        return observations[0], {"user": int(infos["user"][0])}
+        return observations[0], {"user": int(infos["user"][0])} | self._standing()
 
     def step(self, action: Action) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
         """Show the user an item, or a slate of items."""
@@ -77,15 +79,19 @@ class MovieLensFairness(gym.Env[NDArray[np.float32], Action]):
             raise ResetNeeded("call reset: the session is over or has not begun")
         slates = self.batch.slates(np.array(action, ndmin=1)[None])
         observations, response = self.batch.advance(slates)
-        self._over = bool(response.terminated[0])
-        self._last = slates, response
-        violence, dcg, ndcg = (measure.item() for measure in self.batch.judge(response))
-        self.dcg.append(dcg)
-        self.ndcg.append(ndcg)
-        info = {"ratings": response.ratings[0], "violence": violence, "dcg": dcg, "ndcg": ndcg}
-        if self.slate_size > 1:
-            info["chosen_action"] = int(response.chosen[0])
-        return observations[0], float(response.rewards[0]), self._over, False, info
+        terminated, truncated = bool(response.terminated[0]), bool(response.truncated[0])
+        self._over = terminated or truncated
+        self._last = response
+        measures = self.batch.measures(response)
+        info: dict[str, Any] = {name: values[0].item() for name, values in measures.items() if values.ndim == 1}
+        info["ratings"] = response.ratings[0]
+        self.dcg.append(info["dcg"])
+        self.ndcg.append(info["ndcg"])
+        return observations[0], float(response.rewards[0]), terminated, truncated, info | self._standing()
+
+    def _standing(self) -> dict[str, NDArray[Any]]:
+        standing = self.batch.standing()
+        return {name: values[0] for name, values in standing.items()} if standing else standing
 
     def render(self) -> str:
         """The user, the last slate and what it was rated, as text."""
@@ -96,12 +102,11 @@ class MovieLensFairness(gym.Env[NDArray[np.float32], Action]):
         likes = ", ".join(f"{GENRES[g]} {affinities[g]:+.2g}" for g in np.argsort(-affinities)[:3])
         lines = [f"user {world.user_ids[state.users[0]]} after {state.steps[0]} slates; likes {likes}"]
         if self._last is not None:
-            slates, response = self._last
-            for position, item in enumerate(slates[0]):
+            for position, item in enumerate(self._last.slates[0]):
                 genres = "|".join(np.array(GENRES)[world.genres[item]])
-                mark = "*" if position == response.chosen[0] else " "
+                mark = "*" if position == self._last.chosen[0] else " "
                 lines.append(
-                    f"{mark} {response.ratings[0, position]:.1f} stars, violence {world.violence[item]:.2f}: "
+                    f"{mark} {self._last.ratings[0, position]:.1f} stars, violence {world.violence[item]:.2f}: "
                     f"{world.titles[item]} ({genres})"
                 )
         return "\n".join(lines)

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from pydeeprecsys.envs.single import MovieLensFairness
 from pydeeprecsys.envs.vector import MovieLensFairnessVector
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning, check_slate_size
-from pydeeprecsys.simulation.simulator import MAX_RATING, MIN_RATING
 
 
 class OracleAgent(ReinforcementLearning):
     """Shows what brings the highest reward right now, knowing every user's true affinities.
 
-    It marks what could be had, and is nothing one could deploy. Greedy: it does not plan how affinities will move, so
-    a planner could do a little better still.
+    It marks what could be had, and is nothing one could deploy. Greedy: it does not plan how affinities will move, what
+    the user will tire of, or how long the session will last, so a planner could do better still. Where users may leave
+    what is shown, an item's reward counts by how likely they take it if it is shown alone.
 
     Args:
         env: the very environment it is asked about, single or vector, however it is wrapped.
@@ -41,9 +41,7 @@ class OracleAgent(ReinforcementLearning):
             raise ValueError(f"the oracle was asked about {len(states)} users, but its environment does not hold these")
         scores = simulator.scores(state)
         check_slate_size(k, scores.shape[1], action_masks)
-        ratings = scores.clip(MIN_RATING, MAX_RATING).reshape(-1, 1)
-        violence = np.tile(simulator.world.violence.astype(np.float64), len(states)).reshape(-1, 1)
-        rewards = simulator.reward(ratings, violence).reshape(scores.shape)
+        rewards = simulator.expected_rewards(scores)
         if action_masks is not None:
             rewards = np.where(action_masks, rewards, -np.inf)
         # Many items are worth a full 5 once a user is addicted: among equals the highest score, which lasts longest.

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import stats
 
 from pydeeprecsys.data.world import World
@@ -20,6 +21,7 @@ from pydeeprecsys.experiments.registry import agent_class, make_agent
 from pydeeprecsys.files import whole_file
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.manager import Episode, MovieLensFairnessManager
+from pydeeprecsys.simulation.ranking import coverage, exposures, gini
 
 ORACLE = "oracle"
 # Far from the training seeds 0, 1, 2, ...: equal seeds would be the same users in the same order.
@@ -41,7 +43,7 @@ class Comparison:
         slate_size: items shown at a time.
         n_envs: users at once.
         evaluation_episodes: sessions in which each trained agent is judged, with the same users for all agents.
-        world_options: of the simulated world, see `WorldOptions`.
+        world_options: of the simulated world, see `WorldOptions`; its `version`, 0 or 1, is among them.
         agent_options: of the agents, by name.
 
     Raises:
@@ -67,6 +69,11 @@ class Comparison:
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}; give at least 1")
 
+    @property
+    def env_name(self) -> str:
+        """The environment that is compared in."""
+        return f"MovieLensFairness-v{self.world_options.get('version', 0)}"
+
     def manager(self, seed: int, n_envs: int) -> MovieLensFairnessManager:
         """Simulated users as this comparison wants them, from the random streams seed, seed + 1, ..."""
         return MovieLensFairnessManager(seed, self.slate_size, n_envs, dataset=self.world, **self.world_options)
@@ -81,6 +88,8 @@ class Run:
     statistics: LearningStatistics
     seconds: float = 0.0  # of training
     evaluation: list[Episode] = field(default_factory=list)
+    exposure: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, dtype=np.int64))  # (items,) in evaluation
+    relevance: dict[str, list[float]] = field(default_factory=lambda: {"dcg": [], "ndcg": []})  # of each training step
     written: bool = False
 
     @property
@@ -99,7 +108,9 @@ def compare(
 
     Args:
         comparison: what is compared, and how.
-        out: folder of `all_metrics.csv`, `summary.csv`, `learning_curves.png` and `learning_curves.pdf`.
+        out: folder of `all_metrics.csv`, `summary.csv`, `learning_curves.png` and `learning_curves.pdf`; for slates
+            also of `relevance_metrics.csv`, DCG and NDCG of every step in training, and of their description,
+            `relevance_metrics_describe.csv`.
         on_episode: called after each training episode with agent, seed, number of the episode, and the episode.
 
     Returns:
@@ -109,7 +120,7 @@ def compare(
     try:
         for seed in range(comparison.seeds):
             for agent in dict.fromkeys((*comparison.agents, ORACLE)):
-                runs.append(Run(agent, seed, LearningStatistics(agent, "MovieLensFairness-v0")))
+                runs.append(Run(agent, seed, LearningStatistics(agent, comparison.env_name)))
                 _train_and_judge(comparison, runs[-1], on_episode)
                 _write(runs, out)
     except (KeyboardInterrupt, DivergenceError):
@@ -127,6 +138,11 @@ def _train_and_judge(comparison: Comparison, run: Run, on_episode: OnEpisode) ->
     options = comparison.agent_options.get(run.agent, {})
     agent = make_agent(run.agent, manager, run.seed, statistics=run.statistics, **options)
     if run.agent in comparison.agents:
+
+        def on_step(timestep: int, actions: Any, rewards: Any, states: Any, infos: dict[str, Any]) -> None:
+            for name, values in run.relevance.items():
+                values.extend(infos[name].tolist())
+
         start = time.perf_counter()
         manager.train(
             agent,
@@ -134,12 +150,21 @@ def _train_and_judge(comparison: Comparison, run: Run, on_episode: OnEpisode) ->
             comparison.episodes,
             should_print=False,
             on_episode=lambda number, episode: on_episode(run.agent, run.seed, number, episode),
+            on_step=on_step if comparison.slate_size > 1 else None,
         )
         run.seconds = time.perf_counter() - start
     if run.agent == ORACLE:  # it reads the users' minds, so it has to know whose
         agent = make_agent(run.agent, judge, run.seed, **options)
+    run.exposure = np.zeros(comparison.world.n_items, dtype=np.int64)
+
+    def on_judged_step(timestep: int, actions: Any, rewards: Any, states: Any, infos: dict[str, Any]) -> None:
+        run.exposure += exposures(actions.reshape(len(actions), -1), comparison.world.n_items)
+
     judge.execute_episodes(
-        agent, comparison.evaluation_episodes, on_episode=lambda number, episode: run.evaluation.append(episode)
+        agent,
+        comparison.evaluation_episodes,
+        on_episode=lambda number, episode: run.evaluation.append(episode),
+        on_step=on_judged_step,
     )
 
 
@@ -152,7 +177,9 @@ def summarize(runs: Sequence[Run]) -> pd.DataFrame:
     Returns:
         One row an agent, best first: `mean_return` of the evaluation sessions, `low` and `high` ends of its 95 %
         interval over seeds (Student's t; NaN for a single seed), `share_of_oracle`, `training_return` (mean of the last
-        100 training episodes), `violence` shown in evaluation, `steps_per_second` in training, `seeds`.
+        100 training episodes), `violence` shown in evaluation, slates in a session there (`session_length`), share of
+        the items shown there at all (`coverage`) and how unequally (`gini`, see `simulation.ranking`),
+        `steps_per_second` in training, `seeds`.
     """
     rows = []
     for agent in dict.fromkeys(run.agent for run in runs):
@@ -172,11 +199,15 @@ def summarize(runs: Sequence[Run]) -> pd.DataFrame:
                 "high": returns.mean() + margin,
                 "training_return": np.mean([float("nan") if m is None else m.iloc[-1] for m in moving]),
                 "violence": np.mean([[episode.measures["violence"] for episode in run.evaluation] for run in judged]),
+                "session_length": np.mean([[len(episode.rewards) for episode in run.evaluation] for run in judged]),
+                "coverage": np.mean([coverage(run.exposure) for run in judged]),
+                "gini": np.mean([gini(run.exposure) for run in judged]),
                 "steps_per_second": np.median([run.steps_per_second for run in judged]),
                 "seeds": len(judged),
             }
         )
-    columns = ["agent", "mean_return", "low", "high", "training_return", "violence", "steps_per_second", "seeds"]
+    columns = ["agent", "mean_return", "low", "high", "training_return", "violence", "session_length"]
+    columns += ["coverage", "gini", "steps_per_second", "seeds"]
     summary = pd.DataFrame(rows, columns=columns).sort_values("mean_return", ascending=False, ignore_index=True)
     oracle = summary.loc[summary["agent"] == ORACLE, "mean_return"]
     summary.insert(4, "share_of_oracle", summary["mean_return"] / (oracle.iloc[0] if len(oracle) else float("nan")))
@@ -196,6 +227,24 @@ def _write(runs: Sequence[Run], out: Path) -> None:
         run.written = True
     with whole_file(out / "summary.csv") as temporary:
         summarize(runs).to_csv(temporary, index=False)
+    relevance = relevance_metrics(runs)
+    if len(relevance):
+        for name, table in (("relevance_metrics", relevance), ("relevance_metrics_describe", relevance.describe())):
+            with whole_file(out / f"{name}.csv") as temporary:
+                table.to_csv(temporary)
+
+
+def relevance_metrics(runs: Sequence[Run]) -> pd.DataFrame:
+    """DCG and NDCG of every training step with slates: columns dcg_<agent>, ndcg_<agent>; seed below seed.
+
+    Without steps there are no rows; agents whose sessions were shorter have less, and NaN below.
+    """
+    columns: dict[str, list[float]] = {}
+    for run in runs:
+        for name, values in run.relevance.items():
+            if values:
+                columns.setdefault(f"{name}_{run.agent}", []).extend(values)
+    return pd.DataFrame({name: pd.Series(values) for name, values in columns.items()})
 
 
 def _draw(runs: Sequence[Run], out: Path) -> None:

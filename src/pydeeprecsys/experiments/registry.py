@@ -12,18 +12,23 @@ from gymnasium.spaces import Discrete, MultiDiscrete, flatdim
 from numpy.typing import NDArray
 
 from pydeeprecsys.data.world import World
+from pydeeprecsys.envs.interest_evolution import InterestEvolution
 from pydeeprecsys.envs.single import MovieLensFairness
 from pydeeprecsys.errors import InputError, did_you_mean
 from pydeeprecsys.evaluation.oracle import OracleAgent
 from pydeeprecsys.rl.agents.actor_critic import ActorCriticAgent
 from pydeeprecsys.rl.agents.agent import RandomAgent, ReinforcementLearning
+from pydeeprecsys.rl.agents.bandits import LinUCBAgent, ThompsonSamplingAgent
 from pydeeprecsys.rl.agents.baselines import BestRatedAgent, WinStayAgent
 from pydeeprecsys.rl.agents.dqn import DQNAgent
+from pydeeprecsys.rl.agents.ppo import PPOAgent
 from pydeeprecsys.rl.agents.rainbow import RainbowDQNAgent
 from pydeeprecsys.rl.agents.reinforce import ReinforceAgent
+from pydeeprecsys.rl.agents.slate_q import ChoiceScores, SlateQAgent
 from pydeeprecsys.rl.agents.soft_actor_critic import SoftActorCritic
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.manager import Manager
+from pydeeprecsys.simulation.choice import MultinomialLogit
 
 AGENTS: dict[str, type[ReinforcementLearning]] = {
     "random": RandomAgent,
@@ -34,6 +39,10 @@ AGENTS: dict[str, type[ReinforcementLearning]] = {
     "dqn": DQNAgent,
     "rainbow": RainbowDQNAgent,
     "sac": SoftActorCritic,
+    "ppo": PPOAgent,
+    "linucb": LinUCBAgent,
+    "thompson": ThompsonSamplingAgent,
+    "slate-q": SlateQAgent,
     "oracle": OracleAgent,
 }
 """Every agent that `train` and `compare` know."""
@@ -64,6 +73,21 @@ def _world(manager: Manager) -> World:
     return env.simulator.world
 
 
+def _candidate_features(manager: Manager) -> int | None:
+    """Numbers that describe each item on offer, where these change from state to state."""
+    shape: tuple[int, int] | None = getattr(manager.env.unwrapped, "candidate_shape", None)
+    return None if shape is None else shape[1]
+
+
+def _choice_scores(manager: Manager) -> ChoiceScores | None:
+    """How users choose, where the environment tells it: as a multinomial logit of what can be seen."""
+    env = manager.env.unwrapped
+    if not isinstance(env, InterestEvolution) or not isinstance(env.choice, MultinomialLogit):
+        return None
+    nothing = env.choice.no_choice_score
+    return lambda states: np.column_stack([env.choice_scores(states), np.full(len(states), nothing)])
+
+
 # What an agent's constructor may ask for by these names is a fact of the environment, not an option of the agent.
 _FACTS: dict[str, Callable[[Manager], Any]] = {
     "action_space": lambda manager: manager.env.action_space,
@@ -73,6 +97,8 @@ _FACTS: dict[str, Callable[[Manager], Any]] = {
     "input_size": _state_size,
     "mean_ratings": lambda manager: _world(manager).mean_ratings,
     "env": lambda manager: manager.batch,
+    "candidate_features": _candidate_features,
+    "choice_scores": _choice_scores,
 }
 
 # Objects and the seed, which are given otherwise, and an old spelling.
@@ -161,7 +187,8 @@ def make_agent(
     if "random_state" in parameters:
         facts["random_state"] = seed
     if options.pop(_ITEM_FEATURES, False):
-        facts[_ITEM_FEATURES] = item_features(_world(manager))
+        told = manager.env.has_wrapper_attr(_ITEM_FEATURES)
+        facts[_ITEM_FEATURES] = manager.env.get_wrapper_attr(_ITEM_FEATURES) if told else item_features(_world(manager))
     made = agent(**facts, **options)
     if hasattr(made, "statistics"):
         made.statistics = statistics

@@ -12,7 +12,6 @@ from typing import Any, cast
 import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
-from numpy.typing import NDArray
 
 import pydeeprecsys  # noqa: F401 - registers the environments
 from pydeeprecsys.envs.batch_of_one import BatchOfOne
@@ -114,26 +113,28 @@ class Manager:
         should_print: bool = True,
         on_episode: Callable[[int, Episode], None] | None = None,
         max_steps: int | None = None,
+        on_step: Watcher | None = None,
     ) -> None:
         """Let an agent act and learn.
 
         Args:
             rl: the agent; for slates it is asked for its top k, and learns of the item that the user chose.
             statistics: takes `episode_rewards`, `timestep_rewards`, `moving_rewards` (mean of the last 100 episodes)
-                and the mean of whatever of violence, DCG and NDCG the environment tells.
+                and the mean of whatever of violence, DCG, NDCG, hits, diversity and novelty the environment tells.
             max_episodes: how many episodes, over all environments together, in the order in which they end; None for no
                 limit.
             should_print: keep one line of progress on screen.
             on_episode: called after each episode with its number from 0.
             max_steps: how many environment steps, over all environments together; episodes that are not over by then
                 do not count. No limit when not given.
+            on_step: called after each step.
 
         Raises:
             DivergenceError: a loss or a reward is NaN or infinite; the agent keeps its last finite parameters.
         """
         last: deque[float] = deque(maxlen=MOVING_AVERAGE)
         limit = math.inf if max_steps is None else max_steps
-        episodes = self._episodes(rl, training=True, max_steps=limit, statistics=statistics)
+        episodes = self._episodes(rl, training=True, max_steps=limit, statistics=statistics, watch=on_step)
         for number, episode in enumerate(itertools.islice(episodes, max_episodes)):
             timesteps, reward_sum = episode.output
             last.append(reward_sum)
@@ -163,33 +164,43 @@ class Manager:
         should_render: bool = False,
         should_print: bool = False,
         on_episode: Callable[[int, Episode], None] | None = None,
+        on_step: Watcher | None = None,
     ) -> list[EpisodeOutput]:
         """Let an agent act without exploring or learning; afterwards it is what it was before.
 
         Args:
             rl: the agent.
-            n_episodes: how many episodes, over all environments together.
+            n_episodes: how many episodes, over all environments together: of each the first so many, for of those that
+                happen to end first too many would be short.
             should_render: render `env` after each step, and print what comes as text; needs `n_envs=1`.
             should_print: print each step.
             on_episode: called after each episode with its number from 0.
+            on_step: called after each step, those of sessions included that are not counted in the end.
         """
         if should_render and self.batch.num_envs > 1:
             raise InputError("only a single environment can be rendered; make the manager with n_envs=1")
 
-        def watch(timestep: int, actions: NDArray[Any], rewards: NDArray[np.float64], states: NDArray[Any]) -> None:
+        def watch(timestep: int, actions: Any, rewards: Any, states: Any, infos: dict[str, Any]) -> None:
+            if on_step is not None:
+                on_step(timestep, actions, rewards, states, infos)
             if should_print:
                 print(f"t={timestep} a={actions} r={rewards} s={states}")
             if should_render and isinstance(text := self.env.render(), str):
                 print(text)
 
-        outputs = []
+        outputs: list[EpisodeOutput] = []
+        n_envs = self.batch.num_envs
+        wanted = [n_episodes // n_envs + (i < n_episodes % n_envs) for i in range(n_envs)]
         before = rl.state_dict()
         try:
-            episodes = self._episodes(rl, training=False, watch=watch if should_print or should_render else None)
-            for number, episode in enumerate(itertools.islice(episodes, n_episodes)):
-                outputs.append(episode.output)
-                if on_episode is not None:
-                    on_episode(number, episode)
+            episodes = self._episodes(rl, training=False, watch=watch)
+            while len(outputs) < n_episodes:
+                episode = next(episodes)
+                if wanted[episode.environment]:
+                    wanted[episode.environment] -= 1
+                    if on_episode is not None:
+                        on_episode(len(outputs), episode)
+                    outputs.append(episode.output)
         finally:
             rl.load_state_dict(before)
         return outputs
@@ -259,17 +270,25 @@ class Manager:
 
 
 class MovieLensFairnessManager(Manager):
-    """A manager of `MovieLensFairness-v0`.
+    """A manager of `MovieLensFairness-v0`, or of v1.
 
     Args:
         seed: of the users' random streams.
         slate_size: items shown at a time.
         n_envs: how many users at once.
+        version: 0, the founding world, or 1, the more faithful one: see docs/worlds.md.
         **options: the simulated world, see `pydeeprecsys.envs.options.WorldOptions`.
+
+    Raises:
+        InputError: a version that there is not, or an option that cannot be.
     """
 
-    def __init__(self, seed: int | None = None, slate_size: int = 1, n_envs: int = 1, **options: Any) -> None:
-        super().__init__("MovieLensFairness-v0", seed, n_envs=n_envs, slate_size=slate_size, **options)
+    def __init__(
+        self, seed: int | None = None, slate_size: int = 1, n_envs: int = 1, version: int = 0, **options: Any
+    ) -> None:
+        if version not in (0, 1):
+            raise InputError(f"there is no version {version} of MovieLensFairness; give 0 or 1")
+        super().__init__(f"MovieLensFairness-v{version}", seed, n_envs=n_envs, slate_size=slate_size, **options)
 
 
 class CartpoleManager(Manager):

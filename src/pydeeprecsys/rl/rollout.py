@@ -16,10 +16,10 @@ from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.transitions import Transitions
 
 # What environments may tell of a step in `info`, and an episode keeps the mean of.
-_MEASURES = ("violence", "dcg", "ndcg")
+_MEASURES = ("violence", "dcg", "ndcg", "hit", "diversity", "novelty")
 
-Watcher = Callable[[int, NDArray[Any], NDArray[np.float64], NDArray[Any]], None]
-"""Called after each step: steps in the first environment's episode, (n, ...) actions, (n,) rewards, (n, ...) states."""
+Watcher = Callable[[int, NDArray[Any], NDArray[np.float64], NDArray[Any], dict[str, Any]], None]
+"""Called after each step: steps in the first environment's episode; actions, rewards, states, infos, (n, ...) each."""
 
 
 class EpisodeOutput(NamedTuple):
@@ -108,7 +108,7 @@ def roll_out(
                 step = Transitions(states, actions, reward, terminated, truncated, new_states, masks, new_masks)
                 rl.store_experiences(step if slate_size == 1 else _of_slates(step, infos))
             if watch is not None:
-                watch(len(rewards[0]), actions, reward, new_states)
+                watch(len(rewards[0]), actions, reward, new_states, infos)
             states, masks = new_states, new_masks
             over = terminated | truncated
             if np.count_nonzero(over):

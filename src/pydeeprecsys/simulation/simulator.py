@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Literal, TypeVar, get_args
 
 import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from pydeeprecsys.data.world import World
-from pydeeprecsys.errors import InputError
+from pydeeprecsys.errors import InputError, did_you_mean
 from pydeeprecsys.simulation.choice import Choice, choose, uniform_choice
-from pydeeprecsys.simulation.dynamics import Dynamics, GenreReinforcement
+from pydeeprecsys.simulation.dynamics import Dynamics, GenreReinforcement, Taste, Unsated
+from pydeeprecsys.simulation.patience import Patience
 from pydeeprecsys.simulation.rewards import EnjoymentAndCalm, Reward
 from pydeeprecsys.simulation.state import Response, State
 from pydeeprecsys.simulation.streams import CHOICE_LANE, USER_LANE, uniforms
@@ -21,6 +22,8 @@ from pydeeprecsys.simulation.streams import CHOICE_LANE, USER_LANE, uniforms
 MIN_RATING, MAX_RATING = 1.0, 5.0
 
 Pool = Literal["all", "train", "evaluation", "test"]
+Consumption = Literal["slate", "chosen"]
+Repeats = Literal["allow", "bore", "refuse"]
 _POOL_SHARES = {"train": (0.0, 0.7), "evaluation": (0.7, 0.85), "test": (0.85, 1.0)}
 
 
@@ -52,14 +55,23 @@ class Simulator:
     Attributes:
         world: the users and the items.
         slate_size: items shown at a time, 1..items.
-        session_length: ratings after which a session is over; its last slate is shown whole.
+        session_length: consumed items after which a session is over, counting as if one was chosen of every slate; its
+            last slate is shown whole. Without say where there is `patience`.
         pool: (users in the pool,) rows of the users whom sessions draw from; None for all.
         choice: which item of the slate is the chosen one.
-        dynamics: how the slate moves the user's affinities.
-        reward: what the slate is worth.
+        dynamics: how what is consumed moves the user's affinities, and what the user tires of.
+        reward: what is consumed is worth.
+        consumption: what the user consumes: the whole "slate", of which one item is the chosen one, or the "chosen"
+            item alone. Where none is chosen then, nothing is consumed, and the reward is 0.
+        choice_scale: what ratings in stars are multiplied by to be the scores that `choice` goes by.
+        repeats: items that the user has consumed in this session may be shown again ("allow"), are rated the lowest
+            ("bore"), or the caller is to "refuse" them. Unless they are allowed the session ends when fewer items than
+            a slate takes are left.
+        patience: what ends a session in place of its length.
+        remembered: slates, 1 or more, of which the state holds the chosen item.
 
     Raises:
-        InputError: a slate size or a session length that cannot be.
+        InputError: a slate size, a session length or another number or name that cannot be.
     """
 
     world: World
@@ -67,8 +79,13 @@ class Simulator:
     session_length: int = 50
     pool: NDArray[np.int64] | None = None
     choice: Choice = uniform_choice
-    dynamics: Dynamics = field(default_factory=GenreReinforcement)
+    dynamics: Dynamics | Taste = field(default_factory=GenreReinforcement)
     reward: Reward = field(default_factory=EnjoymentAndCalm)
+    consumption: Consumption = "slate"
+    choice_scale: float = 1.0
+    repeats: Repeats = "allow"
+    patience: Patience | None = None
+    remembered: int = 1
 
     def __post_init__(self) -> None:
         if not 1 <= self.slate_size <= self.world.n_items:
@@ -78,39 +95,79 @@ class Simulator:
             )
         if self.session_length < 1:
             raise InputError(f"session_length is {self.session_length}; give at least 1")
+        for name, known in (("consumption", get_args(Consumption)), ("repeats", get_args(Repeats))):
+            if getattr(self, name) not in known:
+                raise InputError(f"{name} is {getattr(self, name)!r}; {did_you_mean(str(getattr(self, name)), known)}")
+        if not 0 <= self.choice_scale < np.inf:
+            raise InputError(f"choice_scale is {self.choice_scale}; give a finite number, 0 or more")
+        if self.remembered < 1:
+            raise InputError(f"{self.remembered} slates are to be remembered; give at least 1")
 
     @cached_property
     def users(self) -> NDArray[np.int64]:
         """(users in the pool,) whom sessions draw from."""
         return np.arange(self.world.n_users) if self.pool is None else self.pool
 
+    @cached_property
+    def taste(self) -> Taste:
+        """The dynamics, as one that may have a memory."""
+        return self.dynamics if isinstance(self.dynamics, Taste) else Unsated(self.dynamics)
+
     @property
+    def consumed_per_step(self) -> int:
+        """Items that are consumed of a slate, at most."""
+        return self.slate_size if self.consumption == "slate" else 1
+
+    @cached_property
     def session_steps(self) -> int:
-        """Slates in a session."""
-        return -(-self.session_length // self.slate_size)
+        """Slates in a session, at most."""
+        if self.patience is not None:
+            return self.patience.max_steps
+        return -(-self.session_length // self.consumed_per_step)
 
     def reset(self, seeds: ArrayLike) -> State:
         """Begin the first session of each random stream: (n,) seeds in 0..2**64 - 1."""
         streams = np.asarray(seeds, dtype=np.uint64)
         return self._begin(streams, np.zeros(len(streams), dtype=np.int64))
 
-    def next_sessions(self, state: State, over: NDArray[np.bool_]) -> State:
-        """Begin the next session of the streams where `over` (n,) is set; the others go on as they are."""
-        fresh = self._begin(state.seeds, state.episodes + 1)
-        return fresh if over.all() else fresh.where(over, state)
+    def next_sessions(self, state: State, over: NDArray[np.bool_], *, given_up: bool = False) -> State:
+        """Begin the next session of the streams where `over` (n,) is set; the others go on as they are.
+
+        It depends on the streams and the numbers of their sessions alone, which showing a slate does not change.
+        A state that nobody will look at again may be `given_up`, which saves time: see `State.with_rows`.
+        """
+        if over.all():
+            return self._begin(state.seeds, state.episodes + 1)
+        rows = np.flatnonzero(over)
+        fresh = self._begin(state.seeds[rows], state.episodes[rows] + 1)
+        return state.with_rows(rows, fresh, given_up=given_up)
 
     def _begin(self, seeds: NDArray[np.uint64], episodes: NDArray[np.int64]) -> State:
         n = len(seeds)
         steps = np.zeros(n, dtype=np.int64)
         users = self.users[(uniforms(seeds, episodes, steps, USER_LANE) * len(self.users)).astype(np.int64)]
+        vectors, satiations = self.taste.begin(self.world.user_vectors[users])
+        earlier = (n, self.remembered - 1)
         return State(
-            seeds, episodes, steps, users, self.world.user_vectors[users], np.full(n, -1, dtype=np.int64), np.zeros(n)
+            seeds,
+            episodes,
+            steps,
+            users,
+            vectors,
+            last_items=np.full(n, -1, dtype=np.int64),
+            last_ratings=np.zeros(n),
+            earlier_items=np.full(earlier, -1, dtype=np.int64),
+            earlier_ratings=np.zeros(earlier),
+            satiations=satiations,
+            budgets=np.full(n, 0.0 if self.patience is None else self.patience.budget),
+            allowed=np.ones((n, 0 if self.repeats == "allow" else self.world.n_items), dtype=np.bool_),
         )
 
     def step(self, state: State, slates: NDArray[np.int64]) -> tuple[State, Response]:
         """Show each user a slate.
 
-        All items of a slate are rated before any affinity moves, so their order only matters to the dynamics.
+        All items of a slate are rated before any affinity moves, so their order only matters to the dynamics and to
+        choice models that go by positions.
 
         Args:
             state: n sessions.
@@ -119,33 +176,83 @@ class Simulator:
         Returns:
             The sessions after it, and what the users answered.
         """
-        ratings, violence = _rate(state.vectors, self.world.item_vectors, self.world.violence, slates)
-        if self.slate_size == 1:
-            chosen = np.zeros(len(slates), dtype=np.int64)
-            # Copies: the response and the slates are in the caller's hands, the state is not.
-            last_items, last_ratings = slates[:, 0].copy(), ratings[:, 0].copy()
+        world = self.world
+        ratings, violence = _rate(self.taste.felt(state), world.item_vectors, world.violence, slates)
+        if self.repeats != "allow":
+            _bore(ratings, slates, state.allowed)
+        chosen = self._chosen(state, ratings)
+        last_items, last_ratings, last_violence = _taken(slates, ratings, violence, chosen)
+        if self.consumption == "slate":
+            items, item_ratings = slates, ratings
+            rewards = self.reward(ratings, violence)
         else:
-            numbers = uniforms(state.seeds, state.episodes, state.steps, CHOICE_LANE)
-            chosen = choose(self.choice(ratings), numbers)
-            rows = np.arange(len(slates))
-            last_items, last_ratings = slates[rows, chosen], ratings[rows, chosen]
-        steps = state.steps + 1
+            items, item_ratings = last_items[:, None], last_ratings[:, None]
+            rewards = np.where(chosen >= 0, self.reward(item_ratings, last_violence[:, None]), 0.0)
+        vectors, satiations = self.taste.move(state, items, item_ratings, world)
+        steps, budgets, allowed = state.steps + 1, state.budgets, state.allowed
+        if self.patience is None:
+            terminated = steps >= self.session_steps
+        else:
+            budgets = self.patience.spend(budgets, last_ratings)
+            terminated = budgets <= 0
+        if self.repeats != "allow":
+            allowed, exhausted = self._left(state, items)
+            terminated |= exhausted
+        if self.patience is None:
+            truncated = np.zeros(len(steps), dtype=np.bool_)
+        else:
+            truncated = (steps >= self.patience.max_steps) & ~terminated
+        earlier_items, earlier_ratings = state.earlier_items, state.earlier_ratings
+        if self.remembered > 1:
+            earlier_items = _pushed(state.last_items, earlier_items)
+            earlier_ratings = _pushed(state.last_ratings, earlier_ratings)
         after = State(
             state.seeds,
             state.episodes,
             steps,
             state.users,
-            self.dynamics(state.vectors, slates, ratings, self.world.genres),
+            vectors,
             last_items,
             last_ratings,
+            earlier_items,
+            earlier_ratings,
+            satiations,
+            budgets,
+            allowed,
         )
-        rewards = self.reward(ratings, violence)
-        return after, Response(ratings, violence, chosen, rewards, steps >= self.session_steps)
+        return after, Response(slates, ratings, violence, chosen, rewards, terminated, truncated)
+
+    def _chosen(self, state: State, ratings: NDArray[np.float64]) -> NDArray[np.int64]:
+        if self.slate_size == 1 and self.consumption == "slate":
+            return np.zeros(len(ratings), dtype=np.int64)
+        numbers = uniforms(state.seeds, state.episodes, state.steps, CHOICE_LANE)
+        return choose(self.choice(self.choice_scale * ratings), numbers)
+
+    def _left(self, state: State, consumed: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """(n, items) what may still be shown, and (n,) where it is too little for another slate.
+
+        There, all is told to be allowed: the session is over, and nobody meets a mask that allows nothing.
+        """
+        allowed, exhausted = state.allowed.copy(), np.zeros(len(consumed), dtype=np.bool_)
+        _strike(allowed, exhausted, consumed, state.steps, self.slate_size)
+        return allowed, exhausted
 
     def scores(self, state: State) -> NDArray[np.float64]:
-        """(n, items) the true scores of all items: the rating before it is clipped to [1, 5]."""
-        scores: NDArray[np.float64] = state.vectors @ self.world.item_vectors.T
-        return scores
+        """(n, items) the true scores of all items: the rating before it is clipped to [1, 5].
+
+        Satiation is taken off; an item that would bore, as it was consumed already, scores 1.
+        """
+        scores: NDArray[np.float64] = self.taste.felt(state) @ self.world.item_vectors.T
+        return scores if self.repeats == "allow" else np.where(state.allowed, scores, MIN_RATING)
+
+    def expected_rewards(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n, items) scores to the reward that is expected of each item if it is shown alone."""
+        ratings = scores.clip(MIN_RATING, MAX_RATING).reshape(-1, 1)
+        violence = np.tile(self.world.violence.astype(np.float64), len(scores)).reshape(-1, 1)
+        rewards = self.reward(ratings, violence)
+        if self.consumption == "chosen":
+            rewards = rewards * self.choice(self.choice_scale * ratings)[:, 0]
+        return rewards.reshape(scores.shape)
 
 
 @njit(cache=True)
@@ -167,3 +274,65 @@ def _rate(
             ratings[i, j] = min(max(score, MIN_RATING), MAX_RATING)
             shown_violence[i, j] = violence[item]
     return ratings, shown_violence
+
+
+@njit(cache=True)
+def _bore(ratings: NDArray[np.float64], slates: NDArray[np.int64], allowed: NDArray[np.bool_]) -> None:
+    """Rate the lowest, in place, what is not allowed any more."""
+    for i in range(slates.shape[0]):
+        for j in range(slates.shape[1]):
+            if not allowed[i, slates[i, j]]:
+                ratings[i, j] = MIN_RATING
+
+
+@njit(cache=True)
+def _strike(
+    allowed: NDArray[np.bool_],
+    exhausted: NDArray[np.bool_],
+    consumed: NDArray[np.int64],
+    steps: NDArray[np.int64],
+    slate_size: int,
+) -> None:
+    """Take, in place, (n, c) items off what is allowed, -1 for none, and note where no slate can be filled any more."""
+    n_items = allowed.shape[1]
+    for i in range(consumed.shape[0]):
+        for j in range(consumed.shape[1]):
+            if consumed[i, j] >= 0:
+                allowed[i, consumed[i, j]] = False
+        # Counting what is left takes longer than the rest: only where so much was shown that it can matter.
+        if (steps[i] + 1) * consumed.shape[1] > n_items - slate_size:
+            left = 0
+            for item in range(n_items):
+                left += allowed[i, item]
+            if left < slate_size:
+                exhausted[i] = True
+                allowed[i] = True
+
+
+@njit(cache=True)
+def _taken(
+    slates: NDArray[np.int64],
+    ratings: NDArray[np.float64],
+    violence: NDArray[np.float64],
+    chosen: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """(n,) the chosen items, their ratings and their violence: -1, 0 and 0 for none."""
+    n = len(chosen)
+    # The state is not in the caller's hands: new arrays.
+    items, item_ratings, item_violence = np.full(n, -1, dtype=np.int64), np.zeros(n), np.zeros(n)
+    for i in range(n):
+        if chosen[i] >= 0:
+            items[i] = slates[i, chosen[i]]
+            item_ratings[i] = ratings[i, chosen[i]]
+            item_violence[i] = violence[i, chosen[i]]
+    return items, item_ratings, item_violence
+
+
+_Number = TypeVar("_Number", np.int64, np.float64)
+
+
+def _pushed(latest: NDArray[_Number], earlier: NDArray[_Number]) -> NDArray[_Number]:
+    """(n,) numbers put before (n, h - 1) others, of which the last go."""
+    pushed = np.empty_like(earlier)
+    pushed[:, 0], pushed[:, 1:] = latest, earlier[:, :-1]
+    return pushed

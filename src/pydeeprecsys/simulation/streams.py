@@ -18,6 +18,8 @@ _WEYL_0, _WEYL_1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 
 # What a draw is for: draws for different ends never share a number.
 USER_LANE, CHOICE_LANE = 0, 1
+# In interest evolution, besides the choice:
+INTEREST_LANE, TOPIC_LANE, QUALITY_LANE, DRIFT_LANE = 16, 17, 18, 19
 
 
 @njit(cache=True)
@@ -39,18 +41,40 @@ def philox(
 
 
 @njit(cache=True)
+def uniform_pair(
+    seed: np.uint64, episode: np.int64, step: np.int64, lane: int, number: int = 0
+) -> tuple[np.float64, np.float64]:
+    """Two numbers in [0, 1) of 53 random bits each, for compiled code.
+
+    Args:
+        seed: of the stream.
+        episode: where in the stream.
+        step: where in the episode.
+        lane: what the draw is for, below 256.
+        number: of the draw, where more than one is for the same end: below 2**24.
+    """
+    high, low, second_high, second_low = philox(
+        np.uint64(step) & _LOW,
+        np.uint64(episode) & _LOW,
+        np.uint64(episode) >> _WORD,
+        np.uint64(lane) | np.uint64(number) << np.uint64(8),
+        seed,
+    )
+    return _of_53_bits(high, low), _of_53_bits(second_high, second_low)
+
+
+@njit(cache=True)
+def _of_53_bits(high: np.uint64, low: np.uint64) -> np.float64:
+    number: np.float64 = ((high >> np.uint64(5)) * 67108864.0 + (low >> np.uint64(6))) / 9007199254740992.0
+    return number
+
+
+@njit(cache=True)
 def uniforms(
     seeds: NDArray[np.uint64], episodes: NDArray[np.int64], steps: NDArray[np.int64], lane: int
 ) -> NDArray[np.float64]:
     """One number in [0, 1) for each stream: (n,) seeds, episodes and steps to (n,) numbers of 53 random bits."""
     numbers = np.empty(len(seeds))
     for i in range(len(seeds)):
-        high, low, _, _ = philox(
-            np.uint64(steps[i]) & _LOW,
-            np.uint64(episodes[i]) & _LOW,
-            np.uint64(episodes[i]) >> _WORD,
-            np.uint64(lane),
-            seeds[i],
-        )
-        numbers[i] = ((high >> np.uint64(5)) * 67108864.0 + (low >> np.uint64(6))) / 9007199254740992.0
+        numbers[i], _ = uniform_pair(seeds[i], episodes[i], steps[i], lane)
     return numbers

@@ -64,5 +64,5 @@ def masked(scores: Tensor, masks: ArrayLike | None) -> Tensor:
     """
     if masks is None:
         return scores
-    allowed = torch.from_numpy(np.asarray(masks, dtype=np.bool_)).to(scores.device)
-    return scores.masked_fill(~allowed & allowed.any(dim=1, keepdim=True), -torch.inf)
+    forbidden = torch.from_numpy(np.logical_not(masks)).to(scores.device)
+    return scores.masked_fill(forbidden & ~forbidden.all(dim=1, keepdim=True), -torch.inf)

@@ -1,0 +1,311 @@
+"""Contextual bandits: linear models of the next reward that know how sure they are, and explore by it."""
+
+from __future__ import annotations
+
+import os
+from abc import abstractmethod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+from numpy.typing import ArrayLike, NDArray
+from safetensors import SafetensorError
+
+from pydeeprecsys.errors import InputError
+from pydeeprecsys.files import whole_file
+from pydeeprecsys.rl.agents.agent import ReinforcementLearning, State, check_slate_size
+from pydeeprecsys.rl.ops.ridge import Arrays, ItemRegression, JointRegression, Observations, Regression
+from pydeeprecsys.rl.transitions import Transitions
+
+
+def observations(steps: Transitions) -> Observations:
+    """What one step of every environment says of items.
+
+    Of a slate the chosen item brought the reward of the step; where nothing was chosen, every item shown brought 0.
+    Nothing is said of the items beside a chosen one.
+    """
+    states = steps.states.reshape(len(steps.states), -1).astype(np.float64)
+    items, rewards = np.asarray(steps.actions, dtype=np.int64), np.asarray(steps.rewards, dtype=np.float64)
+    if steps.slates is None or steps.choices is None:
+        return Observations(states, items, rewards)
+    chosen, ignored = np.flatnonzero(steps.choices >= 0), np.flatnonzero(steps.choices < 0)
+    slates = steps.slates
+    return Observations(
+        np.concatenate([states[chosen], np.repeat(states[ignored], slates.shape[1], axis=0)]),
+        np.concatenate([slates[chosen, steps.choices[chosen]], slates[ignored].ravel()]).astype(np.int64),
+        np.concatenate([rewards[chosen], np.zeros(len(ignored) * slates.shape[1])]),
+    )
+
+
+class LinearBandit(ReinforcementLearning):
+    """What both bandits share: the regression of rewards, when it learns, and choosing of what it says.
+
+    Bandits look no further than the next reward: what an item does to the user afterwards is nothing to them.
+
+    With item features the regression is on the outer product of the state and the features, `JointRegression`; features
+    are standardised, and reduced to their leading principal components where the parameters would be too many. States
+    are taken as they are: they should be of about unit scale, as those of the environments here. Without features it is
+    a mean for each item whatever the state, `ItemRegression`: one for each item and state would need more steps
+    than there are. For a few items, `item_features=numpy.eye(n_actions)` learns each by itself.
+
+    Its arguments are those of `LinUCBAgent`, where they are told.
+    """
+
+    def __init__(
+        self,
+        n_actions: int,
+        state_size: int,
+        *,
+        exploration_scale: float = 0.05,
+        regularization: float = 1.0,
+        update_frequency: int = 50,
+        update_growth: float = 0.05,
+        max_parameters: int = 500,
+        item_features: ArrayLike | None = None,
+        random_state: int = 42,
+    ) -> None:
+        for name, value in [
+            ("n_actions", n_actions),
+            ("state_size", state_size),
+            ("update_frequency", update_frequency),
+        ]:
+            if value < 1:
+                raise InputError(f"{name} must be at least 1, it is {value}")
+        for name, number in [("exploration_scale", exploration_scale), ("update_growth", update_growth)]:
+            if not 0 <= number < np.inf:
+                raise InputError(f"{name} must be a finite number, 0 or more, it is {number:g}")
+        if not 0 < regularization < np.inf:
+            raise InputError(f"regularization must be a finite number above 0, it is {regularization:g}")
+        if random_state < 0:
+            raise InputError(f"random_state must be 0 or more, it is {random_state}")
+        self.n_actions, self.state_size = n_actions, state_size
+        self.exploration_scale = exploration_scale
+        self.update_frequency, self.update_growth = update_frequency, update_growth
+        self.regression: Regression
+        if item_features is None:
+            self.regression = ItemRegression(n_actions, regularization)
+        else:
+            limit = max_parameters // (1 + state_size) - 1
+            if limit < 1:
+                raise InputError(
+                    f"max_parameters {max_parameters} are too few for states of {state_size} numbers; "
+                    f"give {2 * (1 + state_size)} or more, or no item_features"
+                )
+            vectors = _item_vectors(item_features, n_actions, limit)
+            self.regression = JointRegression(state_size, vectors, regularization)
+        self.random = np.random.default_rng(random_state)
+        self._learned = 0  # observations in the regression
+        self._waiting: list[Observations] = []
+        self._n_waiting = 0
+
+    @abstractmethod
+    def _explore(self, states: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n, items) scores to choose the highest of."""
+
+    def top_k_actions_for_states(
+        self,
+        states: NDArray[Any],
+        k: int = 1,
+        *,
+        explore: bool = True,
+        action_masks: NDArray[np.bool_] | None = None,
+    ) -> NDArray[np.int64]:
+        """The k items of the highest scores for each state; without exploration, of the highest expected rewards.
+
+        Args:
+            states: (n, ...) one observation a row.
+            k: how many items for each state, in 1..n_actions.
+            explore: let uncertainty count; ties are then broken at random.
+            action_masks: (n, n_actions) which items are allowed, at least k for each state; all when not given.
+
+        Returns:
+            (n, k) items, best first, no item twice in a row.
+
+        Raises:
+            InputError: there are fewer than k items, or fewer allowed.
+        """
+        check_slate_size(k, self.n_actions, action_masks)
+        rows = states.reshape(len(states), -1).astype(np.float64)
+        scores = self._explore(rows) if explore else self.regression.means(rows)
+        if action_masks is not None:
+            scores = np.where(action_masks, scores, -np.inf)
+        if not explore:
+            return _top_k(scores, k)
+        order = self.random.permuted(np.tile(np.arange(self.n_actions), (len(scores), 1)), axis=1)
+        slates: NDArray[np.int64] = np.take_along_axis(
+            order, _top_k(np.take_along_axis(scores, order, axis=1), k), axis=1
+        )
+        return slates
+
+    def store_experiences(self, steps: Transitions) -> None:
+        """Remember what one step of every environment says of items, and learn from it once that is enough.
+
+        Of a slate the chosen item brought the reward of the step; where nothing was chosen, every item shown brought 0.
+
+        Raises:
+            FloatingPointError: where a reward or a state, or what is computed from them, is NaN or infinite; what was
+                learned stays.
+        """
+        steps.check_rewards()
+        seen = observations(steps)
+        if not np.isfinite(seen.states).all():
+            raise FloatingPointError("states must be finite numbers, one is not")
+        self._waiting.append(seen)
+        self._n_waiting += len(seen.items)
+        # A posterior of many observations hardly moves by one more. Waiting until its volume has changed by a constant
+        # factor costs a constant factor of the regret only (Abbasi-Yadkori, Pál & Szepesvári, Improved Algorithms for
+        # Linear Stochastic Bandits, 2011, section 5.1); the number of observations stands in for the volume.
+        if self._n_waiting >= max(self.update_frequency, self.update_growth * self._learned):
+            seen, self._waiting, self._n_waiting = self._all_waiting(), [], 0
+            self.regression.add(seen)
+            self._learned += len(seen.items)
+
+    def _all_waiting(self) -> Observations:
+        nothing = Observations(np.zeros((0, self.state_size)), np.zeros(0, dtype=np.int64), np.zeros(0))
+        return Observations(*(np.concatenate(columns) for columns in zip(nothing, *self._waiting, strict=True)))
+
+    def _arrays(self) -> Arrays:
+        waiting = {f"waiting_{name}": column for name, column in self._all_waiting()._asdict().items()}
+        return {**self.regression.arrays(), **waiting, "learned": np.array([self._learned])}
+
+    def _load_arrays(self, arrays: Arrays, source: str) -> None:
+        # Whatever waits is of any number of rows.
+        own = {name: array.shape[name.startswith("waiting_") :] for name, array in self._arrays().items()}
+        given = {name: array.shape[name.startswith("waiting_") :] for name, array in arrays.items()}
+        for name in sorted(own.keys() | given.keys()):
+            if own.get(name) != given.get(name):
+                raise InputError(
+                    f"{source} does not fit this {type(self).__name__}: {name} is of shape {given.get(name, 'none')} "
+                    f"there and {own.get(name, 'none')} here; use the sizes and item_features it was saved with"
+                )
+        self.regression.load(arrays)
+        self._learned = int(arrays["learned"][0])
+        self._waiting = [Observations(*(np.array(arrays[f"waiting_{name}"]) for name in Observations._fields))]
+        self._n_waiting = len(self._waiting[0].items)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write all that was learned to one file, in the safetensors format; it appears whole or not at all."""
+        with whole_file(path) as temporary:
+            temporary.write_bytes(safetensors.numpy.save(self._arrays()))
+
+    def load(self, path: str | os.PathLike[str]) -> None:
+        """Read what `save` wrote, of any bandit of these sizes and features.
+
+        Raises:
+            InputError: where there is no such file, or it does not fit this agent, which stays as it was.
+        """
+        try:
+            arrays: Arrays = safetensors.numpy.load(Path(path).read_bytes())
+        except OSError as error:
+            raise InputError(f"cannot read a bandit from {path}: {error.strerror}") from error
+        except SafetensorError as error:
+            raise InputError(f"{path} is not a file of a bandit, or it is damaged: {error}") from error
+        self._load_arrays(arrays, str(path))
+
+    def state_dict(self) -> State:
+        """All that was learned, what waits to be, and the state of the generator."""
+        return {"regression": self._arrays(), "generator": self.random.bit_generator.state}
+
+    def load_state_dict(self, state: State) -> None:
+        """Go on from where `state_dict` was taken.
+
+        Raises:
+            InputError: where it is the state of an agent of other sizes.
+        """
+        self._load_arrays(state["regression"], "the saved state")
+        self.random.bit_generator.state = state["generator"]
+
+
+class LinUCBAgent(LinearBandit):
+    """LinUCB: shows what may be best, by the expected reward plus so many of its standard deviations.
+
+    Li, Chu, Langford & Schapire, A Contextual-Bandit Approach to Personalized News Article Recommendation, 2010,
+    with one set of parameters for all items: its disjoint models would each need to be shown many times. Environments
+    that ask at once are answered by what was known before, so those in like states are shown like items.
+
+    Args:
+        n_actions: number of items, at least 1.
+        state_size: numbers in a state, at least 1; states count where there are item_features.
+        exploration_scale: standard deviations that are added to the mean, alpha of the paper, 0 or more.
+        regularization: lambda of the ridge regression, above 0; how many observations the prior is worth.
+        update_frequency: observations that learning waits for, at least 1: a step is one, a slate of which nothing was
+            chosen one for each item.
+        update_growth: share of all observations so far that it waits for, too, 0 or more.
+        max_parameters: most parameters of the regression on the outer product of state and item features, at least
+            twice 1 + state_size; features are reduced to their principal components until they fit.
+        item_features: (n_actions, features) of the items that the actions stand for; without them each item has a mean
+            reward of its own, whatever the state.
+        random_state: seed by which ties are broken, 0 or more.
+
+    Raises:
+        InputError: for an argument out of its range.
+    """
+
+    def _explore(self, states: NDArray[np.float64]) -> NDArray[np.float64]:
+        return self.regression.means(states) + self.exploration_scale * self.regression.deviations(states)
+
+
+class ThompsonSamplingAgent(LinearBandit):
+    """Thompson sampling: shows what is best by parameters drawn from their posterior, as often as they may be right.
+
+    Agrawal & Goyal, Thompson Sampling for Contextual Bandits with Linear Payoffs, 2013. Each state has its own draw at
+    each step, so environments that ask at once explore different things; a slate is the best k of one draw.
+
+    Args:
+        n_actions: number of items, at least 1.
+        state_size: numbers in a state, at least 1; states count where there are item_features.
+        exploration_scale: what standard deviations are multiplied by, v of the paper, 0 or more; that of the rewards'
+            noise is right.
+        regularization: lambda of the ridge regression, above 0; how many observations the prior is worth.
+        update_frequency: observations that learning waits for, at least 1: a step is one, a slate of which nothing was
+            chosen one for each item.
+        update_growth: share of all observations so far that it waits for, too, 0 or more.
+        max_parameters: most parameters of the regression on the outer product of state and item features, at least
+            twice 1 + state_size; features are reduced to their principal components until they fit.
+        item_features: (n_actions, features) of the items that the actions stand for; without them each item has a mean
+            reward of its own, whatever the state.
+        random_state: seed of the draws, 0 or more.
+
+    Raises:
+        InputError: for an argument out of its range.
+    """
+
+    def _explore(self, states: NDArray[np.float64]) -> NDArray[np.float64]:
+        return self.regression.samples(states, self.exploration_scale, self.random)
+
+
+def _top_k(scores: NDArray[np.float64], k: int) -> NDArray[np.int64]:
+    """The k highest, the highest first: (n, items) to (n, k)."""
+    if k == 1:
+        best_one: NDArray[np.int64] = scores.argmax(axis=1)[:, None]
+        return best_one
+    best = np.argpartition(-scores, k - 1, axis=1)[:, :k]
+    slates: NDArray[np.int64] = np.take_along_axis(
+        best, np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1), axis=1
+    )
+    return slates
+
+
+def _item_vectors(item_features: ArrayLike, n_items: int, limit: int) -> NDArray[np.float64]:
+    """Standardised features, or their leading `limit` principal components: (items, f), of about unit length.
+
+    Raises:
+        InputError: for features that are no table of finite numbers, for all items, that tells them apart.
+    """
+    table = np.asarray(item_features, dtype=np.float64)
+    if table.ndim != 2 or len(table) != n_items or not np.isfinite(table).all():
+        raise InputError(
+            f"item_features must be finite numbers of shape (items, features) for {n_items} items, it is {table.shape}"
+        )
+    deviations = table.std(axis=0)
+    differs = deviations > 0
+    if not differs.any():
+        raise InputError("item_features are the same for all items; give features that tell them apart")
+    vectors: NDArray[np.float64] = ((table - table.mean(axis=0))[:, differs] / deviations[differs]) / np.sqrt(
+        np.count_nonzero(differs)
+    )
+    if vectors.shape[1] > limit:
+        _, directions = np.linalg.eigh(vectors.T @ vectors)  # the largest eigenvalues last
+        vectors = vectors @ directions[:, ::-1][:, :limit]
+    return vectors

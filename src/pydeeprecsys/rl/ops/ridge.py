@@ -1,0 +1,193 @@
+"""Bayesian ridge regressions of rewards: what bandits know of items, and how sure they are."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import LinAlgError, cho_solve, cholesky, solve_triangular
+
+# Rows whose joint features are written out at once: 1,024 of 2,000 are 16 MB.
+_CHUNK = 1024
+# States whose variances are computed at once: the whole of A^-1 is read once for them all.
+_STATES = 16
+
+Arrays = dict[str, NDArray[Any]]
+
+
+class Observations(NamedTuple):
+    """What was seen of items: one row for each time that an item brought a reward."""
+
+    states: NDArray[np.float64]  # (m, state_size)
+    items: NDArray[np.int64]  # (m,)
+    rewards: NDArray[np.float64]  # (m,)
+
+
+class Regression(Protocol):
+    """A Bayesian ridge regression of rewards on states and items."""
+
+    def add(self, seen: Observations) -> None:
+        """Learn; raise a FloatingPointError, and keep what was learned, where that would not be finite."""
+
+    def means(self, states: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n, items) expected rewards."""
+
+    def deviations(self, states: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n, items) standard deviations of those, in units of that of the noise."""
+
+    def samples(self, states: NDArray[np.float64], scale: float, generator: np.random.Generator) -> NDArray[np.float64]:
+        """(n, items) rewards by one draw of the parameters for each state; `scale` multiplies the deviations."""
+
+    def arrays(self) -> Arrays:
+        """Copies of all that was learned."""
+
+    def load(self, arrays: Arrays) -> None:
+        """Go on from where `arrays` was taken."""
+
+
+class JointRegression:
+    """A ridge regression on the outer product of state and item: reward = x^T W y with x = (1, state), y = (1, item).
+
+    The product holds the state and the item by themselves, too, and lets what is liked depend on the state. With the
+    parameters W as a vector of length d the posterior is Gaussian, its precision A = λ·I + Σ φ φ^T, its mean A^-1 b,
+    b = Σ reward · φ, where φ = x ⊗ y. Nothing of the shape (n, items, d) is ever formed: a mean is (x^T W) y, and
+    a variance y^T M y, where M = Σ_ij x_i x_j (A^-1)_ij, over the blocks of A^-1, is one small matrix a state.
+
+    Args:
+        state_size: numbers in a state.
+        item_vectors: (items, f) numbers of each item.
+        regularization: λ, above 0.
+    """
+
+    def __init__(self, state_size: int, item_vectors: NDArray[np.float64], regularization: float) -> None:
+        self._items = np.column_stack([np.ones(len(item_vectors)), item_vectors])  # (items, q)
+        self._shape = 1 + state_size, self._items.shape[1]  # p, q
+        d = self._shape[0] * self._shape[1]
+        self._settle(regularization * np.eye(d), np.zeros(d))
+
+    def _settle(self, precision: NDArray[np.float64], response: NDArray[np.float64]) -> None:
+        try:
+            factor = cholesky(precision, lower=True)
+        except LinAlgError as error:
+            raise FloatingPointError(
+                "the regression lost its precision: states are too large for it; scale them, or raise regularization"
+            ) from error
+        self._precision, self._response, self._factor = precision, response, factor
+        self._weights = cho_solve((factor, True), response).reshape(self._shape)
+        self._covariance: NDArray[np.float64] | None = None
+
+    def add(self, seen: Observations) -> None:
+        """Add to the posterior, and solve for its mean."""
+        precision, response = self._precision.copy(), self._response.copy()
+        with np.errstate(over="ignore", invalid="ignore"):
+            for start in range(0, len(seen.items), _CHUNK):
+                rows = slice(start, start + _CHUNK)
+                states, items = _with_one(seen.states[rows]), self._items[seen.items[rows]]
+                joint = (states[:, :, None] * items[:, None, :]).reshape(len(states), -1)
+                precision += joint.T @ joint
+                response += seen.rewards[rows] @ joint
+        if not (np.isfinite(precision).all() and np.isfinite(response).all()):
+            raise FloatingPointError("what the regression sums up is no longer finite; look for huge states or rewards")
+        self._settle(precision, response)
+
+    def means(self, states: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n, items) expected rewards."""
+        scores: NDArray[np.float64] = (_with_one(states) @ self._weights) @ self._items.T
+        return scores
+
+    def deviations(self, states: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n, items) standard deviations: sqrt(φ^T A^-1 φ)."""
+        p, q = self._shape
+        if self._covariance is None:
+            self._covariance = cho_solve((self._factor, True), np.eye(p * q), overwrite_b=True)
+        blocks_by_column = self._covariance.reshape(p, q * p * q)
+        variances = np.empty((len(states), len(self._items)))
+        for start in range(0, len(states), _STATES):
+            rows = _with_one(states[start : start + _STATES])
+            halves = (rows @ blocks_by_column).reshape(len(rows), q, p, q)
+            for row, (state, half) in enumerate(zip(rows, halves, strict=True), start):
+                np.einsum("iq,iq->i", self._items @ (state @ half), self._items, out=variances[row])
+        # Rounding may leave less than nothing of a variance.
+        deviations: NDArray[np.float64] = np.sqrt(np.maximum(variances, 0.0))
+        return deviations
+
+    def samples(self, states: NDArray[np.float64], scale: float, generator: np.random.Generator) -> NDArray[np.float64]:
+        """(n, items) rewards by parameters drawn from the posterior, one draw for each state.
+
+        With A = L L^T and normal z, L^-T z has the covariance A^-1.
+        """
+        drawn = generator.standard_normal((len(states), len(self._response)))
+        shift = solve_triangular(self._factor, drawn.T, trans="T", lower=True).T.reshape(len(states), *self._shape)
+        weights = self._weights + scale * shift  # (n, p, q)
+        scores: NDArray[np.float64] = np.einsum("np,npq->nq", _with_one(states), weights) @ self._items.T
+        return scores
+
+    def arrays(self) -> Arrays:
+        """Copies of the sums, and of the items' vectors that they are about."""
+        return {
+            "precision": self._precision.copy(),
+            "response": self._response.copy(),
+            "items": self._items.copy(),
+        }
+
+    def load(self, arrays: Arrays) -> None:
+        """Go on from where `arrays` was taken."""
+        # The vectors, too: principal components are settled up to rotation only, and may differ between machines.
+        self._settle(np.array(arrays["precision"]), np.array(arrays["response"]))
+        self._items = np.array(arrays["items"])
+
+
+class ItemRegression:
+    """A ridge regression on which item it is, whatever the state: a mean for each item, shrunk to that of all.
+
+    The posterior of an item that was seen c times is Gaussian of mean (λ · mean of all + sum of its rewards) / (λ + c)
+    and variance 1 / (λ + c), in units of the noise's. Shrinking to the mean of all, not to 0, keeps items that nobody
+    has seen in the race where all rewards are far from 0.
+
+    Args:
+        n_items: how many items.
+        regularization: λ, above 0.
+    """
+
+    def __init__(self, n_items: int, regularization: float) -> None:
+        self.regularization = regularization
+        self._counts, self._sums = np.zeros(n_items), np.zeros(n_items)
+
+    def add(self, seen: Observations) -> None:
+        """Count and sum up."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            sums = self._sums + np.bincount(seen.items, weights=seen.rewards, minlength=len(self._sums))
+            total = sums.sum()
+        if not np.isfinite(total):
+            raise FloatingPointError("what the regression sums up is no longer finite; look for huge rewards")
+        self._sums = sums
+        self._counts = self._counts + np.bincount(seen.items, minlength=len(self._counts))
+
+    def means(self, states: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n, items) expected rewards, the same for all states."""
+        of_all = self._sums.sum() / max(self._counts.sum(), 1.0)
+        means = (self.regularization * of_all + self._sums) / (self.regularization + self._counts)
+        return np.tile(means, (len(states), 1))
+
+    def deviations(self, states: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n, items) standard deviations, the same for all states."""
+        return np.tile((self.regularization + self._counts) ** -0.5, (len(states), 1))
+
+    def samples(self, states: NDArray[np.float64], scale: float, generator: np.random.Generator) -> NDArray[np.float64]:
+        """(n, items) rewards, drawn for each state and item apart."""
+        drawn = generator.standard_normal((len(states), len(self._sums)))
+        return self.means(states) + scale * self.deviations(states) * drawn
+
+    def arrays(self) -> Arrays:
+        """Copies of the counts and sums."""
+        return {"counts": self._counts.copy(), "sums": self._sums.copy()}
+
+    def load(self, arrays: Arrays) -> None:
+        """Go on from where `arrays` was taken."""
+        self._counts, self._sums = np.array(arrays["counts"]), np.array(arrays["sums"])
+
+
+def _with_one(states: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n, state_size) to (n, 1 + state_size)."""
+    return np.column_stack([np.ones(len(states)), states])
