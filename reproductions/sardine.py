@@ -18,14 +18,15 @@ from reproductions.runner import Claim, Study, main
 
 PPO = {
     "item_features": True,
-    "discount_factor": 0.95,
+    "discount_factor": 0.9,
     "gae_lambda": 0.9,
     "actor_hidden_layers": [128, 128],
     "critic_hidden_layers": [128, 128],
-    "actor_learning_rate": 5e-4,
-    "steps_per_update": 1616,
-    "epochs": 5,
-    "minibatch_size": 200,
+    "actor_learning_rate": 1e-3,
+    "steps_per_update": 3232,
+    "epochs": 8,
+    "minibatch_size": 404,
+    "target_kl": 0.05,
 }
 GREEDY_ORACLE = 143.5
 
@@ -62,7 +63,7 @@ STUDY = Study(
     evaluation_envs=8,
     claims=[
         Claim("random", 1000, published="44.0 (re-run of the simulator's own)"),
-        Claim("ppo", 200_000, GREEDY_ORACLE, PPO, n_envs=16, published="greedy oracle 143.5 (re-run)"),
+        Claim("ppo", 400_000, GREEDY_ORACLE, PPO, n_envs=32, published="greedy oracle 143.5 (re-run)"),
     ],
 )
 

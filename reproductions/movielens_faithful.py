@@ -1,0 +1,54 @@
+"""What agents learn in the more faithful world, one movie at a time: `python -m reproductions.movielens_faithful`.
+
+`MovieLensFairness-v1` on MovieLens 1M (docs/worlds.md): users take a movie or leave it, tire of genres, are not shown what
+they had, and go when their patience is used up. Needs `pydeeprecsys data fetch ml-1m`. The bar is clearly above the
+best-rated movies and win-stay, which are the same here, where nothing can be shown twice.
+"""
+
+from reproductions.runner import Claim, Study, main
+
+BAR = 20.0
+
+DQN = {
+    "item_features": True,
+    "discount_factor": 0.9,
+    "double": True,
+    "network_update_frequency": 16,
+    "network_sync_frequency": 1000,
+    "batch_size": 128,
+    "buffer_size": 20_000,
+    "decay_rate": 0.998,
+    "minimum_exploration_probability": 0.02,
+}
+PPO = {
+    "item_features": True,
+    "discount_factor": 0.9,
+    "gae_lambda": 0.9,
+    "actor_hidden_layers": [128, 128],
+    "actor_learning_rate": 1e-3,
+    "steps_per_update": 1280,
+    "epochs": 4,
+    "minibatch_size": 160,
+    "entropy_coefficient": 0.01,
+}
+
+
+STUDY = Study(
+    name="movielens_faithful",
+    env_name="MovieLensFairness-v1",
+    dataset="ml-1m",
+    evaluation_episodes=500,
+    evaluation_envs=100,
+    claims=[
+        Claim("random", 2000),
+        Claim("best-rated", 2000),
+        Claim("win-stay", 2000),
+        Claim("thompson", 40_000, options={"item_features": True}, n_envs=64),
+        Claim("dqn", 60_000, BAR, DQN, n_envs=16),
+        Claim("ppo", 150_000, BAR, PPO, n_envs=64),
+        Claim("oracle", 2000),
+    ],
+)
+
+if __name__ == "__main__":
+    main(STUDY)
