@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning
-from pydeeprecsys.rl.transitions import Transitions
+from pydeeprecsys.rl.steps import Steps
 
 N_ACTIONS = 7
 STATE_SIZE = 3
@@ -59,7 +59,7 @@ def live(agent: ReinforcementLearning, walk: Iterator[Step]) -> list[list[int]]:
     for step in walk:
         actions = agent.actions_for_states(step.states)
         agent.store_experiences(
-            Transitions(step.states, actions, step.rewards, step.terminated, step.truncated, step.new_states)
+            Steps(step.states, actions, step.rewards, step.terminated, step.truncated, step.new_states)
         )
         taken.append(actions.tolist())
     return taken
@@ -173,7 +173,7 @@ class AgentContract:
         actions = agent.actions_for_states(step.states, action_masks=masks)
         assert np.take_along_axis(masks, actions[:, None], axis=1).all()
         agent.store_experiences(
-            Transitions(
+            Steps(
                 step.states,
                 actions,
                 step.rewards,
@@ -211,9 +211,7 @@ class AgentContract:
                 bool(step.truncated[0]),
             )
             batch.store_experiences(
-                Transitions(
-                    step.states, np.array([action]), step.rewards, step.terminated, step.truncated, step.new_states
-                )
+                Steps(step.states, np.array([action]), step.rewards, step.terminated, step.truncated, step.new_states)
             )
         assert_same_state(single.state_dict(), batch.state_dict())
 
@@ -251,7 +249,7 @@ class AgentContract:
         for step in steps(3, 30, seed=1):
             arguments = (step.states, np.zeros(3, dtype=np.int64), *step[1:])
             before = deepcopy(arguments)
-            agent.store_experiences(Transitions(*arguments))
+            agent.store_experiences(Steps(*arguments))
             for argument, copy in zip(arguments, before, strict=True):
                 assert argument.tobytes() == copy.tobytes()
 

@@ -20,7 +20,7 @@ from pydeeprecsys.rl.manager import (
     Manager,
     MovieLensFairnessManager,
 )
-from pydeeprecsys.rl.transitions import Transitions
+from pydeeprecsys.rl.steps import Steps
 
 
 class Spy(RandomAgent):
@@ -40,7 +40,7 @@ class Spy(RandomAgent):
         self.slates.append(super().top_k_actions_for_states(states, k, explore=explore, action_masks=action_masks))
         return self.slates[-1]
 
-    def store_experiences(self, steps: Transitions) -> None:
+    def store_experiences(self, steps: Steps) -> None:
         self.stored.append(steps[:6])
         self.learned_within.append((steps.action_masks, steps.new_action_masks))
 
@@ -348,7 +348,7 @@ def test_training_can_stop_by_environment_steps(n_envs: int, steps: int, episode
 
 def test_statistics_know_when_the_agent_learned() -> None:
     class Learner(RandomAgent):
-        def store_experiences(self, steps: Transitions) -> None:
+        def store_experiences(self, steps: Steps) -> None:
             statistics.append_metric("loss", 0.0)
 
     manager = Manager(env=Corridor(), max_episode_steps=3)
@@ -365,7 +365,7 @@ def test_statistics_know_when_the_agent_learned() -> None:
 def test_points_of_a_box_go_through_the_loop(n_envs: int) -> None:
     manager = Manager("Pendulum-v1", seed=0, n_envs=n_envs)
     agent = RandomAgent(manager.env.action_space)
-    stored: list[Transitions] = []
+    stored: list[Steps] = []
     agent.store_experiences = stored.append  # type: ignore[method-assign]
     manager.train(agent, max_episodes=None, max_steps=20 * n_envs, should_print=False)
     actions = np.array([steps.actions for steps in stored])

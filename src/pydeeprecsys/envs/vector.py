@@ -75,7 +75,9 @@ class MovieLensFairnessVector(SessionVector[State, Response]):
             infos["chosen_action"] = response.chosen
             infos["hit"] = (response.chosen >= 0).astype(np.float64)
             infos["diversity"] = diversities(response.slates, self._units)
-            infos["novelty"] = self._bits[response.slates].mean(axis=1)
+            infos["novelty"] = (
+                np.add.reduce(self._bits[response.slates], axis=1) / self.slate_size
+            )  # half of mean's time
         return infos
 
     def beginnings(self) -> dict[str, NDArray[Any]]:

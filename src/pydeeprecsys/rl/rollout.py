@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydeeprecsys.errors import DivergenceError, InputError
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
-from pydeeprecsys.rl.transitions import Transitions
+from pydeeprecsys.rl.steps import Steps
 
 # What environments may tell of a step in `info`, and an episode keeps the mean of.
 _MEASURES = ("violence", "dcg", "ndcg", "hit", "diversity", "novelty")
@@ -105,7 +105,7 @@ def roll_out(
             if statistics is not None:
                 statistics.episode, statistics.timestep = episodes, len(rewards[0])
             if training:
-                step = Transitions(states, actions, reward, terminated, truncated, new_states, masks, new_masks)
+                step = Steps(states, actions, reward, terminated, truncated, new_states, masks, new_masks)
                 rl.store_experiences(step if slate_size == 1 else _of_slates(step, infos))
             if watch is not None:
                 watch(len(rewards[0]), actions, reward, new_states, infos)
@@ -134,7 +134,7 @@ def _masks(infos: dict[str, Any]) -> NDArray[np.bool_] | None:
     return np.asarray(infos["action_mask"], dtype=np.bool_) if "action_mask" in infos else None
 
 
-def _of_slates(step: Transitions, infos: dict[str, Any]) -> Transitions:
+def _of_slates(step: Steps, infos: dict[str, Any]) -> Steps:
     """The step, of which the actions are slates (n, k), with what was chosen of them."""
     if "chosen_action" not in infos:
         raise InputError("the environment takes slates and tells no chosen_action in its info: what is to be learned?")

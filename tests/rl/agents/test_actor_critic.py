@@ -11,7 +11,7 @@ from pydeeprecsys.rl.agents.actor_critic import ActorCriticAgent
 from pydeeprecsys.rl.experience_replay.episode_memory import EpisodeMemory
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.manager import CartpoleManager
-from pydeeprecsys.rl.transitions import Transitions
+from pydeeprecsys.rl.steps import Steps
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -146,7 +146,7 @@ def test_it_learns_which_action_of_a_mask_is_best() -> None:
         actions = agent.actions_for_states(states, action_masks=allowed)
         ends = np.ones(8, dtype=np.bool_)
         agent.store_experiences(
-            Transitions(
+            Steps(
                 states,
                 actions,
                 worth[actions],

@@ -7,7 +7,7 @@ from contracts.agents import AgentContract, live, steps
 from pydeeprecsys.rl.agents.dqn import DQNAgent
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.manager import CartpoleManager
-from pydeeprecsys.rl.transitions import Transitions
+from pydeeprecsys.rl.steps import Steps
 
 
 def make(n_actions: int = 7, state_size: int = 3, seed: int = 0, **options: Any) -> DQNAgent:
@@ -79,9 +79,7 @@ def test_exploration_decays_with_every_episode_once_it_learns() -> None:
     terminated = np.array([True, False, False, False])
     truncated = np.array([False, True, False, False])
     for _ in range(5):
-        agent.store_experiences(
-            Transitions(state, np.zeros(4, dtype=np.int64), np.ones(4), terminated, truncated, state)
-        )
+        agent.store_experiences(Steps(state, np.zeros(4, dtype=np.int64), np.ones(4), terminated, truncated, state))
     # Its memory was full enough with the fourth step; each has two ends.
     epsilons = agent.statistics.epsilon_values
     assert epsilons is not None

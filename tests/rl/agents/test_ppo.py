@@ -13,7 +13,7 @@ from pydeeprecsys.rl.experience_replay.rollout_memory import RolloutMemory
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.manager import CartpoleManager
 from pydeeprecsys.rl.ops.policies import slate_log_probabilities
-from pydeeprecsys.rl.transitions import Transitions
+from pydeeprecsys.rl.steps import Steps
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -50,10 +50,10 @@ class TestPPOWithEverythingContract(AgentContract):
         )
 
 
-def step_of(t: int, n: int = 2, ended: bool = False, shift: float = 0.0) -> Transitions:
+def step_of(t: int, n: int = 2, ended: bool = False, shift: float = 0.0) -> Steps:
     states = np.full((n, 1), t + shift, dtype=np.float32)
     flags = np.full(n, ended)
-    return Transitions(states, np.arange(n), np.full(n, float(t)), flags, np.zeros_like(flags), states + 1)
+    return Steps(states, np.arange(n), np.full(n, float(t)), flags, np.zeros_like(flags), states + 1)
 
 
 def test_a_rollout_ends_where_episodes_end_and_where_one_was_left() -> None:
@@ -85,7 +85,7 @@ def test_it_learns_from_the_slate_that_was_shown() -> None:
         slates = agent.top_k_actions_for_states(states, 2)
         rewards = (slates[:, 1] == 3).astype(float)
         agent.store_experiences(
-            Transitions(states, slates[:, 0], rewards, ends, ~ends, states, None, None, slates, np.zeros(16, np.int64))
+            Steps(states, slates[:, 0], rewards, ends, ~ends, states, None, None, slates, np.zeros(16, np.int64))
         )
     drawn = agent.top_k_actions_for_states(np.ones((500, 2)), 2)
     assert np.mean(drawn[:, 1] == 3) > 0.9
@@ -106,7 +106,7 @@ def test_an_update_moves_probabilities_with_their_advantages_and_not_far() -> No
         flags = np.ones(30, dtype=np.bool_)
         actions = np.arange(30) % 3
         states = np.ones((30, 2), dtype=np.float32)
-        agent.store_experiences(Transitions(states, actions, (actions == 1).astype(float), flags, ~flags, states))
+        agent.store_experiences(Steps(states, actions, (actions == 1).astype(float), flags, ~flags, states))
         ratios.append(probabilities(agent) / before)
     assert all(ratio[1] > 1 > max(ratio[0], ratio[2]) for ratio in ratios)
     # Adam's momentum carries it some way past the range.
@@ -169,7 +169,7 @@ def test_broken_numbers_stop_it_before_parameters_change(bad: str) -> None:
 
     def run() -> None:
         for step in walk:
-            agent.store_experiences(Transitions(actions=np.zeros(4, dtype=np.int64), **step))
+            agent.store_experiences(Steps(actions=np.zeros(4, dtype=np.int64), **step))
 
     with pytest.raises(FloatingPointError, match="nan"):
         run()

@@ -11,7 +11,7 @@ from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.agents.reinforce import ReinforceAgent
 from pydeeprecsys.rl.experience_replay.episode_memory import EpisodeMemory
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
-from pydeeprecsys.rl.transitions import Transitions
+from pydeeprecsys.rl.steps import Steps
 
 
 @pytest.fixture(autouse=True)
@@ -84,7 +84,7 @@ def sessions(agent: ReinforceAgent, env: Matching, n_sessions: int, learn: bool 
         new_states = env.observe()
         ended = np.full(env.n, env.time % env.length == 0)
         if learn:
-            agent.store_experiences(Transitions(states, actions, rewards, ended, np.zeros_like(ended), new_states))
+            agent.store_experiences(Steps(states, actions, rewards, ended, np.zeros_like(ended), new_states))
         states = new_states
         total += rewards.mean()
     return total / n_sessions
@@ -127,7 +127,7 @@ class Scripted:
     def feed(self, agent: ReinforceAgent, start: int = 0, stop: int | None = None) -> None:
         for t in range(*slice(start, stop).indices(len(self.states))):
             agent.store_experiences(
-                Transitions(
+                Steps(
                     self.states[t][:, None],
                     self.actions[t],
                     self.rewards[t],
@@ -262,7 +262,7 @@ def test_integer_rewards_are_not_truncated() -> None:
     for agent, kind in ((whole, np.int64), (fractional, np.float64)):
         for step in range(3):
             agent.store_experiences(
-                Transitions(
+                Steps(
                     np.full((1, 1), step),
                     np.array([step]),
                     np.array([1], dtype=kind),
@@ -279,7 +279,7 @@ def test_an_episode_that_was_left_is_forgotten() -> None:
     script = Scripted(2, 40)
     for t in range(3):
         agent.store_experiences(
-            Transitions(
+            Steps(
                 np.full((2, 1), 1000.0 + t),
                 np.zeros(2),
                 np.ones(2),

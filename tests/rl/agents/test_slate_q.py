@@ -11,7 +11,7 @@ from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.agents.slate_q import SlateQAgent
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.neural_networks.item_scores import ItemScores
-from pydeeprecsys.rl.transitions import Transitions
+from pydeeprecsys.rl.steps import Steps
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -38,10 +38,10 @@ class TestSlateSarsaContract(AgentContract):
         return SlateQAgent(n_actions, state_size, **options, random_state=seed)
 
 
-def slate_step(states: NDArray[Any], slates: Any, choices: Any, rewards: Any, ends: Any, new: Any) -> Transitions:
+def slate_step(states: NDArray[Any], slates: Any, choices: Any, rewards: Any, ends: Any, new: Any) -> Steps:
     slates, choices, ends = np.asarray(slates), np.asarray(choices), np.asarray(ends)
     items = slates[np.arange(len(slates)), np.maximum(choices, 0)]
-    return Transitions(
+    return Steps(
         states, items, np.asarray(rewards, float), ends, np.zeros_like(ends), new, slates=slates, choices=choices
     )
 

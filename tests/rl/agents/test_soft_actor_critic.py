@@ -20,7 +20,7 @@ from pydeeprecsys.rl.experience_replay.buffer_parameters import ExperienceReplay
 from pydeeprecsys.rl.experience_replay.priority_replay_buffer import PrioritizedExperienceReplayBuffer
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.manager import CartpoleManager, Manager, MovieLensFairnessManager
-from pydeeprecsys.rl.transitions import Transitions
+from pydeeprecsys.rl.steps import Steps
 
 # Learns after few steps, and differently with each of them.
 QUICK: dict[str, Any] = {
@@ -71,7 +71,7 @@ def live(agent: SoftActorCritic, walk: Any) -> list[list[float]]:
     for step in walk:
         actions = agent.actions_for_states(step.states)
         agent.store_experiences(
-            Transitions(step.states, actions, step.rewards, step.terminated, step.truncated, step.new_states)
+            Steps(step.states, actions, step.rewards, step.terminated, step.truncated, step.new_states)
         )
         taken.append(actions.tolist())
     return taken
@@ -158,7 +158,7 @@ class TestBox:
         flags = np.zeros(20, dtype=np.bool_)
         with pytest.raises(InputError, match="no masks"):
             make_box().store_experiences(
-                Transitions(
+                Steps(
                     states,
                     np.zeros((20, 2)),
                     np.zeros(20),
@@ -192,7 +192,7 @@ def test_actions_that_do_not_start_at_0(features: NDArray[np.float64] | None) ->
         assert actions.tolist() == (from_0.actions_for_states(step.states) + 5).tolist()
         for agent, taken in ((from_0, actions - 5), (from_5, actions)):
             agent.store_experiences(
-                Transitions(step.states, taken, step.rewards, step.terminated, step.truncated, step.new_states)
+                Steps(step.states, taken, step.rewards, step.terminated, step.truncated, step.new_states)
             )
     assert_same_state(from_0.state_dict()["networks"], from_5.state_dict()["networks"])
 
@@ -367,7 +367,7 @@ def test_nan_stops_it_before_anything_changes(space: gym.Space[Any], bad: str) -
     def store_until_it_is_drawn() -> None:
         for _ in range(10):
             agent.store_experiences(
-                Transitions(values["states"], action, values["rewards"], flags, flags, values["new_states"])
+                Steps(values["states"], action, values["rewards"], flags, flags, values["new_states"])
             )
 
     with pytest.raises(FloatingPointError, match="nan"):

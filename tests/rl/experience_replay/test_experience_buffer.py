@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from scipy.stats import chisquare
 
 from pydeeprecsys.errors import InputError
-from pydeeprecsys.rl.experience_replay import experience_buffer
+from pydeeprecsys.rl.experience_replay import experience_buffer, free_memory
 from pydeeprecsys.rl.experience_replay.buffer_parameters import ExperienceReplayBufferParameters
-from pydeeprecsys.rl.experience_replay.experience_buffer import Batch, ExperienceReplayBuffer, available_memory
+from pydeeprecsys.rl.experience_replay.experience_buffer import Batch, ExperienceReplayBuffer
+from pydeeprecsys.rl.experience_replay.free_memory import available_memory
 from pydeeprecsys.rl.experience_replay.n_step import NStepAccumulator
 from pydeeprecsys.rl.experience_replay.priority_replay_buffer import PrioritizedExperienceReplayBuffer
 
@@ -271,7 +272,7 @@ def test_refused_single_experiences(kind: Kind) -> None:
 
 @both_kinds
 def test_memory_is_checked_before_it_is_taken(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(experience_buffer, "available_memory", lambda: 100 * 2**20)
+    monkeypatch.setattr(free_memory, "available_memory", lambda: 100 * 2**20)
     # Two states of 100 floats, an action, reward, discount and two flags: 826 bytes, 787.7 MiB in all.
     with pytest.raises(InputError, match=r"1,000,000 experiences take .* MiB of memory, 100 MiB are free; reduce max_"):
         kind(parameters(1_000_000, 32), state_shape=(100,))
@@ -307,11 +308,11 @@ def test_what_is_reported_free_is_not_more_than_there_is() -> None:
 
 
 def test_without_meminfo_the_system_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(experience_buffer.Path, "exists", lambda path: False)
+    monkeypatch.setattr(free_memory.Path, "exists", lambda path: False)
     numbers = {"SC_AVPHYS_PAGES": 10, "SC_PAGE_SIZE": 4096}
-    monkeypatch.setattr(experience_buffer.os, "sysconf", numbers.__getitem__)
+    monkeypatch.setattr(free_memory.os, "sysconf", numbers.__getitem__)
     assert available_memory() == 40960
-    monkeypatch.setattr(experience_buffer.os, "sysconf_names", {})
+    monkeypatch.setattr(free_memory.os, "sysconf_names", {})
     assert available_memory() is None
 
 

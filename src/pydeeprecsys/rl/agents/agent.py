@@ -12,7 +12,7 @@ from gymnasium.spaces import Discrete, MultiDiscrete
 from numpy.typing import NDArray
 
 from pydeeprecsys.errors import InputError
-from pydeeprecsys.rl.transitions import Transitions
+from pydeeprecsys.rl.steps import Steps
 
 
 def check_slate_size(k: int, n_actions: int, action_masks: NDArray[np.bool_] | None = None) -> None:
@@ -69,7 +69,7 @@ class ReinforcementLearning(ABC):
         """Choose one action for each state: (n, ...) observations to (n, ...) actions."""
         return self.top_k_actions_for_states(states, 1, explore=explore, action_masks=action_masks)[:, 0]
 
-    def store_experiences(self, steps: Transitions) -> None:  # noqa: B027 - an agent need not learn
+    def store_experiences(self, steps: Steps) -> None:  # noqa: B027 - an agent need not learn
         """Take in one step of every environment, and learn from it when the time has come. The default learns nothing.
 
         Raises:
@@ -97,7 +97,7 @@ class ReinforcementLearning(ABC):
         self, state: Any, action: Any, reward: float, done: bool, new_state: Any, truncated: bool = False
     ) -> None:
         """Take in one step of one environment; `done` means that it terminated, `truncated` that it was cut off."""
-        step = Transitions(
+        step = Steps(
             np.asarray(state)[None],
             np.asarray(action)[None],
             np.array([reward], dtype=np.float64),

@@ -16,10 +16,10 @@ from pydeeprecsys.errors import InputError
 from pydeeprecsys.files import whole_file
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning, State, check_slate_size
 from pydeeprecsys.rl.ops.ridge import Arrays, ItemRegression, JointRegression, Observations, Regression
-from pydeeprecsys.rl.transitions import Transitions
+from pydeeprecsys.rl.steps import Steps
 
 
-def observations(steps: Transitions) -> Observations:
+def observations(steps: Steps) -> Observations:
     """What one step of every environment says of items.
 
     Of a slate the chosen item brought the reward of the step; where nothing was chosen, every item shown brought 0.
@@ -138,7 +138,7 @@ class LinearBandit(ReinforcementLearning):
         )
         return slates
 
-    def store_experiences(self, steps: Transitions) -> None:
+    def store_experiences(self, steps: Steps) -> None:
         """Remember what one step of every environment says of items, and learn from it once that is enough.
 
         Of a slate the chosen item brought the reward of the step; where nothing was chosen, every item shown brought 0.

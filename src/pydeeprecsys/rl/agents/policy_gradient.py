@@ -15,7 +15,7 @@ from pydeeprecsys.rl.experience_replay.episode_memory import CompleteSteps, Epis
 from pydeeprecsys.rl.neural_networks.base_network import BaseNetwork, load_networks, save_networks
 from pydeeprecsys.rl.neural_networks.policy_estimator import PolicyEstimator
 from pydeeprecsys.rl.ops.masks import split_masks
-from pydeeprecsys.rl.transitions import Transitions
+from pydeeprecsys.rl.steps import Steps
 
 if TYPE_CHECKING:
     from pydeeprecsys.rl.learning_statistics import LearningStatistics
@@ -135,7 +135,7 @@ class PolicyGradientAgent(ReinforcementLearning):
         check_slate_size(k, self.n_actions, action_masks)
         return self.policy_estimator.sample(states.reshape(len(states), -1), k, explore, action_masks)
 
-    def store_experiences(self, steps: Transitions) -> None:
+    def store_experiences(self, steps: Steps) -> None:
         """Remember one step of every environment, and learn when enough episodes are complete.
 
         Raises:

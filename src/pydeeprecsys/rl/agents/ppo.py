@@ -19,7 +19,7 @@ from pydeeprecsys.rl.neural_networks.value_estimator import ValueEstimator
 from pydeeprecsys.rl.ops.masks import split_masks
 from pydeeprecsys.rl.ops.policies import clipped_surrogate_losses, entropies, slate_log_probabilities, standardize
 from pydeeprecsys.rl.ops.returns import generalized_advantages
-from pydeeprecsys.rl.transitions import Transitions
+from pydeeprecsys.rl.steps import Steps
 
 if TYPE_CHECKING:
     from pydeeprecsys.rl.learning_statistics import LearningStatistics
@@ -150,7 +150,7 @@ class PPOAgent(ReinforcementLearning):
         check_slate_size(k, self.n_actions, action_masks)
         return self.policy_estimator.sample(states.reshape(len(states), -1), k, explore, action_masks)
 
-    def store_experiences(self, steps: Transitions) -> None:
+    def store_experiences(self, steps: Steps) -> None:
         """Remember one step of every environment, and learn when there are enough.
 
         Raises:

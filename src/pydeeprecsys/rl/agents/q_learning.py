@@ -16,7 +16,7 @@ from pydeeprecsys.rl.experience_replay.replay_memory import ReplayMemory
 from pydeeprecsys.rl.neural_networks.base_network import load_networks, save_networks
 from pydeeprecsys.rl.neural_networks.deep_q_network import DeepQNetwork
 from pydeeprecsys.rl.ops.masks import split_masks
-from pydeeprecsys.rl.transitions import Transitions
+from pydeeprecsys.rl.steps import Steps
 
 if TYPE_CHECKING:
     from pydeeprecsys.rl.learning_statistics import LearningStatistics
@@ -109,7 +109,7 @@ class QLearningAgent(ReinforcementLearning):
                 slates[rows] = self._random.top_k_actions_for_states(states[rows], k, action_masks=masks)
         return slates
 
-    def store_experiences(self, steps: Transitions) -> None:
+    def store_experiences(self, steps: Steps) -> None:
         """Remember one step of every environment; once the memory is ready, learn as often as it says.
 
         Raises:

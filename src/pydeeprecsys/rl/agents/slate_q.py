@@ -24,7 +24,7 @@ from pydeeprecsys.rl.neural_networks.item_scores import ItemScores
 from pydeeprecsys.rl.ops.masks import masked, split_masks
 from pydeeprecsys.rl.ops.slates import greedy_slates, optimal_slates, slate_values, top_k_slates
 from pydeeprecsys.rl.ops.values import squared_losses
-from pydeeprecsys.rl.transitions import Transitions
+from pydeeprecsys.rl.steps import Steps
 
 if TYPE_CHECKING:
     from pydeeprecsys.rl.learning_statistics import LearningStatistics
@@ -155,7 +155,7 @@ class SlateQAgent(ReinforcementLearning):
         parameters = ExperienceReplayBufferParameters(buffer_size, buffer_burn_in, batch_size, buffer_seed)
         # The states of masks and the size of slates show with the first experience.
         self.memory = ReplayMemory(ExperienceReplayBuffer(parameters), 1, discount_factor, network_update_frequency)
-        self._waiting: Transitions | None = None  # for SARSA: the step whose next slate is not known yet
+        self._waiting: Steps | None = None  # for SARSA: the step whose next slate is not known yet
 
     def top_k_actions_for_states(
         self,
@@ -203,7 +203,7 @@ class SlateQAgent(ReinforcementLearning):
             return logits
         return self.network.as_tensor(self._choice_scores(np.asarray(states, dtype=np.float32)))
 
-    def store_experiences(self, steps: Transitions) -> None:
+    def store_experiences(self, steps: Steps) -> None:
         """Remember one step of every environment; once the memory is ready, learn as often as it says.
 
         Raises:
@@ -223,7 +223,7 @@ class SlateQAgent(ReinforcementLearning):
                 if self.statistics is not None:
                     self.statistics.append_metric("epsilon_values", self._exploration.epsilon)
 
-    def _shown_next(self, before: Transitions, steps: Transitions, slates: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _shown_next(self, before: Steps, steps: Steps, slates: NDArray[np.int64]) -> NDArray[np.int64]:
         """(n, k) the slates now shown; the best known ones where no step of the same episode followed."""
         n = len(slates)
         left = (before.new_states != steps.states).reshape(n, -1).any(axis=1) | before.truncated
@@ -235,7 +235,7 @@ class SlateQAgent(ReinforcementLearning):
         shown[rows] = self._best_slates(before.new_states.reshape(n, -1)[rows], slates.shape[1], masks)
         return shown
 
-    def _remember(self, steps: Transitions, next_slates: NDArray[np.int64]) -> None:
+    def _remember(self, steps: Steps, next_slates: NDArray[np.int64]) -> None:
         """Store steps; an action is the position of what was chosen, the slate, and the slate shown next."""
         slates = steps.actions[:, None] if steps.slates is None else steps.slates
         choices = np.zeros(len(slates), dtype=np.int64) if steps.choices is None else steps.choices
@@ -311,7 +311,7 @@ class SlateQAgent(ReinforcementLearning):
             network.load_learning_state(state[name])
         self.memory.load_state_dict(state["memory"])
         waiting = {name: np.array(array) for name, array in state["waiting"].items()}
-        self._waiting = Transitions(**waiting) if waiting else None
+        self._waiting = Steps(**waiting) if waiting else None
         self._exploration.load_state_dict(state["exploration"])
         self._random.load_state_dict(state["generator"])
 

@@ -31,7 +31,7 @@ from pydeeprecsys.rl.neural_networks.base_network import BaseNetwork, load_netwo
 from pydeeprecsys.rl.neural_networks.temperature import Temperature
 from pydeeprecsys.rl.ops.masks import split_masks
 from pydeeprecsys.rl.ops.values import weighted_mean
-from pydeeprecsys.rl.transitions import Transitions
+from pydeeprecsys.rl.steps import Steps
 
 if TYPE_CHECKING:
     from pydeeprecsys.rl.learning_statistics import LearningStatistics
@@ -214,7 +214,7 @@ class SoftActorCritic(ReinforcementLearning):
             return self._warm_up.actions_for_states(states).astype(np.float32, copy=False)
         return self._policy.act(states.reshape(len(states), -1), 1, explore, None)
 
-    def store_experiences(self, steps: Transitions) -> None:
+    def store_experiences(self, steps: Steps) -> None:
         """Remember one step of every environment, and learn as often as is due.
 
         Raises:

@@ -7,7 +7,7 @@ from typing import Any
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.experience_replay.experience_buffer import Batch, ExperienceReplayBuffer
 from pydeeprecsys.rl.experience_replay.n_step import NStepAccumulator
-from pydeeprecsys.rl.transitions import Transitions
+from pydeeprecsys.rl.steps import Steps
 
 
 class ReplayMemory:
@@ -39,7 +39,7 @@ class ReplayMemory:
         self.update_frequency = update_frequency
         self.steps = 0
 
-    def add(self, steps: Transitions) -> int:
+    def add(self, steps: Steps) -> int:
         """Take in one step of every environment.
 
         Returns:

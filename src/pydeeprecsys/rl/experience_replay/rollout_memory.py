@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pydeeprecsys.rl.transitions import Transitions
+from pydeeprecsys.rl.steps import Steps
 
 
 class Rollout(NamedTuple):
@@ -39,7 +39,7 @@ class RolloutMemory:
         """Environment steps that it holds."""
         return sum(len(step.rewards) for step in self._steps)
 
-    def add(self, steps: Transitions) -> None:
+    def add(self, steps: Steps) -> None:
         """Append one step of every environment."""
         slates = steps.actions[:, None] if steps.slates is None else steps.slates
         step = Rollout(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydeeprecsys.rl.ops.masks import attach_masks
 
 
-class Transitions(NamedTuple):
+class Steps(NamedTuple):
     """One step of n environments. Row i is always environment i."""
 
     states: NDArray[Any]  # (n, ...) what was observed
