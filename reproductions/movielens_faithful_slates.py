@@ -1,0 +1,45 @@
+"""What agents learn in the more faithful world, ten movies at a time: `python -m reproductions.movielens_faithful_slates`.
+
+As `movielens_faithful`, with slates of 10: of each a user takes one movie or none. The bar is clearly above the best-rated
+movies and win-stay.
+"""
+
+from reproductions import movielens_faithful
+from reproductions.runner import Claim, Study, main
+
+BAR = 26.5
+
+_Q_LEARNING = {
+    "item_features": True,
+    "discount_factor": 0.5,
+    "learning_rate": 5e-4,
+    "network_update_frequency": 8,
+    "network_sync_frequency": 1000,
+    "batch_size": 128,
+    "buffer_size": 20_000,
+    "decay_rate": 0.998,
+    "minimum_exploration_probability": 0.01,
+}
+DQN = {**_Q_LEARNING, "double": True}
+
+STUDY = Study(
+    name="movielens_faithful_slates",
+    env_name="MovieLensFairness-v1",
+    env_options={"slate_size": 10},
+    dataset="ml-1m",
+    evaluation_episodes=500,
+    evaluation_envs=100,
+    claims=[
+        Claim("random", 2000),
+        Claim("best-rated", 2000),
+        Claim("win-stay", 2000),
+        Claim("thompson", 40_000, options={"item_features": True}, n_envs=64),
+        Claim("dqn", 60_000, BAR, DQN, n_envs=16),
+        Claim("slate-q", 60_000, BAR, _Q_LEARNING, n_envs=16),
+        Claim("ppo", 150_000, BAR, movielens_faithful.PPO, n_envs=64),
+        Claim("oracle", 2000),
+    ],
+)
+
+if __name__ == "__main__":
+    main(STUDY)
