@@ -1,7 +1,7 @@
-"""What agents learn in the more faithful world, ten movies at a time: `python -m reproductions.movielens_faithful_slates`.
+"""What agents learn in the more faithful world with slates: `python -m reproductions.movielens_faithful_slates`.
 
-As `movielens_faithful`, with slates of 10: of each a user takes one movie or none. The bar is clearly above the best-rated
-movies and win-stay.
+As `movielens_faithful`, ten movies at a time, of which a user takes one or none. The bar is clearly above the
+best-rated movies and win-stay.
 """
 
 from reproductions import movielens_faithful
