@@ -1,4 +1,7 @@
 import math
+import multiprocessing
+import time
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +51,66 @@ def test_the_same_comparison_gives_the_same_numbers(world: World, tmp_path: Path
     pd.testing.assert_frame_equal(timeless[0], timeless[1], check_exact=True)
     texts = [(tmp_path / str(i) / "all_metrics.csv").read_bytes() for i in range(2)]
     assert texts[0] == texts[1]
+
+
+def test_processes_side_by_side_change_nothing(world: World, tmp_path: Path) -> None:
+    comparison = Comparison(world, ["random", "reinforce"], episodes=4, seeds=2, slate_size=2, evaluation_episodes=20)
+    told: dict[int, list[tuple[str, int, int, float]]] = {1: [], 2: []}
+    for jobs in (1, 2):
+
+        def on_episode(agent: str, seed: int, number: int, episode: Episode, jobs: int = jobs) -> None:
+            told[jobs].append((agent, seed, number, episode.output.reward_sum))
+
+        compare(comparison, tmp_path / str(jobs), on_episode, jobs)
+    assert told[1] == told[2]
+    assert len(told[1]) == 2 * 2 * 4
+    for name in ("all_metrics.csv", "relevance_metrics.csv"):
+        assert (tmp_path / "1" / name).read_text() == (tmp_path / "2" / name).read_text()
+    alone, together = (pd.read_csv(tmp_path / jobs / "summary.csv") for jobs in "12")
+    pd.testing.assert_frame_equal(
+        alone.drop(columns="steps_per_second"), together.drop(columns="steps_per_second"), check_exact=True
+    )
+
+
+def quick_and_slow(world: World) -> Comparison:
+    """A random agent, done at once, and a Rainbow that would take half an hour."""
+    slow = {"hidden_layers": [1024] * 4, "network_update_frequency": 1, "batch_size": 512, "buffer_burn_in": 512}
+    return Comparison(
+        world, ["random", "rainbow"], episodes=200, seeds=1, evaluation_episodes=20, agent_options={"rainbow": slow}
+    )
+
+
+def test_whoever_stops_several_processes_keeps_what_was_done(world: World, tmp_path: Path) -> None:
+    def stop_if_asked() -> None:
+        if (tmp_path / "summary.csv").exists():
+            raise KeyboardInterrupt
+
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        compare(quick_and_slow(world), tmp_path, jobs=2, stop_if_asked=stop_if_asked)
+    assert time.monotonic() < begun + 240
+    assert pd.read_csv(tmp_path / "summary.csv")["agent"].tolist() == ["random"]
+    assert {path.name for path in tmp_path.iterdir()} == FILES
+
+
+def test_several_processes_stopped_at_once_leave_nothing(world: World, tmp_path: Path) -> None:
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        compare(quick_and_slow(world), tmp_path, jobs=2, stop_if_asked=stop)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_killed_process_is_told_and_what_was_done_is_kept(world: World, tmp_path: Path) -> None:
+    def kill() -> None:
+        if (tmp_path / "summary.csv").exists():
+            for process in multiprocessing.active_children():
+                process.kill()
+
+    with pytest.raises(BrokenProcessPool):
+        compare(quick_and_slow(world), tmp_path, jobs=2, stop_if_asked=kill)
+    assert "random" in pd.read_csv(tmp_path / "summary.csv")["agent"].tolist()
 
 
 def test_seeds_see_other_users_and_judges_the_same(world: World, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +54,19 @@ _NOT_BY_DEFAULT = ("oracle", "sac", "ppo", "linucb", "thompson", "slate-q")
     metavar="AGENT.OPTION=VALUE",
     help="Set an agent's option, such as reinforce.learning_rate=0.003; may be repeated.",
 )
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Processes side by side; the numbers are the same for any.",
+)
 def command(
     agents: str,
     seeds: int,
     evaluation_episodes: int,
     settings: tuple[str, ...],
+    jobs: int,
     dataset: str,
     episodes: int,
     n_envs: int,
@@ -94,13 +103,16 @@ def command(
             task = progress.add_task("", total=len(comparison.agents) * seeds * episodes)
 
             def on_episode(agent: str, seed: int, number: int, episode: Episode) -> None:
-                stop_if_asked()
                 progress.update(task, advance=1, description=f"{agent}, seed {seed}: return {sum(episode.rewards):.1f}")
 
-            summary = compare(comparison, out, on_episode)
+            summary = compare(comparison, out, on_episode, jobs, stop_if_asked)
     except (KeyboardInterrupt, DivergenceError):
         screen.print(f"stopped; what was done is in {out}")
         raise
+    except BrokenProcessPool as error:
+        raise click.ClickException(
+            f"a process was killed, perhaps for want of memory; what was done is in {out}; try fewer --jobs"
+        ) from error
     screen.print(_table(summary))
     screen.print(f"files in {out}: {', '.join(sorted(path.name for path in out.iterdir()))}", soft_wrap=True)
 

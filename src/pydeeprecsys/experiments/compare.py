@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 from scipy import stats
 
@@ -100,7 +105,11 @@ class Run:
 
 
 def compare(
-    comparison: Comparison, out: Path, on_episode: OnEpisode = lambda agent, seed, number, episode: None
+    comparison: Comparison,
+    out: Path,
+    on_episode: OnEpisode = lambda agent, seed, number, episode: None,
+    jobs: int = 1,
+    stop_if_asked: Callable[[], None] = lambda: None,
 ) -> pd.DataFrame:
     """Train and judge every agent from every seed, keeping the files in `out` up to date with what is done.
 
@@ -111,24 +120,78 @@ def compare(
         out: folder of `all_metrics.csv`, `summary.csv`, `learning_curves.png` and `learning_curves.pdf`; for slates
             also of `relevance_metrics.csv`, DCG and NDCG of every step in training, and of their description,
             `relevance_metrics_describe.csv`.
-        on_episode: called after each training episode with agent, seed, number of the episode, and the episode.
+        on_episode: called after each training episode with agent, seed, number of the episode, and the episode; with
+            several jobs, after the whole run, and then with its rewards only.
+        jobs: processes side by side, of as many threads of torch each as this one has; the numbers are the same.
+        stop_if_asked: called often; it may raise KeyboardInterrupt, and what was done is then kept.
 
     Returns:
         The summary, see `summarize`.
+
+    Raises:
+        DivergenceError: an agent met numbers that are no longer finite; what was done is kept.
+        BrokenProcessPool: a process of several was killed; what was done is kept.
     """
+    planned = [
+        Run(agent, seed, LearningStatistics(agent, comparison.env_name))
+        for seed in range(comparison.seeds)
+        for agent in dict.fromkeys((*comparison.agents, ORACLE))
+    ]
+
+    def tell(agent: str, seed: int, number: int, episode: Episode) -> None:
+        stop_if_asked()
+        on_episode(agent, seed, number, episode)
+
     runs: list[Run] = []
     try:
-        for seed in range(comparison.seeds):
-            for agent in dict.fromkeys((*comparison.agents, ORACLE)):
-                runs.append(Run(agent, seed, LearningStatistics(agent, comparison.env_name)))
-                _train_and_judge(comparison, runs[-1], on_episode)
+        if jobs == 1:
+            for run in planned:
+                runs.append(run)
+                _train_and_judge(comparison, run, tell)
                 _write(runs, out)
-    except (KeyboardInterrupt, DivergenceError):
-        _write(runs, out)
-        _draw(runs, out)
+        else:
+            for run in _side_by_side(comparison, planned, jobs, stop_if_asked):
+                runs.append(run)
+                _write(runs, out)
+                episodes = run.statistics.get_metrics("timestep_rewards")
+                for number, rewards in enumerate([] if episodes is None else episodes.tolist()):
+                    tell(run.agent, run.seed, number, Episode(rewards, {}))
+    except (KeyboardInterrupt, DivergenceError, BrokenProcessPool):
+        if runs:
+            _write(runs, out)
+            _draw(runs, out)
         raise
     _draw(runs, out)
     return summarize(runs)
+
+
+def _side_by_side(
+    comparison: Comparison, planned: Sequence[Run], jobs: int, stop_if_asked: Callable[[], None]
+) -> Iterator[Run]:
+    """Train and judge in processes of their own, and give the runs in the order in which they were planned."""
+    with ProcessPoolExecutor(jobs, get_context("spawn"), _begin_process, (torch.get_num_threads(),)) as pool:
+        try:
+            for future in [pool.submit(_judged, comparison, run) for run in planned]:
+                while not wait([future], timeout=0.2).done:
+                    stop_if_asked()
+                yield future.result()
+        except BaseException:
+            # Whoever stops does not want to wait for what runs, nor for what has not begun.
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in active_children():
+                process.terminate()
+            raise
+
+
+def _begin_process(threads: int) -> None:
+    # Ctrl-C reaches all processes of a terminal; the first of them decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(threads)
+
+
+def _judged(comparison: Comparison, run: Run) -> Run:
+    _train_and_judge(comparison, run, lambda agent, seed, number, episode: None)
+    return run
 
 
 def _train_and_judge(comparison: Comparison, run: Run, on_episode: OnEpisode) -> None:
