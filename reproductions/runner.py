@@ -317,6 +317,14 @@ def update_docs(name: str, text: str, path: Path) -> None:
         temporary.write_text(f"{before}{begin}{text}{end}{after}")
 
 
+def lines_across(study: Study, points: pd.DataFrame) -> pd.DataFrame:
+    """The curves, but of agents with far fewer steps than others, which learn nothing, their mean as a line across."""
+    longest = max(claim.steps for claim in study.claims)
+    short = points["agent"].isin([claim.agent for claim in study.claims if 10 * claim.steps < longest])
+    means = points[short].groupby(["agent", "seed"], sort=False, as_index=False)["return"].mean()
+    return pd.concat([means.assign(steps=0), means.assign(steps=longest), points[~short]], ignore_index=True)
+
+
 def _draw(study: Study, points: pd.DataFrame, path: Path) -> None:
     import matplotlib.pyplot as plt
     import seaborn as sns
@@ -324,7 +332,7 @@ def _draw(study: Study, points: pd.DataFrame, path: Path) -> None:
     with sns.axes_style("whitegrid"), sns.plotting_context("paper", font_scale=1.2):
         figure, axes = plt.subplots(figsize=(9, 4.5), layout="constrained")
         sns.lineplot(
-            points,
+            lines_across(study, points),
             x="steps",
             y="return",
             hue="agent",

@@ -8,7 +8,17 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from reproductions.runner import Claim, Study, learning_curve, reproduce, summarize, table, train_and_judge, update_docs
+from reproductions.runner import (
+    Claim,
+    Study,
+    learning_curve,
+    lines_across,
+    reproduce,
+    summarize,
+    table,
+    train_and_judge,
+    update_docs,
+)
 
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError
@@ -147,6 +157,20 @@ def test_a_learning_curve_worked_out_by_hand() -> None:
     assert points[170] == 9.0
     assert max(points) == 180  # and there the training ended
     assert learning_curve([], [], 1000) == []
+
+
+def test_what_takes_far_fewer_steps_is_a_line_across() -> None:
+    study = Study("x", "x", [Claim("simple", 90), Claim("learner", 1000)])
+    rows = [("simple", 0, 50, 3.0), ("simple", 0, 90, 5.0), ("simple", 1, 90, 7.0), ("learner", 0, 500, 1.0)]
+    drawn = lines_across(study, pd.DataFrame(rows, columns=["agent", "seed", "steps", "return"]))
+    found = sorted(drawn[["agent", "seed", "steps", "return"]].itertuples(index=False, name=None))
+    assert found == [
+        ("learner", 0, 500, 1.0),
+        ("simple", 0, 0, 4.0),
+        ("simple", 0, 1000, 4.0),
+        ("simple", 1, 0, 7.0),
+        ("simple", 1, 1000, 7.0),
+    ]
 
 
 def test_the_table_says_which_bars_are_met(tmp_path: Path) -> None:
