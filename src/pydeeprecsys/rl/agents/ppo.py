@@ -192,7 +192,7 @@ class PPOAgent(ReinforcementLearning):
                     loss = clipped_surrogate_losses(after, before[chosen], weights[chosen], self.clip_range)
                     if self.entropy_coefficient:
                         loss = loss - self.entropy_coefficient * entropies(logits)
-                    return loss / len(part)
+                    return (loss / len(part)).sum()
 
                 part_masks = None if masks is None else masks[part]
                 actor_losses.append(actor.descend(states[part], losses, part_masks))

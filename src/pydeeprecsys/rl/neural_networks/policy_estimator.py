@@ -144,7 +144,7 @@ class PolicyEstimator(BaseNetwork):
             loss = policy_gradient_losses(logits, taken[rows], advantages[rows])
             if entropy_coefficient:
                 loss = loss - entropy_coefficient * entropies(logits)
-            return loss / n_episodes
+            return loss.sum() / n_episodes
 
         return self.descend(states, losses, action_masks)
 
@@ -154,11 +154,11 @@ class PolicyEstimator(BaseNetwork):
         losses: Callable[[Tensor, slice], Tensor],
         action_masks: NDArray[np.bool_] | None = None,
     ) -> float:
-        """Take one step down the gradient of a sum of losses.
+        """Take one step down the gradient of a loss that is a sum over rows.
 
         Args:
             states: (rows, input_size) the states.
-            losses: gives the losses (m,) of so many rows, from their logits (m, output_size) and which rows they are.
+            losses: gives the loss of so many rows, from their logits (m, output_size) and which rows they are.
             action_masks: (rows, output_size) which actions were allowed; all when not given.
 
         Returns:
@@ -168,7 +168,7 @@ class PolicyEstimator(BaseNetwork):
             FloatingPointError: where the loss is NaN or infinite; the parameters stay as they were.
         """
         parts = self.logits_in_parts(states, action_masks)
-        return self.run_backpropagation(losses(logits, rows).sum() for logits, rows in parts)
+        return self.run_backpropagation(losses(logits, rows) for logits, rows in parts)
 
     def logits_in_parts(
         self, states: ArrayLike, action_masks: NDArray[np.bool_] | None = None
