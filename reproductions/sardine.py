@@ -63,7 +63,7 @@ STUDY = Study(
     evaluation_envs=8,
     claims=[
         Claim("random", 1000, published="44.0 (re-run of the simulator's own)"),
-        Claim("ppo", 400_000, GREEDY_ORACLE, PPO, n_envs=32, published="greedy oracle 143.5 (re-run)"),
+        Claim("ppo", 650_000, GREEDY_ORACLE, PPO, n_envs=32, published="greedy oracle 143.5 (re-run)"),
     ],
 )
 
