@@ -13,7 +13,8 @@ def make_zip(tmp_path: Path) -> Callable[..., Path]:
         path = tmp_path / name
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             for file, content in files.items():
-                archive.writestr(folder + file, content)
+                # By ZipInfo, which has a date of its own: the same files are the same bytes whenever they are written.
+                archive.writestr(zipfile.ZipInfo(folder + file), content, zipfile.ZIP_DEFLATED)
         return path
 
     return make
