@@ -81,13 +81,15 @@ def quick_and_slow(world: World) -> Comparison:
 
 
 def test_whoever_stops_several_processes_keeps_what_was_done(world: World, tmp_path: Path) -> None:
-    def stop_if_asked() -> None:
-        if (tmp_path / "summary.csv").exists():
-            raise KeyboardInterrupt
+    def stop(agent: str, seed: int, number: int, episode: Episode) -> None:
+        raise KeyboardInterrupt
 
     begun = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        compare(quick_and_slow(world), tmp_path, jobs=2, stop_if_asked=stop_if_asked)
+        compare(quick_and_slow(world), tmp_path, stop, jobs=2)
+    for process in multiprocessing.active_children():
+        process.join(5)  # told to end, it takes a moment
+    assert not multiprocessing.active_children()
     assert time.monotonic() < begun + 240
     assert pd.read_csv(tmp_path / "summary.csv")["agent"].tolist() == ["random"]
     assert {path.name for path in tmp_path.iterdir()} == FILES

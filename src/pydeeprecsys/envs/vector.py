@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydeeprecsys.envs.options import WorldOptions, make_observation, make_simulator, with_defaults
 from pydeeprecsys.envs.sessions import SessionVector
 from pydeeprecsys.errors import InputError
-from pydeeprecsys.simulation.ranking import diversities, self_information, unit_vectors
+from pydeeprecsys.simulation.ranking import discounts, diversities, self_information, unit_vectors
 from pydeeprecsys.simulation.simulator import MAX_RATING
 from pydeeprecsys.simulation.state import Response, State
 
@@ -58,7 +58,7 @@ class MovieLensFairnessVector(SessionVector[State, Response]):
         items = self.simulator.world.n_items
         space = Box(0.0, 1.0, (self.observation.size,), np.float32)
         super().__init__(self.simulator, State, num_envs, items, slate_size, space, seed, autoreset_mode)
-        self._discounts = 1 / np.log2(np.arange(slate_size) + 2)
+        self._discounts = discounts(slate_size)
         self._ideal_dcg = MAX_RATING * self._discounts.sum()
         self._units = unit_vectors(self.simulator.world.genres)
         self._bits = self_information(self.simulator.world.rating_counts)

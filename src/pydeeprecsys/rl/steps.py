@@ -34,6 +34,11 @@ class Steps(NamedTuple):
         """(n, numbers) the new states with their masks."""
         return attach_masks(self.new_states.reshape(len(self.states), -1), self.new_action_masks)
 
+    @property
+    def shown(self) -> NDArray[np.int64]:
+        """(n, k) the slates; single actions as slates of one."""
+        return self.actions[:, None] if self.slates is None else self.slates
+
     def check_rewards(self) -> None:
         """Raise a FloatingPointError where a reward is NaN or infinite."""
         if not np.isfinite(self.rewards).all():

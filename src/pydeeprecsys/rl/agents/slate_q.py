@@ -210,7 +210,7 @@ class SlateQAgent(ReinforcementLearning):
             FloatingPointError: where a reward or the loss of an update is NaN or infinite; the network stays as it was.
         """
         steps.check_rewards()
-        slates = steps.actions[:, None] if steps.slates is None else steps.slates
+        slates = steps.shown
         if self.target != "sarsa":
             self._remember(steps, slates)
         else:
@@ -237,7 +237,7 @@ class SlateQAgent(ReinforcementLearning):
 
     def _remember(self, steps: Steps, next_slates: NDArray[np.int64]) -> None:
         """Store steps; an action is the position of what was chosen, the slate, and the slate shown next."""
-        slates = steps.actions[:, None] if steps.slates is None else steps.slates
+        slates = steps.shown
         choices = np.zeros(len(slates), dtype=np.int64) if steps.choices is None else steps.choices
         actions = np.column_stack([choices, slates, next_slates])
         before = self.memory.steps

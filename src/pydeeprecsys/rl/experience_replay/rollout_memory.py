@@ -41,10 +41,9 @@ class RolloutMemory:
 
     def add(self, steps: Steps) -> None:
         """Append one step of every environment."""
-        slates = steps.actions[:, None] if steps.slates is None else steps.slates
         step = Rollout(
             steps.rows.copy(),  # environments may write over what they gave
-            slates.astype(np.int64),
+            steps.shown.astype(np.int64),
             steps.rewards.astype(np.float64),
             steps.terminated.copy(),
             steps.truncated.copy(),
