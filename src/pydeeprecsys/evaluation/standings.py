@@ -26,9 +26,9 @@ def standings(returns: Mapping[str, ArrayLike], random: str = RANDOM, oracle: st
         oracle: which of them is the yardstick.
 
     Returns:
-        One row an agent: `agent`; `iqm`, the interquartile mean over seeds, with the ends `iqm_low` and `iqm_high` of its
-        95 % interval; `normalized`, where the interquartile means of random and oracle are 0 and 1; `improvement`, the
-        probability of improvement over the agent of the next row, with `improvement_low` and `improvement_high`;
+        One row an agent: `agent`; `iqm`, the interquartile mean over seeds, with the ends `iqm_low` and `iqm_high` of
+        its 95 % interval; `normalized`, where the interquartile means of random and oracle are 0 and 1; `improvement`,
+        the probability of improvement over the agent of the next row, with `improvement_low` and `improvement_high`;
         `seeds`. NaN where it cannot be told: intervals of one seed, improvement in the last row, and `normalized`
         without random and oracle, or with an oracle that is not above random.
 
