@@ -1,0 +1,131 @@
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from contracts import tasks
+from pydeeprecsys.errors import InputError
+from pydeeprecsys.experiments.workers import open_workers
+
+SHARED = np.random.default_rng(0).random((50, 50))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder that tasks may write into."""
+    (tmp_path / "config.json").write_text("{}")
+    return tmp_path
+
+
+def test_processes_give_the_same_results_in_the_same_order(folder: Path) -> None:
+    told: list[int] = []
+    with open_workers(SHARED, folder) as here:
+        alone = list(here.results(tasks.product, [3, 1, 2], tell=told.append))
+    assert told == [3, 1, 2]
+    with open_workers(SHARED, folder, jobs=2) as processes:
+        rounds = [list(processes.results(tasks.product, [3, 1, 2], cost=float)) for _ in range(2)]
+    assert [result[:2] for result in rounds[0]] == [result[:2] for result in rounds[1]] == [r[:2] for r in alone]
+    assert all(threads == torch.get_num_threads() for _, threads, _ in rounds[0])
+    ids = {result[2] for results in rounds for result in results}
+    assert os.getpid() not in ids
+    assert len(ids) <= 2  # the second round is carried out by the processes of the first
+    assert not multiprocessing.active_children()
+
+
+def test_the_longest_tasks_begin_first(folder: Path) -> None:
+    with open_workers(None, folder, jobs=2) as workers:
+        list(workers.results(tasks.sleep, [0.0, 0.0]))  # until both have begun
+        begun = list(workers.results(tasks.sleep, [0.0, 0.3, 0.4, 0.5], cost=float))
+    assert sorted(range(4), key=lambda i: begun[i])[-2:] == [1, 0]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_task_s_error_is_the_caller_s(folder: Path, jobs: int) -> None:
+    with pytest.raises(InputError, match="^soup cannot be$"), open_workers(None, folder, jobs) as workers:
+        list(workers.results(tasks.refuse, ["soup"]))
+
+
+def _stop_at(calls: int) -> Iterator[None]:
+    for _ in range(calls):
+        yield
+    raise KeyboardInterrupt
+
+
+def test_who_stops_waits_for_nothing(folder: Path) -> None:
+    asked = _stop_at(3)
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), open_workers(None, folder, jobs=2) as workers:
+        list(workers.results(tasks.sleep, [600.0, 600.0], stop_if_asked=lambda: next(asked)))
+    for process in multiprocessing.active_children():
+        process.join(5)
+    assert not multiprocessing.active_children()
+    assert time.monotonic() < begun + 60
+
+
+def test_others_children_are_left_alone(folder: Path) -> None:
+    other = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(600,))
+    other.start()
+    try:
+        with pytest.raises(InputError), open_workers(None, folder, jobs=2) as workers:
+            list(workers.results(tasks.refuse, ["soup"]))
+        assert other.is_alive()
+    finally:
+        other.kill()
+        other.join()
+
+
+def test_a_killed_process_is_told(folder: Path) -> None:
+    with pytest.raises(BrokenProcessPool), open_workers(None, folder, jobs=2) as workers:
+        list(workers.results(tasks.killed_once, [folder / "calls"]))
+
+
+PARENT = """
+from pathlib import Path
+from contracts import tasks
+from pydeeprecsys.experiments.workers import open_workers
+
+if __name__ == "__main__":
+    folder = Path({folder!r})
+    with open_workers(None, folder, jobs=2) as workers:
+        list(workers.results(tasks.count_to, [(folder / "a", 1000), (folder / "b", 1000)]))
+"""
+
+
+def test_processes_end_with_the_first(folder: Path) -> None:
+    """Killed and called again, a comparison is alone in its folders."""
+    script = folder / "parent.py"
+    script.write_text(PARENT.format(folder=str(folder)))
+    parent = subprocess.Popen([sys.executable, script], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    deadline = time.monotonic() + 120
+    while not ((folder / "a").exists() and (folder / "b").exists()):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    time.sleep(1)
+    sizes = [(folder / name).stat().st_size for name in "ab"]
+    time.sleep(1)
+    assert [(folder / name).stat().st_size for name in "ab"] == sizes
+
+
+@pytest.mark.parametrize(
+    ("jobs", "address", "match"),
+    [
+        (0, None, "jobs is 0"),
+        (2, "local", "leave jobs out"),
+        (1, "127.0.0.1:1", "no Ray cluster answers at '127.0.0.1:1'"),
+        (1, "nowhere", "HOST:PORT"),
+    ],
+)
+def test_workers_that_cannot_be(folder: Path, jobs: int, address: str | None, match: str) -> None:
+    with pytest.raises(InputError, match=match), open_workers(None, folder, jobs, address):
+        pass
