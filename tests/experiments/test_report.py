@@ -9,8 +9,11 @@ import pytest
 
 from contracts.run_folders import GENRES, config_of, sessions_of, step, write_comparison, write_run
 from pydeeprecsys.cli import main
+from pydeeprecsys.data.dataset import GENRES as GENRE_NAMES
+from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.evaluation.intervals import bootstrap_interval
+from pydeeprecsys.experiments.compare import Comparison, compare
 from pydeeprecsys.experiments.report import write_report
 from pydeeprecsys.experiments.report.content import results
 from pydeeprecsys.experiments.report.folders import read_folder
@@ -342,3 +345,21 @@ def test_a_large_comparison_stays_below_six_megabytes(tmp_path: Path) -> None:
     assert 5_000_000 < len(page.encode()) < 6_000_000
     assert data_of(page)["worlds"][0]["leftOut"] > 0
     assert len(results([read_folder(folder)])[0].entries) == 4
+
+
+def test_a_real_comparison_is_reported_as_it_stands_in_its_summary(world: World, tmp_path: Path) -> None:
+    comparison = Comparison(world, ["win-stay", "reinforce"], 6, 2, 2, evaluation_episodes=8)
+    summary = compare(comparison, tmp_path / "compared")
+    page = page_of(tmp_path / "compared")
+    assert [row[:2] for row in rows_of(page)] == [[row.agent, f"{row.iqm:.2f}"] for row in summary.itertuples()]
+    assert [float(row[6]) for row in rows_of(page)] == pytest.approx(summary["violence"], abs=6e-4)
+    assert missing(read_folder(tmp_path / "compared")) == []
+    data = data_of(page)["worlds"][0]
+    assert data["genres"] == list(GENRE_NAMES)
+    assert {(run["label"], run["seed"], len(run["sessions"])) for run in data["runs"]} == {
+        (agent, seed, 8) for agent in ("random", "oracle", "win-stay", "reinforce") for seed in range(2)
+    }
+    assert {item[0] for item in data["items"]} <= set(world.titles)
+    curves = {entry["label"]: entry["curve"] for entry in data["entries"]}
+    assert curves["oracle"] is None
+    assert curves["reinforce"]["x"] == [1, 2, 3, 4, 5, 6]
