@@ -97,18 +97,10 @@ const report = (() => {
     return [traces, layout(colours, "Episodes", "Return")];
   };
 
-  /* A profile without the long way that all go at 100 % and at 0 %. */
-  const stairs = (line) => {
-    const first = Math.max(0, line.y.findLastIndex((share) => share === 1));
-    const end = line.y.indexOf(0) + 1 || line.y.length;
-    return Object.fromEntries(["x", "y", "low", "high"].map((name) => [name, line[name].slice(first, end)]));
-  };
-
   const profiles = (world, shown, look, colours) => {
-    const { x, normalized, lines } = world.profiles;
-    const traces = lines.filter((line) => shown.has(line.label)).flatMap((line) =>
-      lineWithBand(stairs({ x, ...line }), line.label, look.get(line.label), "hv", `${plain(line.label)}<br>above %{x:.3f}: %{y:.0%}<extra></extra>`));
-    const axes = layout(colours, normalized ? "Normalized return (0 random, 1 oracle)" : "Return", "Share of runs above");
+    const traces = world.profiles.filter((line) => shown.has(line.label)).flatMap((line) =>
+      lineWithBand(line, line.label, look.get(line.label), "hv", `${plain(line.label)}<br>above %{x:.3f}: %{y:.0%}<extra></extra>`));
+    const axes = layout(colours, world.normalized ? "Normalized return (0 random, 1 oracle)" : "Return", "Share of runs above");
     axes.yaxis.tickformat = ".0%";
     axes.yaxis.range = [-0.03, 1.03];
     return [traces, axes];
