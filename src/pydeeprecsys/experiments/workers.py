@@ -64,9 +64,7 @@ class Workers(Protocol):
 
 
 @contextmanager
-def open_workers(
-    shared: object, folder: Path, jobs: int = 1, ray_address: str | None = None
-) -> Iterator[Workers]:
+def open_workers(shared: object, folder: Path, jobs: int = 1, ray_address: str | None = None) -> Iterator[Workers]:
     """Give workers, which end with the block.
 
     Args:
