@@ -53,7 +53,7 @@ def test_a_folder_belongs_to_one_run(world: World, tmp_path: Path) -> None:
 
 
 def test_divergence_leaves_the_last_checkpoint(world: World, tmp_path: Path) -> None:
-    config = quick_run("reinforce", options={"hidden_layers": [8], "learning_rate": 1e37})
+    config = quick_run("reinforce", episodes=60, options={"hidden_layers": [8], "learning_rate": 1e37})
     with pytest.raises(DivergenceError, match="ReinforceAgent stopped at environment step"):
         carry_out(config, world, tmp_path)
     kept = (tmp_path / "checkpoint.safetensors").read_bytes()
