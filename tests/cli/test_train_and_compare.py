@@ -42,7 +42,7 @@ def test_help_needs_neither_torch_nor_numba() -> None:
     code = "import sys; from pydeeprecsys.cli import cli; cli.main(['--help'], standalone_mode=False); "
     code += "sys.exit('torch' in sys.modules or 'numba' in sys.modules)"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    for verb in ("data", "train", "compare"):
+    for verb in ("data", "train", "compare", "resume"):
         assert verb in shown.stdout
 
 
@@ -66,6 +66,7 @@ def test_every_agent_trains_and_explains_itself(saved: str, agent: str, capsys: 
 
     own = QUICK.get(agent, {})
     arguments = ("--dataset", saved, "--episodes", "3", "--slate-size", "2", "--out", "there", *as_arguments(own))
+    arguments += ("--evaluation-episodes", "5")
     assert run("train", agent, *arguments) == 0
     assert "return" in capsys.readouterr().out
     metrics = pd.read_csv("there/metrics.csv")
@@ -75,13 +76,18 @@ def test_every_agent_trains_and_explains_itself(saved: str, agent: str, capsys: 
     config = json.loads(Path("there/config.json").read_text())
     assert (config["agent"], config["slate_size"], config["episodes"]) == (agent, 2, 3)
     assert config["options"] == {option.name: own.get(option.name, option.default) for option in options}
-    assert config["world"]["held_out_rmse"] > 0
+    assert config["record"]["held_out_rmse"] > 0
+    assert config["record"]["versions"]["numpy"] == np.__version__
+    judged = pd.read_csv("there/evaluation.csv")
+    assert len(judged) == 5
+    assert judged["return"].between(0, 25).all()
 
 
 @pytest.mark.parametrize("agent", QUICK)
 def test_a_trained_agent_is_loaded_to_the_same_actions(saved: str, agent: str) -> None:
     switch = ["--item-features"] if agent != "reinforce" else []
-    arguments = ["--dataset", saved, "--episodes", "2", *as_arguments(QUICK[agent]), *switch]
+    arguments = ["--dataset", saved, "--episodes", "2", "--evaluation-episodes", "2"]
+    arguments += [*as_arguments(QUICK[agent]), *switch]
     for out in ("a", "b"):
         assert run("train", agent, *arguments, "--out", out) == 0
     assert Path("a/agent.safetensors").read_bytes() == Path("b/agent.safetensors").read_bytes()
@@ -118,7 +124,9 @@ def test_numbers_that_are_not_finite_end_training_in_one_line(saved: str, capsys
     )
     assert "stopped; what was done is in out" in shown.out
     done = {path.name for path in Path("out").iterdir()}
-    assert done == {"config.json", "metrics.csv", "learning.png", "agent.safetensors"}
+    assert {"config.json", "metrics.csv", "log.txt", "agent.safetensors"} <= done
+    assert "evaluation.csv" not in done
+    assert "ReinforceAgent stopped at environment step" in Path("out/log.txt").read_text()
     metrics = pd.read_csv("out/metrics.csv")
     assert 1 <= (metrics["metric"] == "episode_rewards").sum() < 9
     parameters = safetensors.numpy.load_file("out/agent.safetensors")
@@ -133,8 +141,8 @@ def test_numbers_that_are_not_finite_end_a_comparison_in_one_line(
     error = capsys.readouterr().err
     assert error.startswith("error: ReinforceAgent stopped at environment step")
     assert error.count("\n") == 1
-    metrics = pd.read_csv("out/all_metrics.csv")
-    episodes = metrics[metrics["metric"] == "episode_rewards"].groupby("model").size()
+    metrics = {agent: pd.read_csv(f"out/runs/{agent}-0/metrics.csv") for agent in ("random", "reinforce")}
+    episodes = {agent: (rows["metric"] == "episode_rewards").sum() for agent, rows in metrics.items()}
     assert episodes["random"] == 9
     assert 1 <= episodes["reinforce"] < 9
     assert pd.read_csv("out/summary.csv")["agent"].tolist() == ["random"]
@@ -144,7 +152,7 @@ def test_compare_prints_the_table_and_numbers_its_folders(saved: str, capsys: py
     arguments = ("compare", "--agents", "random,win-stay", "--dataset", saved, "--episodes", "3", "--seeds", "2")
     assert run(*arguments) == 0
     shown = capsys.readouterr().out
-    for text in ("random", "win-stay", "oracle", "95 % interval", "of oracle", "steps/s", "runs/compare-1", "RMSE"):
+    for text in ("random", "win-stay", "oracle", "95 % interval", "score", "steps/s", "runs/compare-1", "RMSE"):
         assert text in shown
     assert run(*arguments, "--set", "win-stay.candidates=2") == 0
     assert {path.name for path in Path("runs").iterdir()} == {"compare-1", "compare-2"}
@@ -243,7 +251,7 @@ def test_a_full_disk_is_one_line(
     monkeypatch.setattr(pd.DataFrame, "to_csv", full)
     assert run("compare", "--agents", "random", "--dataset", saved, *SHORT, "--out", "o") == 2
     assert capsys.readouterr().err == "error: No space left on device; what was there before is untouched\n"
-    assert list(Path("o").iterdir()) == []
+    assert not [path for path in Path("o").rglob("*") if path.suffix == ".csv" and path.name != "metrics.csv"]
 
 
 def test_ctrl_c_leaves_readable_files(saved: str, tmp_path: Path) -> None:
@@ -266,7 +274,7 @@ def test_ctrl_c_leaves_readable_files(saved: str, tmp_path: Path) -> None:
     assert process.returncode in (130, -signal.SIGINT), err
     assert "Traceback" not in err
     assert "stopped; what was done is in out" in out
-    assert not [path for path in (tmp_path / "out").iterdir() if path.name.startswith(".")]
+    assert not [path for path in (tmp_path / "out").rglob(".*") if path.name != ".lock"]
     assert (pd.read_csv(tmp_path / "out" / "all_metrics.csv")["metric"] == "episode_rewards").sum() >= 60
     assert len(pd.read_csv(tmp_path / "out" / "summary.csv")) >= 1
 
@@ -281,6 +289,6 @@ def test_both_worlds_can_be_asked_for(saved: str, capsys: pytest.CaptureFixture[
     assert summaries["00"].loc["random", "session_length"] == 50
     assert 3 < summaries["10"].loc["random", "session_length"] < 50
     # A delta asks for the founding dynamics in the other world.
-    assert summaries["12"].loc["oracle", "mean_return"] != summaries["10"].loc["oracle", "mean_return"]
+    assert summaries["12"].loc["oracle", "iqm"] != summaries["10"].loc["oracle", "iqm"]
     assert 0 < summaries["10"].loc["random", "gini"] < summaries["10"].loc["oracle", "gini"] < 1
     assert summaries["10"].loc["random", "coverage"] > summaries["10"].loc["oracle", "coverage"]

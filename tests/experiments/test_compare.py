@@ -2,6 +2,7 @@ import math
 import multiprocessing
 import time
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from pydeeprecsys.experiments.compare import Comparison, Run, compare, summarize
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.manager import Episode
 
-FILES = {"all_metrics.csv", "summary.csv", "learning_curves.png", "learning_curves.pdf"}
+FILES = {"config.json", "runs", "all_metrics.csv", "summary.csv", "learning_curves.png", "learning_curves.pdf"}
 COLUMNS = ["metric", "measurement", "timestep", "episode", "model", "env"]
 
 
@@ -37,8 +38,8 @@ def test_a_comparison_writes_all_that_it_measured(world: World, tmp_path: Path) 
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "summary.csv"), summary, check_exact=False)
     rows = summary.set_index("agent")
     assert next(iter(rows.index)) == "oracle"
-    assert rows.loc["win-stay", "mean_return"] > rows.loc["random", "mean_return"]
-    assert rows.loc["oracle", "share_of_oracle"] == 1
+    assert rows.loc["win-stay", "iqm"] > rows.loc["random", "iqm"]
+    assert rows["normalized"].round(12).loc[["oracle", "random"]].tolist() == [1, 0]
     assert math.isnan(rows.loc["oracle", "training_return"])
     random = returns[returns["model"] == "random"]["measurement"].astype(float)
     assert rows.loc["random", "training_return"] == pytest.approx(random.mean())
@@ -95,13 +96,13 @@ def test_whoever_stops_several_processes_keeps_what_was_done(world: World, tmp_p
     assert {path.name for path in tmp_path.iterdir()} == FILES
 
 
-def test_several_processes_stopped_at_once_leave_nothing(world: World, tmp_path: Path) -> None:
+def test_several_processes_stopped_at_once_leave_no_results(world: World, tmp_path: Path) -> None:
     def stop() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         compare(quick_and_slow(world), tmp_path, jobs=2, stop_if_asked=stop)
-    assert not list(tmp_path.iterdir())
+    assert {path.name for path in tmp_path.iterdir()} <= {"config.json", "runs"}  # to go on with
 
 
 def test_a_killed_process_is_told_and_what_was_done_is_kept(world: World, tmp_path: Path) -> None:
@@ -119,9 +120,9 @@ def test_seeds_see_other_users_and_judges_the_same(world: World, tmp_path: Path)
     one = compare(Comparison(world, ["best-rated"], 5, 1, evaluation_episodes=20), tmp_path / "a")
     two = compare(Comparison(world, ["random", "best-rated"], 9, 1, evaluation_episodes=20), tmp_path / "b")
     # What else is compared, and how long anything trained, does not change who judges.
-    returns = [summary.set_index("agent").loc["best-rated", "mean_return"] for summary in (one, two)]
+    returns = [summary.set_index("agent").loc["best-rated", "iqm"] for summary in (one, two)]
     assert returns[0] == returns[1]
-    assert one["low"].isna().all()
+    assert one["iqm_low"].isna().all()
     compare(Comparison(world, ["best-rated"], episodes=5, seeds=2, n_envs=3, evaluation_episodes=1), tmp_path / "c")
     metrics = pd.read_csv(tmp_path / "c" / "all_metrics.csv")
     returns = metrics[metrics["metric"] == "episode_rewards"].groupby("seed")["measurement"].apply(list)
@@ -134,10 +135,10 @@ def test_options_reach_world_and_agents(world: World, tmp_path: Path) -> None:
     alike = Comparison(world, ["win-stay"], 4, 1, world_options=calm, agent_options={"win-stay": {"candidates": 1}})
     fixed = Comparison(world, ["best-rated"], 4, 1, world_options=calm)
     a, b = (compare(c, tmp_path / str(i)).set_index("agent") for i, c in enumerate((alike, fixed)))
-    assert a.loc["win-stay", "mean_return"] == b.loc["best-rated", "mean_return"]
+    assert a.loc["win-stay", "iqm"] == b.loc["best-rated", "iqm"]
     # At lambda 1 the reward is calm alone, and the oracle shows the least violent item.
-    assert a.loc["oracle", "mean_return"] == pytest.approx(50 * (1 - world.violence.min()))
-    assert b.loc["best-rated", "mean_return"] == pytest.approx(50 * (1 - b.loc["best-rated", "violence"]))
+    assert a.loc["oracle", "iqm"] == pytest.approx(50 * (1 - world.violence.min()))
+    assert b.loc["best-rated", "iqm"] == pytest.approx(50 * (1 - b.loc["best-rated", "violence"]))
 
 
 def test_an_interrupted_comparison_leaves_what_was_done(world: World, tmp_path: Path) -> None:
@@ -150,7 +151,9 @@ def test_an_interrupted_comparison_leaves_what_was_done(world: World, tmp_path: 
     assert {path.name for path in tmp_path.iterdir()} == FILES
     metrics = pd.read_csv(tmp_path / "all_metrics.csv")
     done = metrics[metrics["metric"] == "episode_rewards"].groupby(["seed", "model"]).size()
-    assert done.to_dict() == {(0, "random"): 6, (0, "win-stay"): 6, (1, "random"): 6, (1, "win-stay"): 4}
+    assert done.to_dict() == {(0, "random"): 6, (0, "win-stay"): 6, (1, "random"): 6}
+    begun = pd.read_csv(tmp_path / "runs" / "win-stay-1" / "metrics.csv")
+    assert (begun["metric"] == "episode_rewards").sum() == 4
     assert pd.read_csv(tmp_path / "summary.csv").set_index("agent")["seeds"].to_dict() == {
         "oracle": 1,
         "random": 2,
@@ -158,24 +161,60 @@ def test_an_interrupted_comparison_leaves_what_was_done(world: World, tmp_path: 
     }
 
 
+def test_a_comparison_called_again_goes_on_where_it_was(world: World, tmp_path: Path) -> None:
+    comparison = Comparison(world, ["reinforce", "dqn"], episodes=6, seeds=2, evaluation_episodes=5)
+    told: list[tuple[str, int, int]] = []
+
+    def stop(agent: str, seed: int, number: int, episode: Any) -> None:
+        told.append((agent, seed, number))
+        if told[-1] == ("dqn", 1, 2):
+            raise KeyboardInterrupt
+
+    whole = compare(comparison, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        compare(comparison, tmp_path / "parts", stop)
+    parts = compare(comparison, tmp_path / "parts", stop)  # the episode it was stopped after does not come again
+    assert told.count(("dqn", 1, 2)) == 1
+    pd.testing.assert_frame_equal(
+        whole.drop(columns="steps_per_second"), parts.drop(columns="steps_per_second"), check_exact=True
+    )
+    assert (tmp_path / "whole" / "all_metrics.csv").read_bytes() == (tmp_path / "parts" / "all_metrics.csv").read_bytes()
+
+
+def test_more_seeds_are_added_and_other_settings_refused(world: World, tmp_path: Path) -> None:
+    comparison = Comparison(world, ["random"], episodes=3, seeds=1, evaluation_episodes=5)
+    compare(comparison, tmp_path)
+    first = (tmp_path / "runs" / "random-0" / "result.json").stat().st_mtime_ns
+    assert compare(replace(comparison, seeds=2), tmp_path).set_index("agent").loc["random", "seeds"] == 2
+    assert (tmp_path / "runs" / "random-0" / "result.json").stat().st_mtime_ns == first
+    with pytest.raises(InputError, match="holds another run: its episodes is 3, not 4"):
+        compare(replace(comparison, episodes=4), tmp_path)
+    (tmp_path / "mine.txt").write_text("notes")
+    compare(replace(comparison, episodes=4), tmp_path, overwrite=True)
+    assert not (tmp_path / "runs" / "random-1").exists()
+    assert (tmp_path / "mine.txt").read_text() == "notes"
+
+
+
+
 def _run(agent: str, seed: int, returns: list[float]) -> Run:
-    episodes = [Episode([r / 2, r / 2], {"violence": r / 100}) for r in returns]
-    return Run(agent, seed, LearningStatistics(agent), 1.0, episodes)
+    evaluation = pd.DataFrame({"return": returns, "steps": 2, "violence": np.array(returns) / 100})
+    return Run(agent, seed, LearningStatistics(agent), 1.0, evaluation)
 
 
 def test_summary_by_hand() -> None:
-    runs = [_run("a", 0, [30, 34]), _run("a", 1, [36, 36]), _run("a", 2, [40, 40]), _run("oracle", 0, [48, 52])]
-    summary = summarize(runs)
-    assert summary["agent"].tolist() == ["oracle", "a"]
-    a = summary.set_index("agent").loc["a"]
-    # Means of the seeds 32, 36, 40: mean 36, standard error 4 / sqrt(3), t(0.975, 2 degrees) = 4.302653.
-    assert a["mean_return"] == pytest.approx(36)
-    assert a["high"] - 36 == pytest.approx(4.302653 * 4 / np.sqrt(3), rel=1e-6)
-    assert 36 - a["low"] == pytest.approx(a["high"] - 36)
-    assert a["share_of_oracle"] == pytest.approx(36 / 50)
-    assert a["violence"] == pytest.approx(0.36)
-    assert a["seeds"] == 3
-    assert math.isnan(summary.set_index("agent").loc["oracle", "low"])
+    runs = [_run("a", seed, returns) for seed, returns in enumerate(([30, 34], [0, 0], [36, 36], [40, 40], [99, 1]))]
+    runs += [_run("oracle", 0, [48, 52]), _run("random", 0, [10, 20])]
+    summary = summarize(runs).set_index("agent")
+    assert summary.index.tolist() == ["oracle", "a", "random"]
+    a = summary.loc["a"]
+    # The seeds' means are 32, 0, 36, 40, 50; without the best and the worst the mean is 36.
+    assert a["iqm"] == pytest.approx(36)
+    assert a["normalized"] == pytest.approx((36 - 15) / (50 - 15))
+    assert a["improvement"] == pytest.approx(4 / 5)  # of the five pairs with random's 15
+    assert a["violence"] == pytest.approx((32 + 0 + 36 + 40 + 50) / 500)
+    assert a["seeds"] == 5
+    assert math.isnan(summary.loc["oracle", "iqm_low"])
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,13 @@ WORLD_OPTIONS: list[click.Parameter] = [
         "in quotes, as in 'ratings.csv?user_column=who&scale=1,10&items=movies.csv' (items beside the ratings).",
     ),
     click.Option(["--episodes"], type=click.IntRange(1), default=300, show_default=True, help="Sessions to train for."),
+    click.Option(
+        ["--evaluation-episodes"],
+        type=click.IntRange(1),
+        default=500,
+        show_default=True,
+        help="Sessions that each trained agent is judged in, without exploration.",
+    ),
     click.Option(["--n-envs"], type=click.IntRange(1), default=1, show_default=True, help="Users simulated at once."),
     click.Option(
         ["--slate-size"], type=click.IntRange(1), default=1, show_default=True, help="Movies shown at a time."
@@ -67,6 +74,13 @@ WORLD_OPTIONS: list[click.Parameter] = [
         default=1,
         show_default=True,
         help="Threads of torch. More may be faster for many users on an idle machine; other numbers, other last bits.",
+    ),
+    click.Option(
+        ["--checkpoint-every"],
+        type=click.FloatRange(0),
+        default=60.0,
+        show_default=True,
+        help="Seconds between two checkpoints, from which 'pydeeprecsys resume' goes on.",
     ),
     click.Option(
         ["--out"],

@@ -39,14 +39,7 @@ _NOT_BY_DEFAULT = ("oracle", "sac", "ppo", "linucb", "thompson", "slate-q")
     show_default=True,
     help=f"Agents to compare, separated by commas, of: {', '.join(AGENTS)}.",
 )
-@click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Trainings of each agent.")
-@click.option(
-    "--evaluation-episodes",
-    type=click.IntRange(1),
-    default=500,
-    show_default=True,
-    help="Sessions that each trained agent is judged in, without exploration.",
-)
+@click.option("--seeds", type=click.IntRange(1), default=5, show_default=True, help="Trainings of each agent.")
 @click.option(
     "--set",
     "settings",
@@ -64,23 +57,24 @@ _NOT_BY_DEFAULT = ("oracle", "sac", "ppo", "linucb", "thompson", "slate-q")
 def command(
     agents: str,
     seeds: int,
-    evaluation_episodes: int,
     settings: tuple[str, ...],
     jobs: int,
     dataset: str,
     episodes: int,
+    evaluation_episodes: int,
     n_envs: int,
     slate_size: int,
     threads: int,
+    checkpoint_every: float,
     out: Path | None,
     overwrite: bool,
     **world: Any,
 ) -> None:
     """Train several agents on simulated users and put them side by side.
 
-    Writes all_metrics.csv, summary.csv, learning_curves.png and learning_curves.pdf; for slates also DCG and NDCG of
-    every training step, relevance_metrics.csv, and their description, relevance_metrics_describe.csv. Stopped with
-    Ctrl-C, it leaves the files of what was done.
+    Writes all_metrics.csv, summary.csv, learning_curves.png and learning_curves.pdf, and a folder for each run; for
+    slates also DCG and NDCG of every training step, relevance_metrics.csv, and their description,
+    relevance_metrics_describe.csv. Stopped with Ctrl-C, or killed, it goes on with 'pydeeprecsys resume'.
     """
     torch.set_num_threads(threads)
     names, agent_settings = agents.split(","), _agent_options(settings)
@@ -97,21 +91,29 @@ def command(
         evaluation_episodes,
         world_options(**world),
         agent_settings,
+        dataset,
+        checkpoint_every,
     )
+    compare_with_progress(comparison, out, jobs, overwrite=overwrite)
+
+
+def compare_with_progress(comparison: Comparison, out: Path, jobs: int, *, overwrite: bool = False) -> None:
+    """Carry out a comparison with a bar on screen, and print the table."""
     try:
         with stop_between_episodes() as stop_if_asked, progress_bars() as progress:
-            task = progress.add_task("", total=len(comparison.agents) * seeds * episodes)
+            task = progress.add_task("", total=len(comparison.agents) * comparison.seeds * comparison.episodes)
 
             def on_episode(agent: str, seed: int, number: int, episode: Episode) -> None:
                 progress.update(task, advance=1, description=f"{agent}, seed {seed}: return {sum(episode.rewards):.1f}")
 
-            summary = compare(comparison, out, on_episode, jobs, stop_if_asked)
+            summary = compare(comparison, out, on_episode, jobs, stop_if_asked, overwrite=overwrite)
     except (KeyboardInterrupt, DivergenceError):
-        screen.print(f"stopped; what was done is in {out}")
+        screen.print(f"stopped; what was done is in {out}; go on with: pydeeprecsys resume {out}", soft_wrap=True)
         raise
     except BrokenProcessPool as error:
         raise click.ClickException(
-            f"a process was killed, perhaps for want of memory; what was done is in {out}; try fewer --jobs"
+            f"a process was killed, perhaps for want of memory; what was done is in {out}; "
+            f"go on with fewer: pydeeprecsys resume {out} --jobs 1"
         ) from error
     screen.print(_table(summary))
     screen.print(f"files in {out}: {', '.join(sorted(path.name for path in out.iterdir()))}", soft_wrap=True)
@@ -137,17 +139,30 @@ def _agent_options(settings: tuple[str, ...]) -> dict[str, dict[str, Any]]:
 
 
 def _table(summary: pd.DataFrame) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=0, title="after training, without exploration, same users")
-    for heading in ("agent", "return", "95 % interval", "of oracle", "in training", "violence", "steps/s"):
+    table = Table(
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        padding=0,
+        title="after training, without exploration, same users",
+        caption="return: interquartile mean over seeds; score: random is 0, the oracle 1; "
+        "beats next: how likely one of its seeds is above one of the next row's",
+        caption_justify="left",
+    )
+    for heading in ("agent", "return", "95 % interval", "score", "beats next", "training", "violence", "steps/s"):
         table.add_column(heading, justify="left" if heading == "agent" else "right", no_wrap=True)
     for row in summary.to_dict("records"):
         table.add_row(
             row["agent"],
-            f"{row['mean_return']:.2f}",
-            "one seed" if pd.isna(row["low"]) else f"{row['low']:.2f}..{row['high']:.2f}",
-            f"{row['share_of_oracle']:.1%}",
-            "-" if pd.isna(row["training_return"]) else f"{row['training_return']:.2f}",
+            f"{row['iqm']:.2f}",
+            "one seed" if pd.isna(row["iqm_low"]) else f"{row['iqm_low']:.2f}..{row['iqm_high']:.2f}",
+            _or_dash(row["normalized"], "{:.2f}"),
+            _or_dash(row["improvement"], "{:.0%}"),
+            _or_dash(row["training_return"], "{:.2f}"),
             f"{row['violence']:.3f}",
-            "-" if pd.isna(row["steps_per_second"]) else f"{row['steps_per_second']:,.0f}",
+            _or_dash(row["steps_per_second"], "{:,.0f}"),
         )
     return table
+
+
+def _or_dash(number: float, form: str) -> str:
+    return "-" if pd.isna(number) else form.format(number)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +16,15 @@ from pydeeprecsys.cli.common import (
     open_world_with_progress,
     progress_bars,
     screen,
+    stop_between_episodes,
     world_options,
 )
+from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import DivergenceError
 from pydeeprecsys.evaluation.plots import save_figure
-from pydeeprecsys.experiments.registry import AGENTS, Option, agent_options, make_agent
-from pydeeprecsys.files import whole_file
-from pydeeprecsys.rl.learning_statistics import LearningStatistics
-from pydeeprecsys.rl.manager import MovieLensFairnessManager
+from pydeeprecsys.experiments.registry import AGENTS, Option, agent_options
+from pydeeprecsys.experiments.run import RunConfig, carry_out, check, forget
+from pydeeprecsys.rl.manager import Episode
 
 
 @click.group("train", cls=SuggestingGroup)
@@ -50,10 +50,12 @@ def _train(
     agent: str,
     dataset: str,
     episodes: int,
+    evaluation_episodes: int,
     n_envs: int,
     slate_size: int,
     seed: int,
     threads: int,
+    checkpoint_every: float,
     out: Path | None,
     overwrite: bool,
     version: int,
@@ -66,52 +68,53 @@ def _train(
     out = choose_out(out, overwrite, agent)
     world_settings = world_options(version=version, delta=delta, lambda_non_violent=lambda_non_violent, pool=pool)
     world = open_world_with_progress(dataset)
-    manager = MovieLensFairnessManager(seed, slate_size, n_envs, dataset=world, **world_settings)
-    statistics = LearningStatistics(agent, f"MovieLensFairness-v{version}")
-    learner = make_agent(agent, manager, seed, statistics=statistics, **options)
-    settings = {"episodes": episodes, "n_envs": n_envs, "slate_size": slate_size, "seed": seed}
-    config = {
-        "agent": agent,
-        "dataset": dataset,
-        **settings,
-        **world_settings,
-        "options": options,
-        "world": world.record,
-    }
-    with whole_file(out / "config.json") as path:
-        path.write_text(json.dumps(config, indent=2))
-    try:
-        with progress_bars() as progress:
-            task = progress.add_task(agent, total=episodes)
-            manager.train(
-                learner,
-                statistics,
-                episodes,
-                should_print=False,
-                on_episode=lambda number, episode: progress.update(
-                    task, advance=1, description=f"{agent}: return {sum(episode.rewards):.1f}"
-                ),
-            )
-    except (KeyboardInterrupt, DivergenceError):
-        screen.print(f"stopped; what was done is in {out}")
-        raise
-    finally:
-        files = ["config.json"]
-        if statistics.moving_rewards is not None:
-            statistics.save_csv(out / "metrics.csv")
-            import matplotlib.pyplot as plt
+    config = RunConfig(
+        agent,
+        seed,
+        dataset,
+        episodes,
+        n_envs,
+        slate_size,
+        evaluation_episodes,
+        world_settings,
+        options,
+        checkpoint_every,
+    )
+    check(config, world)
+    if overwrite:
+        forget(out)
+    train_with_progress(config, world, out)
 
-            figure = statistics.plot_learning_stats()
-            save_figure(figure, out / "learning", [".png"])
-            plt.close(figure)
-            files += ["metrics.csv", "learning.png"]
-        if hasattr(learner, "save"):
-            learner.save(out / "agent.safetensors")
-            files.append("agent.safetensors")
-    moving = statistics.moving_rewards
+
+def train_with_progress(config: RunConfig, world: World, out: Path) -> None:
+    """Carry out a run with a bar on screen, draw how it learned, and say what it reached."""
+    try:
+        with stop_between_episodes() as stop_if_asked, progress_bars() as progress:
+            task = progress.add_task(config.agent, total=config.episodes)
+
+            def on_episode(number: int, episode: Episode) -> None:
+                description = f"{config.agent}: return {sum(episode.rewards):.1f}"
+                progress.update(task, completed=number + 1, description=description)
+                stop_if_asked()
+
+            run = carry_out(config, world, out, on_episode=on_episode)
+    except (KeyboardInterrupt, DivergenceError):
+        screen.print(f"stopped; what was done is in {out}; go on with: pydeeprecsys resume {out}", soft_wrap=True)
+        raise
+    import matplotlib.pyplot as plt
+
+    figure = run.statistics.plot_learning_stats()
+    save_figure(figure, out / "learning", [".png"])
+    plt.close(figure)
+    moving = run.statistics.moving_rewards
     assert moving is not None
-    screen.print(f"{agent}: return {moving.iloc[-1]:.2f}, mean of the last {min(100, episodes)} episodes")
-    screen.print(f"files in {out}: {', '.join(files)}")
+    screen.print(
+        f"{config.agent}: return {moving.iloc[-1]:.2f}, mean of the last {min(100, config.episodes)} episodes; "
+        f"{run.evaluation['return'].mean():.2f} when judged without exploration in {len(run.evaluation)}",
+        soft_wrap=True,
+    )
+    files = sorted(path.name for path in out.iterdir() if not path.name.startswith("."))
+    screen.print(f"files in {out}: {', '.join(files)}", soft_wrap=True)
 
 
 def _make_command(agent: str) -> click.Command:

@@ -10,6 +10,8 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from pydeeprecsys.errors import InputError
+
 
 class BatchOfOne(VectorEnv[Any, Any, Any]):
     """Any single environment as a batch of one that never resets by itself.
@@ -52,6 +54,24 @@ class BatchOfOne(VectorEnv[Any, Any, Any]):
             np.array([truncated]),
             _batched(info),
         )
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the environment tells of its state.
+
+        Raises:
+            InputError: it tells nothing.
+        """
+        inner: Any = self.env.unwrapped
+        if not hasattr(inner, "state_dict"):
+            raise InputError(f"{inner} cannot tell its state, so training in it cannot be resumed")
+        state: dict[str, Any] = inner.state_dict()
+        return state
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from where `state_dict` was taken."""
+        self.env.reset()  # wrappers ask for it before the first step
+        inner: Any = self.env.unwrapped
+        inner.load_state_dict(state)
 
     def close(self, **kwargs: Any) -> None:
         """Close the environment."""

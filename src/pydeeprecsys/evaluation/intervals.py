@@ -24,7 +24,7 @@ def interquartile_mean(scores: ArrayLike) -> float:
     Raises:
         InputError: for no scores, or some that are no finite numbers.
     """
-    return float(stats.trim_mean(_checked(scores), _TRIMMED, axis=None))
+    return float(stats.trim_mean(score_table(scores), _TRIMMED, axis=None))
 
 
 def bootstrap_interval(
@@ -47,21 +47,36 @@ def bootstrap_interval(
     Raises:
         InputError: for no scores, or some that are no finite numbers, or the other arguments out of range.
     """
-    table = _checked(scores)
-    if not 0 < confidence < 1 or resamples < 1:
-        raise InputError(f"confidence {confidence:g} must lie in 0..1, resamples {resamples} must be at least 1")
+    table = score_table(scores)
+    check_bootstrap(confidence, resamples)
     seeds = len(table)
     if seeds == 1:
         return float("nan"), float("nan")
     drawn = np.random.default_rng(seed).integers(seeds, size=(resamples, *table.shape))
     resampled = np.take_along_axis(table[None], drawn, axis=1).reshape(resamples, -1)
-    means = stats.trim_mean(resampled, _TRIMMED, axis=1)
-    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
+    means = np.asarray(stats.trim_mean(resampled, _TRIMMED, axis=1))
+    low, high = percentiles(means, confidence)
     return float(low), float(high)
 
 
-def _checked(scores: ArrayLike) -> NDArray[np.float64]:
-    """The scores as a table (seeds, tasks)."""
+def check_bootstrap(confidence: float, resamples: int) -> None:
+    """Raise InputError for a confidence outside 0..1, or no resamples."""
+    if not 0 < confidence < 1 or resamples < 1:
+        raise InputError(f"confidence {confidence:g} must lie in 0..1, resamples {resamples} must be at least 1")
+
+
+def percentiles(resampled: NDArray[np.float64], confidence: float) -> NDArray[np.float64]:
+    """Low and high end, (2, ...), of the middle share of what the resamples (resamples, ...) gave."""
+    ends: NDArray[np.float64] = np.quantile(resampled, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
+    return ends
+
+
+def score_table(scores: ArrayLike) -> NDArray[np.float64]:
+    """The scores as a table (seeds, tasks), from one of (seeds,) or (seeds, tasks).
+
+    Raises:
+        InputError: for no scores, or some that are no finite numbers.
+    """
     table = np.asarray(scores, dtype=np.float64)
     if table.ndim == 1:
         table = table[:, None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from inspect import signature
 from typing import Any, cast
 
@@ -18,7 +18,7 @@ from pydeeprecsys.envs.batch_of_one import BatchOfOne
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
-from pydeeprecsys.rl.rollout import Episode, EpisodeOutput, Watcher, roll_out
+from pydeeprecsys.rl.rollout import Episode, EpisodeOutput, Rollout, Watcher
 
 __all__ = [
     "CartpoleManager",
@@ -73,6 +73,9 @@ class Manager:
         self.reward_threshold = (spec and spec.reward_threshold) or reward_threshold
         self.slate_size: int = getattr(self.env.unwrapped, "slate_size", 1)
         self.batch = self._batch(n_envs, kwargs)
+        self._training: Rollout | None = None
+        self._last_returns: deque[float] = deque(maxlen=MOVING_AVERAGE)
+        self._resumed: dict[str, Any] | None = None
         self.setup_reproducibility(seed)
 
     def _batch(self, n_envs: int, options: dict[str, Any]) -> VectorEnv[Any, Any, Any]:
@@ -117,6 +120,9 @@ class Manager:
     ) -> None:
         """Let an agent act and learn.
 
+        After `load_state_dict` it goes on where `state_dict` was called, in `on_episode` perhaps, and the limits count
+        what was done before.
+
         Args:
             rl: the agent; for slates it is asked for its top k, and learns of the item that the user chose.
             statistics: takes `episode_rewards`, `timestep_rewards`, `moving_rewards` (mean of the last 100 episodes)
@@ -132,10 +138,21 @@ class Manager:
         Raises:
             DivergenceError: a loss or a reward is NaN or infinite; the agent keeps its last finite parameters.
         """
-        last: deque[float] = deque(maxlen=MOVING_AVERAGE)
         limit = math.inf if max_steps is None else max_steps
-        episodes = self._episodes(rl, training=True, max_steps=limit, statistics=statistics, watch=on_step)
-        for number, episode in enumerate(itertools.islice(episodes, max_episodes)):
+        self._training = episodes = self._rollout(
+            rl, training=True, max_steps=limit, statistics=statistics, watch=on_step
+        )
+        last: deque[float] = deque(maxlen=MOVING_AVERAGE)
+        if self._resumed is not None:
+            episodes.load_state_dict(self._resumed["rollout"])
+            last.extend(self._resumed["last_returns"])
+            self._resumed = None
+        self._last_returns = last
+        while max_episodes is None or episodes.episodes < max_episodes:
+            number = episodes.episodes
+            episode = next(episodes, None)
+            if episode is None:
+                break
             timesteps, reward_sum = episode.output
             last.append(reward_sum)
             moving_average = math.fsum(last) / len(last)
@@ -193,7 +210,7 @@ class Manager:
         wanted = [n_episodes // n_envs + (i < n_episodes % n_envs) for i in range(n_envs)]
         before = rl.state_dict()
         try:
-            episodes = self._episodes(rl, training=False, watch=watch)
+            episodes = self._rollout(rl, training=False, watch=watch)
             while len(outputs) < n_episodes:
                 episode = next(episodes)
                 if wanted[episode.environment]:
@@ -205,16 +222,16 @@ class Manager:
             rl.load_state_dict(before)
         return outputs
 
-    def _episodes(
+    def _rollout(
         self,
         rl: ReinforcementLearning,
         training: bool,
         max_steps: float = math.inf,
         statistics: LearningStatistics | None = None,
         watch: Watcher | None = None,
-    ) -> Iterator[Episode]:
+    ) -> Rollout:
         seed, self._next_seed = self._next_seed, None
-        return roll_out(
+        return Rollout(
             rl,
             self.batch,
             training=training,
@@ -225,6 +242,20 @@ class Manager:
             statistics=statistics,
             watch=watch,
         )
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the training's future depends on besides agent and statistics, between two of its episodes.
+
+        Raises:
+            InputError: nothing was trained yet, or the environments cannot tell their state.
+        """
+        if self._training is None:
+            raise InputError("there is no training whose state could be kept; call train first")
+        return {"rollout": self._training.state_dict(), "last_returns": list(self._last_returns)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Let the next `train` go on from where `state_dict` was taken."""
+        self._resumed = state
 
     def hyperparameter_search(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -42,22 +43,11 @@ class Episode(NamedTuple):
         return EpisodeOutput(len(self.rewards), math.fsum(self.rewards))
 
 
-def roll_out(
-    rl: ReinforcementLearning,
-    batch: VectorEnv[Any, Any, Any],
-    *,
-    training: bool,
-    slate_size: int = 1,
-    seed: int | None = None,
-    max_episode_steps: float = math.inf,
-    max_steps: float = math.inf,
-    statistics: LearningStatistics | None = None,
-    watch: Watcher | None = None,
-) -> Iterator[Episode]:
-    """Step all environments, and give each episode as it ends.
+class Rollout(Iterator[Episode]):
+    """Steps all environments, and gives each episode as it ends.
 
     Where environments tell an `action_mask` (actions,) in the `info` of every reset and step, the agent acts and learns
-    within it.
+    within it. Between two episodes all that its future depends on, besides the agent, can be kept by `state_dict`.
 
     Args:
         rl: the agent.
@@ -74,59 +64,130 @@ def roll_out(
     Raises:
         DivergenceError: the agent met numbers that are no longer finite.
         InputError: the environment tells masks at some steps only, or not which item of a slate was chosen.
+
+    Attributes:
+        steps: taken so far, over all environments.
+        episodes: given so far.
     """
-    n = batch.num_envs
-    states, infos = batch.reset(seed=seed)
-    masks = _masks(infos)
-    rewards: list[list[float]] = [[] for _ in range(n)]
-    sums: dict[str, NDArray[np.float64]] = {}
-    longest = 0  # no running episode has more steps
-    steps = episodes = 0
-    try:
-        while steps < max_steps:
-            if slate_size == 1:
-                actions = rl.actions_for_states(states, explore=training, action_masks=masks)
-            else:
-                actions = rl.top_k_actions_for_states(states, slate_size, explore=training, action_masks=masks)
-            new_states, reward, terminated, truncated, infos = batch.step(actions)
-            steps += n
-            longest += 1
-            for row, value in enumerate(reward.tolist()):
-                rewards[row].append(value)
-            for name in _MEASURES:
-                if name in infos:
-                    sums[name] = sums[name] + infos[name] if name in sums else infos[name]
-            if longest >= max_episode_steps:
-                at_limit = np.array([len(episode) >= max_episode_steps for episode in rewards])
-                truncated = truncated | (at_limit & ~terminated)
-            new_masks = _masks(infos)
-            if (masks is None) != (new_masks is None):
-                raise InputError("the environment tells an action_mask at some steps only; give one at all, resets too")
-            if statistics is not None:
-                statistics.episode, statistics.timestep = episodes, len(rewards[0])
-            if training:
-                step = Steps(states, actions, reward, terminated, truncated, new_states, masks, new_masks)
-                rl.store_experiences(step if slate_size == 1 else _of_slates(step, infos))
-            if watch is not None:
-                watch(len(rewards[0]), actions, reward, new_states, infos)
-            states, masks = new_states, new_masks
-            over = terminated | truncated
-            if np.count_nonzero(over):
-                for row in np.flatnonzero(over).tolist():
-                    measures = {name: float(total[row]) / len(rewards[row]) for name, total in sums.items()}
-                    yield Episode(rewards[row], measures, row)
-                    episodes += 1
-                    rewards[row] = []
-                longest = max(map(len, rewards))
-                sums = {name: np.where(over, 0.0, total) for name, total in sums.items()}
-                states, infos = batch.reset(options={"reset_mask": over})
-                fresh_masks = _masks(infos)
-                if masks is not None and fresh_masks is not None:
-                    masks = np.where(over[:, None], fresh_masks, masks)
-    except FloatingPointError as error:
-        agent = type(rl).__name__
-        when = f"at environment step {steps:,}, in episode {episodes}"
-        raise DivergenceError(f"{agent} stopped {when}: {error}") from error
+
+    def __init__(
+        self,
+        rl: ReinforcementLearning,
+        batch: VectorEnv[Any, Any, Any],
+        *,
+        training: bool,
+        slate_size: int = 1,
+        seed: int | None = None,
+        max_episode_steps: float = math.inf,
+        max_steps: float = math.inf,
+        statistics: LearningStatistics | None = None,
+        watch: Watcher | None = None,
+    ) -> None:
+        self.rl, self.batch, self.training, self.slate_size = rl, batch, training, slate_size
+        self.max_episode_steps, self.max_steps = max_episode_steps, max_steps
+        self.statistics, self.watch = statistics, watch
+        self.steps = self.episodes = 0
+        self._seed = seed
+        self._over: NDArray[np.bool_] | None = None  # (n,) whose next episode begins with the next step; all at first
+        self._states: NDArray[Any] = np.empty(0)
+        self._masks: NDArray[np.bool_] | None = None
+        self._rewards: list[list[float]] = [[] for _ in range(batch.num_envs)]
+        self._sums: dict[str, NDArray[np.float64]] = {}
+        self._longest = 0  # no running episode has more steps
+        self._ended: deque[Episode] = deque()  # and not given yet
+
+    def __next__(self) -> Episode:
+        """Step until an episode has ended."""
+        while not self._ended:
+            if self.steps >= self.max_steps:
+                raise StopIteration
+            try:
+                self._begin_episodes()
+                self._step()
+            except FloatingPointError as error:
+                agent = type(self.rl).__name__
+                when = f"at environment step {self.steps:,}, in episode {self.episodes}"
+                raise DivergenceError(f"{agent} stopped {when}: {error}") from error
+        self.episodes += 1
+        return self._ended.popleft()
+
+    def _begin_episodes(self) -> None:
+        # Not before they are needed: when training ends, the environments still hold the last sessions.
+        if self._over is None:
+            self._states, infos = self.batch.reset(seed=self._seed)
+            self._masks = _masks(infos)
+            self._over = np.zeros(self.batch.num_envs, dtype=np.bool_)
+        elif np.count_nonzero(self._over):
+            self._states, infos = self.batch.reset(options={"reset_mask": self._over})
+            fresh_masks = _masks(infos)
+            if self._masks is not None and fresh_masks is not None:
+                self._masks = np.where(self._over[:, None], fresh_masks, self._masks)
+
+    def _step(self) -> None:
+        rl, states, masks, rewards = self.rl, self._states, self._masks, self._rewards
+        if self.slate_size == 1:
+            actions = rl.actions_for_states(states, explore=self.training, action_masks=masks)
+        else:
+            actions = rl.top_k_actions_for_states(states, self.slate_size, explore=self.training, action_masks=masks)
+        new_states, reward, terminated, truncated, infos = self.batch.step(actions)
+        self.steps += self.batch.num_envs
+        self._longest += 1
+        for row, value in enumerate(reward.tolist()):
+            rewards[row].append(value)
+        for name in _MEASURES:
+            if name in infos:
+                self._sums[name] = self._sums[name] + infos[name] if name in self._sums else infos[name]
+        if self._longest >= self.max_episode_steps:
+            at_limit = np.array([len(episode) >= self.max_episode_steps for episode in rewards])
+            truncated = truncated | (at_limit & ~terminated)
+        new_masks = _masks(infos)
+        if (masks is None) != (new_masks is None):
+            raise InputError("the environment tells an action_mask at some steps only; give one at all, resets too")
+        if self.statistics is not None:
+            self.statistics.episode, self.statistics.timestep = self.episodes, len(rewards[0])
+        if self.training:
+            step = Steps(states, actions, reward, terminated, truncated, new_states, masks, new_masks)
+            rl.store_experiences(step if self.slate_size == 1 else _of_slates(step, infos))
+        if self.watch is not None:
+            self.watch(len(rewards[0]), actions, reward, new_states, infos)
+        self._states, self._masks, self._over = new_states, new_masks, terminated | truncated
+        if np.count_nonzero(self._over):
+            for row in np.flatnonzero(self._over).tolist():
+                measures = {name: float(total[row]) / len(rewards[row]) for name, total in self._sums.items()}
+                self._ended.append(Episode(rewards[row], measures, row))
+                rewards[row] = []
+            self._longest = max(map(len, rewards))
+            self._sums = {name: np.where(self._over, 0.0, total) for name, total in self._sums.items()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that its future depends on, the environments' included, besides the agent and the arguments.
+
+        Raises:
+            InputError: the environments cannot tell their state.
+        """
+        if not hasattr(self.batch, "state_dict"):
+            raise InputError(f"{self.batch.unwrapped} cannot tell its state, so training in it cannot be resumed")
+        return {
+            "steps": self.steps,
+            "episodes": self.episodes,
+            "over": self._over,
+            "states": self._states,
+            "masks": self._masks,
+            "rewards": [list(rewards) for rewards in self._rewards],
+            "sums": dict(self._sums),
+            "longest": self._longest,
+            "ended": [episode._asdict() for episode in self._ended],
+            "environments": self.batch.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from where `state_dict` was taken."""
+        self.steps, self.episodes = state["steps"], state["episodes"]
+        self._over, self._states, self._masks = state["over"], state["states"], state["masks"]
+        self._rewards = [list(rewards) for rewards in state["rewards"]]
+        self._sums, self._longest = dict(state["sums"]), state["longest"]
+        self._ended = deque(Episode(**episode) for episode in state["ended"])
+        self.batch.load_state_dict(state["environments"])  # type: ignore[attr-defined]
 
 
 def _masks(infos: dict[str, Any]) -> NDArray[np.bool_] | None:

@@ -1,0 +1,149 @@
+"""No kill loses anything: `python -m reproductions.resume_after_kill`.
+
+Every agent learns on the embedded data, is killed with SIGKILL 20 times at random moments, goes on each time, and ends
+with what it ends with undisturbed: weights, optimizers, memories, generators, environment, measurements, to the bit.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import click
+import numpy as np
+import pandas as pd
+import safetensors.numpy
+import torch
+
+from pydeeprecsys.data.library import open_world
+from pydeeprecsys.data.world import World
+from pydeeprecsys.errors import did_you_mean
+from pydeeprecsys.experiments.registry import AGENTS
+from pydeeprecsys.experiments.run import RunConfig, carry_out
+from pydeeprecsys.files import whole_file
+from pydeeprecsys.rl.checkpoint import load_checkpoint
+
+RESULTS = Path(__file__).parent / "results" / "resume_after_kill.csv"
+
+# What would take an hour otherwise; the others learn with their defaults.
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "sac": {"hidden_layers": [32], "batch_size": 32, "update_frequency": 20},
+    "slate-q": {"network_update_frequency": 20},
+    "ppo": {"steps_per_update": 200, "minibatch_size": 50},
+}
+_FILES = ("metrics.csv", "evaluation.csv", "exposure.csv", "sessions.json", "relevance.csv")
+
+# A process that has imported everything already makes those that are killed: they begin at once.
+_processes = get_context("forkserver")
+_processes.set_forkserver_preload(["pydeeprecsys.experiments.run"])
+
+
+def _carry_out(config: RunConfig, world: World, folder: Path) -> None:
+    torch.set_num_threads(1)
+    carry_out(config, world, folder)
+
+
+def kill_and_go_on(
+    config: RunConfig, world: World, folder: Path, kills: int, longest: float, generator: np.random.Generator
+) -> int:
+    """Begin a run again and again, kill it after up to so many seconds each time, and in the end let it be.
+
+    Returns:
+        How often it was killed: fewer than `kills` where it was done before.
+    """
+    for number in range(kills + 1):
+        process = _processes.Process(target=_carry_out, args=(config, world, folder))
+        process.start()
+        process.join(None if number == kills else generator.uniform(0, longest))
+        if process.exitcode == 0:
+            return number
+        if process.exitcode is not None:
+            raise click.ClickException(f"{config.agent} ended by itself, with code {process.exitcode}")
+        process.kill()
+        process.join()
+    raise AssertionError("the last one is not killed")
+
+
+def differences(one: Path, other: Path) -> list[str]:
+    """What differs between the folders of two runs, besides the clock."""
+    found = [name for name in _FILES if _bytes(one / name) != _bytes(other / name)]
+    states = [load_checkpoint(folder / "checkpoint.safetensors") | {"seconds": 0} for folder in (one, other)]
+    found += _differences(states[0], states[1], "checkpoint")
+    if (one / "agent.safetensors").exists():
+        weights = [safetensors.numpy.load_file(folder / "agent.safetensors") for folder in (one, other)]
+        found += _differences(weights[0], weights[1], "agent")
+    return found
+
+
+def _bytes(path: Path) -> bytes | None:
+    return path.read_bytes() if path.exists() else None
+
+
+def _differences(one: Any, other: Any, name: str) -> list[str]:
+    if isinstance(one, Mapping) and isinstance(other, Mapping) and one.keys() == other.keys():
+        return [found for key in one for found in _differences(one[key], other[key], f"{name}.{key}")]
+    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        return [found for i, pair in enumerate(zip(one, other, strict=True)) for found in _differences(*pair, f"{name}.{i}")]
+    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
+        alike = (one.dtype, one.shape, one.tobytes()) == (other.dtype, other.shape, other.tobytes())
+    else:
+        alike = type(one) is type(other) and one == other
+    return [] if alike else [name]
+
+
+def prove(agent: str, kills: int, folder: Path) -> dict[str, Any]:
+    """Train an agent twice, once undisturbed, and tell in a row whether that makes a difference."""
+    world = open_world("synthetic")
+    slate_size = 3 if agent == "slate-q" else 1
+    options = _OPTIONS.get(agent, {})
+    config = RunConfig(agent, 0, "synthetic", 60, 4, slate_size, 100, {}, options, checkpoint_every=0.2)
+    torch.set_num_threads(1)
+    begun = time.monotonic()
+    carry_out(config, world, folder / "whole")
+    longest = 4 * (time.monotonic() - begun) / kills + 1.0  # half as much again as the run takes, in all, and to begin
+    generator = np.random.default_rng(sum(agent.encode()))
+    killed = 0
+    tries = 0
+    found: list[str] = []
+    went_on = 0
+    while killed < kills:  # one that is done before it was killed often enough is done once more
+        parts = folder / f"parts-{tries}"
+        tries += 1
+        killed += kill_and_go_on(config, world, parts, kills - killed, longest, generator)
+        found += differences(folder / "whole", parts)
+        went_on += (parts / "log.txt").read_text().count("goes on after")
+    return {
+        "agent": agent,
+        "kills": killed,
+        "went_on_from_a_checkpoint": went_on,
+        "episodes": config.episodes,
+        "same_bits": not found,
+        "differences": " ".join(sorted(set(found))),
+    }
+
+
+@click.command(help=__doc__)
+@click.option("--agents", default=",".join(AGENTS), help="Agents, separated by commas.")
+@click.option("--kills", type=click.IntRange(1), default=20, show_default=True, help="Of each agent.")
+@click.option("--out", type=click.Path(path_type=Path), default=RESULTS, show_default=False, help="File of the results.")
+def main(agents: str, kills: int, out: Path) -> None:
+    """Kill every agent's training, and write what came of it."""
+    rows = []
+    for agent in agents.split(","):
+        if agent not in AGENTS:
+            raise click.ClickException(f"there is no agent {agent!r}; {did_you_mean(agent, AGENTS)}")
+        with TemporaryDirectory() as folder:
+            rows.append(prove(agent, kills, Path(folder)))
+        click.echo(", ".join(f"{name} {value}" for name, value in rows[-1].items()))
+        with whole_file(out) as path:
+            pd.DataFrame(rows).to_csv(path, index=False)
+    if not all(row["same_bits"] for row in rows):
+        raise click.ClickException("a killed run ended with other bits")
+
+
+if __name__ == "__main__":
+    main()

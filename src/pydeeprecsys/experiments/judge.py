@@ -1,0 +1,113 @@
+"""How a trained agent does with users it has not met, and what it showed them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pydeeprecsys.data.dataset import GENRES
+from pydeeprecsys.data.world import World
+from pydeeprecsys.envs.vector import MovieLensFairnessVector
+from pydeeprecsys.files import whole_file
+from pydeeprecsys.rl.agents.agent import ReinforcementLearning
+from pydeeprecsys.rl.manager import Episode, Manager
+from pydeeprecsys.simulation.ranking import exposures
+
+_RECORDED = 10  # sessions that are kept step by step
+
+
+@dataclass
+class Judgement:
+    """What came of the sessions an agent was judged in."""
+
+    evaluation: pd.DataFrame  # a row a session: episode, return, steps, and the mean of what `info` measured
+    exposure: NDArray[np.int64]  # (items,) how often each was shown
+    sessions: list[dict[str, Any]]  # the first of each of some users, step by step
+
+    def write(self, folder: Path) -> None:
+        """Write `evaluation.csv`, `exposure.csv` and `sessions.json`."""
+        with whole_file(folder / "evaluation.csv") as path:
+            self.evaluation.to_csv(path, index=False)
+        with whole_file(folder / "exposure.csv") as path:
+            pd.DataFrame({"shown": self.exposure}).to_csv(path, index_label="item")
+        with whole_file(folder / "sessions.json") as path:
+            path.write_text(json.dumps({"genres": list(GENRES), "sessions": self.sessions}))
+
+
+def judge(agent: ReinforcementLearning, manager: Manager, world: World, n_episodes: int) -> Judgement:
+    """Let an agent act without exploring or learning; afterwards it is what it was before.
+
+    Args:
+        agent: whom to judge.
+        manager: of many simulated users of the world, seeded and not begun.
+        world: the users and items.
+        n_episodes: sessions, as many of each user as of the others.
+    """
+    episodes: list[Episode] = []
+    recorder = _Recorder(manager.batch, world, min(_RECORDED, n_episodes, manager.batch.num_envs))
+    exposure = np.zeros(world.n_items, dtype=np.int64)
+
+    def on_step(timestep: int, actions: Any, rewards: Any, states: Any, infos: dict[str, Any]) -> None:
+        slates = actions.reshape(len(actions), -1)
+        exposure[:] += exposures(slates, world.n_items)
+        recorder.take(slates, rewards, infos)
+
+    manager.execute_episodes(
+        agent, n_episodes, on_episode=lambda number, episode: episodes.append(episode), on_step=on_step
+    )
+    rows = [
+        {"episode": number, "return": episode.output.reward_sum, "steps": len(episode.rewards), **episode.measures}
+        for number, episode in enumerate(episodes)
+    ]
+    return Judgement(pd.DataFrame(rows), exposure, recorder.sessions)
+
+
+class _Recorder:
+    """Keeps the first session of each of some users, step by step."""
+
+    def __init__(self, batch: MovieLensFairnessVector, world: World, n_sessions: int) -> None:
+        self.batch, self.world = batch, world
+        self.sessions: list[dict[str, Any]] = [{"steps": []} for _ in range(n_sessions)]
+        self._before: NDArray[np.float64] | None = None  # (sessions, 19) affinities before the step
+        self._genres = [np.array(GENRES)[flags].tolist() for flags in world.genres]
+
+    def take(self, slates: NDArray[np.int64], rewards: NDArray[np.float64], infos: dict[str, Any]) -> None:
+        """Note down a step; of a user's second session nothing is."""
+        state = self.batch.state
+        assert state is not None
+        if self._before is None:
+            # The sessions follow from their streams: begun again, they are what they were before the first step.
+            simulator = self.batch.simulator
+            self._before = simulator.taste.felt(simulator.reset(state.seeds))[:, -len(GENRES) :]
+        for row, session in enumerate(self.sessions):
+            if state.episodes[row] > 0:
+                continue
+            session["user"] = str(self.world.user_ids[state.users[row]])
+            session["steps"].append(
+                {
+                    "shown": [
+                        self._shown(item, rating)
+                        for item, rating in zip(slates[row], infos["ratings"][row], strict=True)
+                    ],
+                    "chosen": int(infos["chosen_action"][row]) if "chosen_action" in infos else 0,
+                    "reward": float(rewards[row]),
+                    "affinities": self._before[row].round(4).tolist(),
+                }
+            )
+        self._before = self.batch.simulator.taste.felt(state)[:, -len(GENRES) :]
+
+    def _shown(self, item: int, rating: float) -> dict[str, Any]:
+        world = self.world
+        return {
+            "item": str(world.item_ids[item]),
+            "title": str(world.titles[item]),
+            "genres": self._genres[item],
+            "rating": round(float(rating), 3),
+            "violence": round(float(world.violence[item]), 3),
+        }

@@ -1,0 +1,325 @@
+"""One run: an agent trained from one seed and judged, in a folder from which it goes on wherever it was stopped."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+import filelock
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pydeeprecsys.data.world import World
+from pydeeprecsys.errors import DivergenceError, InputError
+from pydeeprecsys.evaluation.oracle import OracleAgent
+from pydeeprecsys.experiments.judge import judge
+from pydeeprecsys.experiments.metrics_file import MetricsFile, read_metrics
+from pydeeprecsys.experiments.record import record_of
+from pydeeprecsys.experiments.registry import agent_options, make_agent
+from pydeeprecsys.files import remove_leftovers, whole_file
+from pydeeprecsys.rl.agents.agent import ReinforcementLearning
+from pydeeprecsys.rl.checkpoint import load_checkpoint, save_checkpoint
+from pydeeprecsys.rl.learning_statistics import LearningStatistics
+from pydeeprecsys.rl.manager import Episode, MovieLensFairnessManager
+
+# Far from the training seeds 0, 1, 2, ...: equal seeds would be the same users in the same order.
+_EVALUATION_SEED = 1_000_000_007
+_EVALUATION_ENVS = 100
+
+_METRICS_EVERY = 2.0  # seconds
+
+CONFIG, RUNS = "config.json", "runs"
+_RESULT = "result.json"  # comes last: a run that has one is done
+_CHECKPOINT = "checkpoint.safetensors"
+_FILES = (CONFIG, _RESULT, _CHECKPOINT, "agent.safetensors", "log.txt", "events.out.tfevents.*")
+_FILES += ("metrics.csv", "relevance.csv", "evaluation.csv", "exposure.csv", "sessions.json")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """What one run is.
+
+    Attributes:
+        agent: its name, see `registry.AGENTS`.
+        seed: of users and agent.
+        dataset: what `open_world` finds the users and items by; None where that is not known.
+        episodes: to train for; none for an agent that is only judged.
+        n_envs: users at once.
+        slate_size: items shown at a time.
+        evaluation_episodes: sessions in which the trained agent is judged.
+        world_options: of the simulated world, see `WorldOptions`; its `version`, 0 or 1, is among them.
+        options: of the agent.
+        checkpoint_every: seconds between two checkpoints; not part of what the run is.
+    """
+
+    agent: str
+    seed: int
+    dataset: str | None = None
+    episodes: int = 300
+    n_envs: int = 1
+    slate_size: int = 1
+    evaluation_episodes: int = 500
+    world_options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    checkpoint_every: float = 60.0
+
+    @property
+    def env_name(self) -> str:
+        """The environment."""
+        return f"MovieLensFairness-v{self.world_options.get('version', 0)}"
+
+    def manager(self, world: World, seed: int, n_envs: int) -> MovieLensFairnessManager:
+        """Simulated users as this run wants them, from the random streams seed, seed + 1, ..."""
+        return MovieLensFairnessManager(seed, self.slate_size, n_envs, dataset=world, **self.world_options)
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything, the agent's defaults included, as JSON has it."""
+        defaults = {option.name: option.default for option in agent_options(self.agent)}
+        everything = asdict(self) | {"kind": "run", "options": defaults | dict(self.options)}
+        # What is injected as an object stands there as its text: enough to see that another was.
+        as_json: dict[str, Any] = json.loads(json.dumps(everything, default=repr))
+        return as_json
+
+    @classmethod
+    def from_json(cls, config: Mapping[str, Any]) -> Self:
+        """What `as_json` told."""
+        return cls(**{name: config[name] for name in cls.__dataclass_fields__})
+
+
+@dataclass
+class Run:
+    """One agent from one seed: how it learned, and how it was judged once it had."""
+
+    agent: str
+    seed: int
+    statistics: LearningStatistics
+    seconds: float = 0.0  # of training
+    evaluation: pd.DataFrame = field(default_factory=pd.DataFrame)  # a row a session: return, steps, violence, ...
+    exposure: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, dtype=np.int64))  # (items,) in evaluation
+    relevance: dict[str, list[float]] = field(default_factory=lambda: {"dcg": [], "ndcg": []})  # of each training step
+
+    @property
+    def steps_per_second(self) -> float:
+        """Environment steps in training, by the clock; NaN without training."""
+        lengths = self.statistics.get_metrics("timestep_rewards")
+        return float("nan") if lengths is None else sum(map(len, lengths)) / self.seconds
+
+
+OnEpisode = Callable[[int, Episode], None]
+
+
+def carry_out(
+    config: RunConfig, world: World, folder: Path, *, on_episode: OnEpisode = lambda number, episode: None
+) -> Run:
+    """Do what is not done yet of a run, and keep its folder up to date with it.
+
+    A run that was stopped, or killed at any moment, goes on from its last checkpoint to the same numbers, bit for bit,
+    as if it had not been; one that is done is read.
+
+    Args:
+        config: what the run is.
+        world: its users and items.
+        folder: of `config.json`, `metrics.csv`, TensorBoard events, `log.txt` and `checkpoint.safetensors`, which grow
+            as it learns; then also `evaluation.csv`, a row a session, `exposure.csv`, how often each item was shown,
+            `sessions.json`, some sessions step by step, `agent.safetensors` where the agent can be saved.
+        on_episode: called after each training episode with its number and the episode; what it raises stops the run,
+            after a checkpoint.
+
+    Raises:
+        InputError: the folder is another run's, or another process is at work in it, or its checkpoint is damaged.
+        DivergenceError: the agent met numbers that are no longer finite; the last checkpoint stays.
+    """
+    with _claimed(config, world, folder) as log:
+        if not (folder / _RESULT).exists():
+            _do(config, world, folder, on_episode, log)
+        return read_run(config, folder)
+
+
+def check(config: RunConfig, world: World) -> None:
+    """Raise an InputError where the options of world or agent cannot be, before anything is written."""
+    make_agent(config.agent, config.manager(world, 0, config.n_envs), config.seed, **config.options)
+
+
+def forget(folder: Path) -> None:
+    """Remove what runs have left in a folder, and nothing else."""
+    for pattern in _FILES:
+        for path in folder.glob(pattern):
+            path.unlink()
+    if (folder / RUNS).is_dir():
+        shutil.rmtree(folder / RUNS)
+
+
+def read_run(config: RunConfig, folder: Path) -> Run:
+    """A run that is done, from its folder."""
+    statistics = LearningStatistics(config.agent, config.env_name)
+    statistics.collected_metrics = read_metrics(folder / "metrics.csv")
+    run = Run(config.agent, config.seed, statistics, json.loads((folder / _RESULT).read_text())["seconds"])
+    run.evaluation = pd.read_csv(folder / "evaluation.csv")
+    run.exposure = pd.read_csv(folder / "exposure.csv")["shown"].to_numpy()
+    if (folder / "relevance.csv").exists():
+        run.relevance = pd.read_csv(folder / "relevance.csv").to_dict("list")
+    return run
+
+
+@contextmanager
+def _claimed(config: RunConfig, world: World, folder: Path) -> Iterator[Callable[[str], None]]:
+    """Hold the folder for this run alone, and give what writes a line to its log."""
+    folder.mkdir(parents=True, exist_ok=True)
+    # The operating system lets go of the lock when a process ends, however it ends.
+    lock = filelock.FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout as error:
+        raise InputError(f"another process is at work in {folder}; wait for it, or give another folder") from error
+
+    def log(line: str) -> None:
+        with (folder / "log.txt").open("a") as file:
+            file.write(f"{datetime.now().astimezone().isoformat(timespec='seconds')} {line}\n")
+
+    try:
+        remove_leftovers(folder)
+        _write_config(config, world, folder)
+        yield log
+    finally:
+        lock.release()
+
+
+def _write_config(config: RunConfig, world: World, folder: Path) -> None:
+    told = config.as_json() | {"record": record_of(world)}
+    path = folder / CONFIG
+    if path.exists():
+        check_same(json.loads(path.read_text()), told, folder)
+        return
+    with whole_file(path) as temporary:
+        temporary.write_text(json.dumps(told, indent=2))
+
+
+def check_same(before: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:
+    """Raise an InputError unless two configurations are of the same run, with the same data."""
+    for name in now.keys() - {"checkpoint_every", "record"}:
+        if before.get(name) != now[name]:
+            raise InputError(
+                f"{folder} holds another run: its {name} is {before.get(name)}, not {now[name]}; "
+                "give another folder, or --overwrite"
+            )
+    checksums = [config["record"]["dataset_checksum"] for config in (before, now)]
+    if checksums[0] != checksums[1]:
+        raise InputError(f"the ratings are not those that {folder} was begun with; give another folder")
+
+
+class _Training:
+    """A training whose state is kept as it goes."""
+
+    def __init__(self, config: RunConfig, world: World, folder: Path) -> None:
+        # Environment i of a seed has the stream seed + i: streams of different seeds must not meet.
+        self.manager = config.manager(world, config.seed * config.n_envs, config.n_envs)
+        self.statistics = LearningStatistics(config.agent, config.env_name)
+        self.agent = make_agent(config.agent, self.manager, config.seed, statistics=self.statistics, **config.options)
+        self.relevance: dict[str, list[float]] = {"dcg": [], "ndcg": []}
+        self.seconds = 0.0
+        self.trained = config.episodes == 0
+        self.metrics = MetricsFile(folder / "metrics.csv", self.statistics)
+        self.path = folder / _CHECKPOINT
+        if self.path.exists():
+            self._go_on(load_checkpoint(self.path))
+
+    def save(self) -> None:
+        """Write a checkpoint; the metrics first, for it says how far they were."""
+        size = self.metrics.append()
+        state = {
+            "metrics_size": size,
+            "seconds": self.seconds,
+            "trained": self.trained,
+            "relevance": {name: np.array(values) for name, values in self.relevance.items()},
+            "agent": self.agent.state_dict(),
+            "manager": None if self.trained else self.manager.state_dict(),
+        }
+        save_checkpoint(self.path, state)
+
+    def _go_on(self, state: dict[str, Any]) -> None:
+        self.metrics.read_back(state["metrics_size"])
+        self.seconds, self.trained = state["seconds"], state["trained"]
+        self.relevance = {name: values.tolist() for name, values in state["relevance"].items()}
+        self.agent.load_state_dict(state["agent"])
+        if not self.trained:
+            self.manager.load_state_dict(state["manager"])
+
+
+def _do(config: RunConfig, world: World, folder: Path, on_episode: OnEpisode, log: Callable[[str], None]) -> None:
+    log(f"{config.agent}, seed {config.seed}: begins")
+    training = _Training(config, world, folder)
+    try:
+        if not training.trained:
+            _train(config, training, on_episode, log)
+    finally:
+        training.metrics.close()
+        if hasattr(training.agent, "save"):
+            training.agent.save(folder / "agent.safetensors")
+    manager = config.manager(world, _EVALUATION_SEED + config.seed * _EVALUATION_ENVS, _EVALUATION_ENVS)
+    agent: ReinforcementLearning = training.agent
+    if isinstance(agent, OracleAgent):  # it reads the users' minds, so it has to know whose
+        agent = make_agent(config.agent, manager, config.seed, **config.options)
+    judged = judge(agent, manager, world, config.evaluation_episodes)
+    if training.relevance["dcg"]:
+        with whole_file(folder / "relevance.csv") as path:
+            pd.DataFrame(training.relevance).to_csv(path, index=False)
+    judged.write(folder)
+    result = {"seconds": training.seconds, "mean_return": float(judged.evaluation["return"].mean())}
+    with whole_file(folder / _RESULT) as path:
+        path.write_text(json.dumps(result))
+    log(f"judged in {config.evaluation_episodes} sessions: mean return {result['mean_return']:.3f}")
+
+
+def _train(config: RunConfig, training: _Training, on_episode: OnEpisode, log: Callable[[str], None]) -> None:
+    done = training.statistics.get_metrics("episode_rewards")
+    if done is not None:
+        log(f"goes on after {len(done)} episodes")
+    begun = time.monotonic() - training.seconds
+    kept = told = time.monotonic()
+
+    def after_episode(number: int, episode: Episode) -> None:
+        nonlocal kept, told
+        now = time.monotonic()
+        training.seconds = now - begun
+        if now - kept >= config.checkpoint_every:
+            training.save()
+            kept = told = now
+            log(f"checkpoint after {number + 1} episodes")
+        elif now - told >= _METRICS_EVERY:
+            training.metrics.append()
+            told = now
+        try:
+            on_episode(number, episode)
+        except BaseException:
+            training.save()
+            log(f"stopped after {number + 1} episodes")
+            raise
+
+    def on_step(timestep: int, actions: Any, rewards: Any, states: Any, infos: dict[str, Any]) -> None:
+        for name, values in training.relevance.items():
+            values.extend(infos[name].tolist())
+
+    try:
+        training.manager.train(
+            training.agent,
+            training.statistics,
+            config.episodes,
+            should_print=False,
+            on_episode=after_episode,
+            on_step=on_step if config.slate_size > 1 else None,
+        )
+    except DivergenceError as error:
+        log(str(error))
+        raise
+    training.trained = True
+    training.seconds = time.monotonic() - begun
+    training.save()
+    log(f"trained for {training.seconds:.1f} s")
