@@ -37,7 +37,7 @@ bench: .venv/installed-dev
 	@touch $@
 
 .venv/installed-dev: .venv/installed
-	$(BIN)/pip install --constraint constraints.txt --editable '.[dev,envs,graphs,bench]'
+	$(BIN)/pip install --constraint constraints.txt --editable '.[dev,envs,graphs,bench,ray]'
 	@touch $@
 
 clean:

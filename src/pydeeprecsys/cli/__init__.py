@@ -15,6 +15,7 @@ _VERBS = {
     "data": "See, fetch and describe data sets of ratings.",
     "train": "Train one agent on simulated users.",
     "compare": "Train several agents and put them side by side.",
+    "tune": "Look for good options of an agent.",
     "resume": "Go on with what was stopped or killed.",
     "report": "Write one HTML page of what runs and comparisons reached.",
 }

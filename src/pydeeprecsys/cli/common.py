@@ -90,6 +90,13 @@ WORLD_OPTIONS: list[click.Parameter] = [
     click.Option(["--overwrite"], is_flag=True, help="Write into --out though it exists."),
 ]
 
+RAY_OPTION = click.Option(
+    ["--ray"],
+    metavar="ADDRESS|local",
+    help="Carry out the trainings on a Ray cluster: HOST:PORT of its head, or 'local' for all cores of this machine. "
+    "All machines see the --out folder under the same path. The numbers are the same.",
+)
+
 
 def world_options(**options: Any) -> dict[str, Any]:
     """Of the options of the simulated world those that were given: the others are left to the world."""

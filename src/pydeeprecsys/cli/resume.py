@@ -46,7 +46,9 @@ def _read(folder: Path) -> dict[str, Any]:
         config: dict[str, Any] = json.loads((folder / CONFIG).read_text())
         kind, dataset = config["kind"], config["dataset"]
     except (FileNotFoundError, ValueError, KeyError) as error:
-        raise InputError(f"{folder} has no {CONFIG} of a run; give the folder that train or compare wrote to") from error
+        raise InputError(
+            f"{folder} has no {CONFIG} of a run; give the folder that train or compare wrote to"
+        ) from error
     if kind not in ("run", "compare"):
         raise InputError(f"{folder} holds a {kind!r}, not a run or a comparison")
     if dataset is None:

@@ -38,9 +38,9 @@ _METRICS_EVERY = 2.0  # seconds
 
 CONFIG, RUNS = "config.json", "runs"
 _RESULT = "result.json"  # comes last: a run that has one is done
-_CHECKPOINT = "checkpoint.safetensors"
-_FILES = (CONFIG, _RESULT, _CHECKPOINT, "agent.safetensors", "log.txt", "events.out.tfevents.*")
-_FILES += ("metrics.csv", "relevance.csv", "evaluation.csv", "exposure.csv", "sessions.json")
+CHECKPOINT = "checkpoint.safetensors"
+_FILES = [CONFIG, _RESULT, CHECKPOINT, "agent.safetensors", "log.txt", "events.out.tfevents.*"]
+_FILES += ["metrics.csv", "relevance.csv", "evaluation.csv", "exposure.csv", "sessions.json"]
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,8 @@ def read_run(config: RunConfig, folder: Path) -> Run:
     run.evaluation = pd.read_csv(folder / "evaluation.csv")
     run.exposure = pd.read_csv(folder / "exposure.csv")["shown"].to_numpy()
     if (folder / "relevance.csv").exists():
-        run.relevance = pd.read_csv(folder / "relevance.csv").to_dict("list")
+        relevance = pd.read_csv(folder / "relevance.csv")
+        run.relevance = {name: relevance[name].tolist() for name in run.relevance}
     return run
 
 
@@ -227,7 +228,7 @@ class _Training:
         self.seconds = 0.0
         self.trained = config.episodes == 0
         self.metrics = MetricsFile(folder / "metrics.csv", self.statistics)
-        self.path = folder / _CHECKPOINT
+        self.path = folder / CHECKPOINT
         if self.path.exists():
             self._go_on(load_checkpoint(self.path))
 

@@ -1,7 +1,8 @@
 """Who carries out tasks: this process, processes side by side, or the machines of a Ray cluster.
 
-A task is one call of a function, `function(shared, task, tell)`. All three give the same results, to the bit, and in the
-order of the tasks. For processes and Ray, the function is one of a module, and what it takes and gives can be pickled.
+A task is one call of a function, `function(shared, task, tell)`. All three give the same results, to the bit, and in
+the order of the tasks. For processes and Ray, the function is one of a module, and what it takes and gives can be
+pickled.
 """
 
 from __future__ import annotations
@@ -64,9 +65,7 @@ class Workers(Protocol):
 
 
 @contextmanager
-def open_workers(
-    shared: object, folder: Path, jobs: int = 1, ray_address: str | None = None
-) -> Iterator[Workers]:
+def open_workers(shared: object, folder: Path, jobs: int = 1, ray_address: str | None = None) -> Iterator[Workers]:
     """Give workers, which end with the block.
 
     Args:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -12,6 +14,7 @@ from pydeeprecsys.rl.neural_networks.base_network import BaseNetwork
 from pydeeprecsys.rl.neural_networks.value_estimator import ValueEstimator
 from pydeeprecsys.rl.ops.policies import standardize
 from pydeeprecsys.rl.ops.returns import generalized_advantages
+from pydeeprecsys.rl.search_space import Between, OneOf, SearchSpace
 
 
 class ActorCriticAgent(PolicyGradientAgent):
@@ -51,6 +54,21 @@ class ActorCriticAgent(PolicyGradientAgent):
     Raises:
         InputError: for an argument out of its range.
     """
+
+    search_space: ClassVar[SearchSpace] = {
+        "item_features": OneOf(False, True),
+        "discount_factor": Between(0.0, 1.0),
+        "gae_lambda": Between(0.5, 1.0),
+        "actor_learning_rate": Between(1e-4, 1e-2, log=True),
+        "critic_learning_rate": Between(1e-4, 1e-2, log=True),
+        "actor_hidden_layers": OneOf(None, [32], [128, 128]),
+        "critic_hidden_layers": OneOf(None, [32], [128, 64]),
+        "normalize_advantages": OneOf(True, False),
+        "episodes_per_update": OneOf(None, 4, 16),
+        "minibatches": OneOf(1, 4, 16),
+        "entropy_coefficient": OneOf(0.0, 0.01, 0.1, 0.5),
+        "entropy_decay": OneOf(1.0, 0.99, 0.95),
+    }
 
     def __init__(
         self,

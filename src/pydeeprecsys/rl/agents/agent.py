@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from copy import deepcopy
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
@@ -12,6 +12,7 @@ from gymnasium.spaces import Discrete, MultiDiscrete
 from numpy.typing import NDArray
 
 from pydeeprecsys.errors import InputError
+from pydeeprecsys.rl.search_space import SearchSpace
 from pydeeprecsys.rl.steps import Steps
 
 
@@ -41,6 +42,9 @@ class ReinforcementLearning(ABC):
     belongs to environment i, so an agent may keep a memory for each row. Acting never trains; only storing experiences
     does, so an evaluation that stores nothing leaves what was learned as it was.
     """
+
+    search_space: ClassVar[SearchSpace] = {}
+    """Where `pydeeprecsys tune` looks for good options; nowhere for an agent that does not learn."""
 
     @abstractmethod
     def top_k_actions_for_states(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from abc import abstractmethod
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import safetensors.numpy
@@ -16,6 +16,7 @@ from pydeeprecsys.errors import InputError
 from pydeeprecsys.files import whole_file
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning, State, check_slate_size
 from pydeeprecsys.rl.ops.ridge import Arrays, ItemRegression, JointRegression, Observations, Regression
+from pydeeprecsys.rl.search_space import Between, OneOf, SearchSpace
 from pydeeprecsys.rl.steps import Steps
 
 
@@ -51,6 +52,15 @@ class LinearBandit(ReinforcementLearning):
 
     Its arguments are those of `LinUCBAgent`, where they are told.
     """
+
+    search_space: ClassVar[SearchSpace] = {
+        "item_features": OneOf(False, True),
+        "max_parameters": Between(100, 2000, log=True),
+        "exploration_scale": Between(0.001, 1.0, log=True),
+        "regularization": Between(0.01, 100.0, log=True),
+        "update_frequency": Between(10, 500, log=True),
+        "update_growth": Between(0.0, 0.2),
+    }
 
     def __init__(
         self,

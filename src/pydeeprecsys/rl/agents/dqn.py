@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
@@ -15,6 +17,7 @@ from pydeeprecsys.rl.experience_replay.replay_memory import ReplayMemory
 from pydeeprecsys.rl.neural_networks.base_network import sequential_architecture
 from pydeeprecsys.rl.neural_networks.deep_q_network import DeepQNetwork
 from pydeeprecsys.rl.neural_networks.item_head import output_layer
+from pydeeprecsys.rl.search_space import Between, OneOf, SearchSpace
 
 
 class DQNAgent(QLearningAgent):
@@ -48,6 +51,20 @@ class DQNAgent(QLearningAgent):
     Raises:
         InputError: for an argument out of its range.
     """
+
+    search_space: ClassVar[SearchSpace] = {
+        "item_features": OneOf(False, True),
+        "discount_factor": Between(0.0, 1.0),
+        "learning_rate": Between(1e-5, 1e-2, log=True),
+        "hidden_layers": OneOf(None, [64], [128, 64]),
+        "batch_size": OneOf(32, 64, 128),
+        "network_update_frequency": Between(1, 16, log=True),
+        "network_sync_frequency": Between(50, 2000, log=True),
+        "decay_rate": Between(0.9, 0.999),
+        "minimum_exploration_probability": Between(0.0, 0.1),
+        "double": OneOf(False, True),
+        "n_steps": Between(1, 5),
+    }
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from pydeeprecsys.rl.neural_networks.value_estimator import ValueEstimator
 from pydeeprecsys.rl.ops.masks import split_masks
 from pydeeprecsys.rl.ops.policies import clipped_surrogate_losses, entropies, slate_log_probabilities, standardize
 from pydeeprecsys.rl.ops.returns import generalized_advantages
+from pydeeprecsys.rl.search_space import Between, OneOf, SearchSpace
 from pydeeprecsys.rl.steps import Steps
 
 if TYPE_CHECKING:
@@ -65,6 +66,22 @@ class PPOAgent(ReinforcementLearning):
     Raises:
         InputError: for an argument out of its range.
     """
+
+    search_space: ClassVar[SearchSpace] = {
+        "item_features": OneOf(False, True),
+        "discount_factor": Between(0.0, 1.0),
+        "gae_lambda": Between(0.5, 1.0),
+        "actor_learning_rate": Between(1e-4, 1e-2, log=True),
+        "critic_learning_rate": Between(1e-4, 1e-2, log=True),
+        "actor_hidden_layers": OneOf(None, [32], [128, 128]),
+        "critic_hidden_layers": OneOf(None, [32], [128, 64]),
+        "steps_per_update": Between(250, 4000, log=True),
+        "epochs": Between(2, 20, log=True),
+        "minibatch_size": OneOf(64, 128, 256),
+        "clip_range": Between(0.1, 0.4),
+        "entropy_coefficient": OneOf(0.0, 0.001, 0.01, 0.05),
+        "entropy_decay": OneOf(1.0, 0.99, 0.95),
+    }
 
     def __init__(
         self,

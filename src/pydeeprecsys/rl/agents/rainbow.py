@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,6 +20,7 @@ from pydeeprecsys.rl.experience_replay.replay_memory import ReplayMemory
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.neural_networks.dueling import DuelingDDQN
 from pydeeprecsys.rl.neural_networks.noisy_layer import NoiseKind
+from pydeeprecsys.rl.search_space import Between, OneOf, SearchSpace
 
 
 def _with_old_spelling(construct: Callable[..., None]) -> Callable[..., None]:
@@ -95,6 +96,20 @@ class RainbowDQNAgent(QLearningAgent):
     Raises:
         InputError: for an argument out of its range.
     """
+
+    search_space: ClassVar[SearchSpace] = {
+        "item_features": OneOf(False, True),
+        "discount_factor": Between(0.0, 1.0),
+        "learning_rate": Between(1e-5, 1e-2, log=True),
+        "hidden_layers": OneOf(None, [64, 64, 32, 32], [128, 128, 64, 64]),
+        "batch_size": OneOf(32, 64, 128),
+        "network_update_frequency": Between(2, 16, log=True),
+        "network_sync_frequency": Between(50, 2000, log=True),
+        "priority_importance": Between(0.0, 1.0),
+        "priority_weight_growth": Between(1e-4, 1e-2, log=True),
+        "noise_sigma": Between(0.01, 1.0, log=True),
+        "n_steps": Between(1, 5),
+    }
 
     @_with_old_spelling
     def __init__(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -9,6 +11,7 @@ from pydeeprecsys.rl.agents.policy_gradient import PolicyGradientAgent
 from pydeeprecsys.rl.experience_replay.episode_memory import CompleteSteps
 from pydeeprecsys.rl.ops.policies import standardize, time_step_baseline
 from pydeeprecsys.rl.ops.returns import discounted_returns
+from pydeeprecsys.rl.search_space import Between, OneOf, SearchSpace
 
 
 class ReinforceAgent(PolicyGradientAgent):
@@ -42,6 +45,17 @@ class ReinforceAgent(PolicyGradientAgent):
     Raises:
         InputError: for an argument out of its range.
     """
+
+    search_space: ClassVar[SearchSpace] = {
+        "item_features": OneOf(False, True),
+        "discount_factor": Between(0.0, 1.0),
+        "learning_rate": Between(1e-4, 1e-2, log=True),
+        "hidden_layers": OneOf(None, [32], [128, 128]),
+        "episodes_per_update": OneOf(None, 4, 16),
+        "minibatches": OneOf(1, 4, 16),
+        "entropy_coefficient": OneOf(0.0, 0.01, 0.1, 0.5),
+        "entropy_decay": OneOf(1.0, 0.99, 0.95),
+    }
 
     def __init__(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from pydeeprecsys.rl.neural_networks.item_scores import ItemScores
 from pydeeprecsys.rl.ops.masks import masked, split_masks
 from pydeeprecsys.rl.ops.slates import greedy_slates, optimal_slates, slate_values, top_k_slates
 from pydeeprecsys.rl.ops.values import squared_losses
+from pydeeprecsys.rl.search_space import Between, OneOf, SearchSpace
 from pydeeprecsys.rl.steps import Steps
 
 if TYPE_CHECKING:
@@ -81,6 +82,20 @@ class SlateQAgent(ReinforcementLearning):
     Raises:
         InputError: for an argument out of its range.
     """
+
+    search_space: ClassVar[SearchSpace] = {
+        "item_features": OneOf(False, True),
+        "discount_factor": Between(0.0, 1.0),
+        "learning_rate": Between(1e-5, 1e-2, log=True),
+        "hidden_layers": OneOf(None, [64], [64, 32]),
+        "serving": OneOf("top-k", "greedy", "optimal"),
+        "target": OneOf("top-k", "greedy", "optimal", "sarsa"),
+        "batch_size": OneOf(32, 64, 128),
+        "network_update_frequency": Between(2, 16, log=True),
+        "network_sync_frequency": Between(50, 2000, log=True),
+        "decay_rate": Between(0.9, 0.999),
+        "minimum_exploration_probability": Between(0.0, 0.1),
+    }
 
     def __init__(
         self,

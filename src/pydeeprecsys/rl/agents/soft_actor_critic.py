@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
@@ -31,6 +31,7 @@ from pydeeprecsys.rl.neural_networks.base_network import BaseNetwork, load_netwo
 from pydeeprecsys.rl.neural_networks.temperature import Temperature
 from pydeeprecsys.rl.ops.masks import split_masks
 from pydeeprecsys.rl.ops.values import weighted_mean
+from pydeeprecsys.rl.search_space import Between, OneOf, SearchSpace
 from pydeeprecsys.rl.steps import Steps
 
 if TYPE_CHECKING:
@@ -82,6 +83,21 @@ class SoftActorCritic(ReinforcementLearning):
     Raises:
         InputError: for an argument out of its range, or an action space of another kind.
     """
+
+    search_space: ClassVar[SearchSpace] = {
+        "item_features": OneOf(False, True),
+        "n_candidates": Between(1, 100, log=True),
+        "discount_factor": Between(0.0, 1.0),
+        "learning_rate": Between(1e-5, 1e-2, log=True),
+        "soft_target_update_rate": Between(0.001, 0.1, log=True),
+        "entropy_coefficient": Between(0.01, 1.0, log=True),
+        "automatic_entropy_coefficient": OneOf(True, False),
+        "hidden_layers": OneOf(None, [64, 64], [128, 128]),
+        "batch_size": OneOf(64, 128, 256),
+        "update_frequency": Between(1, 16, log=True),
+        "prioritized": OneOf(False, True),
+        "n_steps": Between(1, 5),
+    }
 
     def __init__(
         self,

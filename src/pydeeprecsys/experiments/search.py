@@ -1,0 +1,140 @@
+"""A search for good options: trials in a file that Optuna reads, and what to try next."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any, Literal
+
+import numpy as np
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalChoiceType,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.samplers import TPESampler
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from pydeeprecsys.files import whole_file
+from pydeeprecsys.rl.search_space import Between, OneOf, SearchSpace
+
+ROUND = 4
+"""Trials that are proposed knowing only what came of the rounds before, so that they may run side by side."""
+
+_RANDOM = 2 * ROUND  # trials before the sampler makes use of them
+
+_STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a trial.
+
+    Attributes:
+        number: of the trial, from 0; that one is of the agent's defaults.
+        options: of the agent, those that are searched for.
+        state: complete; pruned, stopped for falling behind; or failed, by numbers that were no longer finite.
+        returns: mean return in evaluation, of each training that was judged.
+        running: the running return, by the episodes learned from until then, in all trainings one after the other.
+    """
+
+    number: int
+    options: Mapping[str, Any]
+    state: Literal["complete", "pruned", "failed"]
+    returns: list[float]
+    running: dict[int, float]
+
+    @property
+    def mean_return(self) -> float:
+        """Over the trainings; NaN unless all were judged."""
+        return fmean(self.returns) if self.state == "complete" else float("nan")
+
+
+class Search:
+    """Trials that are maximized over, by the tree-structured Parzen estimator (Bergstra et al. 2011).
+
+    What is proposed depends on the seed, the number of the trial and the outcomes of earlier rounds, and on nothing else:
+    neither on when the others ended nor on whether the search was ever stopped.
+
+    Args:
+        path: an SQLite file, in which Optuna's own tools find the trials as the study "tune"; made when there is none.
+        space: where to look.
+        defaults: what the first trial takes; they lie in the space.
+        seed: of the proposals, 0 or more.
+    """
+
+    def __init__(self, path: Path, space: SearchSpace, defaults: Mapping[str, Any], seed: int) -> None:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self._space, self._defaults, self._seed = space, defaults, seed
+        self._distributions = {name: _distribution(domain) for name, domain in space.items()}
+        if not path.exists():
+            with whole_file(path) as temporary:
+                storage = _storage(temporary)
+                optuna.create_study(storage=storage, study_name="tune", direction="maximize")
+                storage.engine.dispose()
+        self._study = optuna.load_study(storage=_storage(path), study_name="tune")
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """Of all trials that ended, in their order."""
+        return [_outcome(trial) for trial in self._study.get_trials(deepcopy=False)]
+
+    def propose(self, number: int) -> dict[str, Any]:
+        """The options of a trial; all rounds before its own have ended."""
+        if number == 0:
+            return dict(self._defaults)
+        seed = int(np.random.SeedSequence([self._seed, number]).generate_state(1)[0])
+        sampler = TPESampler(seed=seed, n_startup_trials=_RANDOM, multivariate=True)
+        study = optuna.create_study(direction="maximize", sampler=sampler)
+        study.add_trials(self._study.get_trials(deepcopy=False)[: number // ROUND * ROUND])
+        drawn = study.ask(self._distributions).params
+        return {name: _decoded(domain, drawn[name]) for name, domain in self._space.items()}
+
+    def add(self, outcome: Outcome) -> None:
+        """Keep what came of a trial; they are added in their order."""
+        self._study.add_trial(
+            create_trial(
+                state=_STATES[outcome.state],
+                value=outcome.mean_return if outcome.state == "complete" else None,
+                params={name: _encoded(outcome.options[name]) for name in self._space},
+                distributions=self._distributions,
+                intermediate_values=outcome.running,
+                user_attrs={"outcome": asdict(outcome)},
+            )
+        )
+
+
+def _storage(path: Path) -> optuna.storages.RDBStorage:
+    return optuna.storages.RDBStorage(f"sqlite:///{path}")
+
+
+def _outcome(trial: FrozenTrial) -> Outcome:
+    told = dict(trial.user_attrs["outcome"])
+    told["running"] = {int(k): value for k, value in told["running"].items()}  # JSON's keys are text
+    return Outcome(**told)
+
+
+def _distribution(domain: Between | OneOf) -> BaseDistribution:
+    if isinstance(domain, OneOf):
+        return CategoricalDistribution([_encoded(value) for value in domain.values])
+    if domain.whole:
+        return IntDistribution(int(domain.low), int(domain.high), log=domain.log)
+    return FloatDistribution(domain.low, domain.high, log=domain.log)
+
+
+def _encoded(value: Any) -> CategoricalChoiceType:
+    """As Optuna takes it: a list becomes text."""
+    return json.dumps(value) if isinstance(value, list) else value
+
+
+def _decoded(domain: Between | OneOf, value: Any) -> Any:
+    if isinstance(domain, OneOf):
+        return next(own for own in domain.values if type(_encoded(own)) is type(value) and _encoded(own) == value)
+    # Three digits are as good as seventeen, and can be read.
+    return value if domain.whole else min(max(float(f"{value:.3g}"), domain.low), domain.high)

@@ -1,0 +1,93 @@
+"""A cluster of several nodes, all on this machine."""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from contracts import tasks
+from pydeeprecsys.errors import InputError
+from pydeeprecsys.experiments.workers import open_workers
+
+pytestmark = pytest.mark.xdist_group("ray")
+SHARED = np.random.default_rng(0).random((50, 50))
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """A head that carries out nothing, and two machines of one task each."""
+    pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))  # so that machines know the tests' tasks
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+        try:
+            for _ in range(2):
+                cluster.add_node(num_cpus=1, include_dashboard=False)
+            yield cluster
+        finally:
+            cluster.shutdown()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder that tasks may write into."""
+    (tmp_path / "config.json").write_text("{}")
+    return tmp_path
+
+
+def test_ray_gives_the_same_results_in_the_same_order(cluster: Any, folder: Path) -> None:
+    with open_workers(SHARED, folder) as here:
+        alone = list(here.results(tasks.product, [3, 1, 2]))
+    with open_workers(SHARED, folder, ray_address=cluster.address) as workers:
+        together = list(workers.results(tasks.product, [3, 1, 2], cost=float))
+        with pytest.raises(InputError, match="^soup cannot be$"):
+            list(workers.results(tasks.refuse, ["soup"]))
+        assert list(workers.results(tasks.killed_once, [folder / "calls"])) == [2]
+    assert [result[:2] for result in together] == [result[:2] for result in alone]
+
+
+def test_a_folder_that_machines_do_not_share_is_refused(cluster: Any, tmp_path: Path) -> None:
+    with (
+        pytest.raises(InputError, match="does not see .*; give an --out on a disk that all machines share"),
+        open_workers(None, tmp_path, ray_address=cluster.address) as workers,
+    ):
+        list(workers.results(tasks.sleep, [0.0]))
+
+
+def test_who_stops_waits_for_nothing(cluster: Any, folder: Path) -> None:
+    def stop() -> None:
+        if (folder / "a").exists():
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), open_workers(None, folder, ray_address=cluster.address) as workers:
+        list(workers.results(tasks.count_to, [(folder / "a", 1000)], stop_if_asked=stop))
+    time.sleep(2)
+    size = (folder / "a").stat().st_size
+    time.sleep(1)
+    assert (folder / "a").stat().st_size == size
+
+
+def test_another_machine_goes_on_where_a_lost_one_was(cluster: Any, folder: Path) -> None:
+    doomed = cluster.add_node(num_cpus=1, include_dashboard=False)
+    paths = [folder / name for name in "abc"]
+
+    def kill() -> None:
+        while not all(path.exists() for path in paths):
+            time.sleep(0.1)
+        cluster.remove_node(doomed, allow_graceful=False)
+
+    killer = threading.Thread(target=kill, daemon=True)
+    with open_workers(None, folder, ray_address=cluster.address) as workers:
+        killer.start()
+        results = list(workers.results(tasks.count_to, [(path, 20) for path in paths]))
+    killer.join()
+    assert all(len(text) >= 20 for text, _ in results)
+    assert sorted(starts for _, starts in results) == [1, 1, 2]
