@@ -229,6 +229,7 @@ def test_a_line_that_is_being_written_is_left_out(tmp_path: Path) -> None:
         (None, "there is no folder"),
         ({}, "no folder of a run or a comparison"),
         ({"config.json": '{"agent": "dqn"}'}, "no folder of a run or a comparison"),
+        ({"config.json": '{"kind": "compare"}'}, "no folder of a run or a comparison"),
         ({"config.json": "[1]"}, "no folder of a run or a comparison"),
         ({"config.json": "{"}, "not readable as JSON"),
         ({"config.json": json.dumps(config_of("dqn", 0))}, "nothing is done"),

@@ -135,7 +135,7 @@ def results(sources: Sequence[Source]) -> list[WorldResults]:
     """
     worlds: dict[tuple[tuple[str, str], ...], dict[tuple[tuple[str, str], ...], list[RunFolder]]] = {}
     for run in (run for source in sources for run in source.runs):
-        entries = worlds.setdefault(tuple(_world_settings(run).items()), {})
+        entries = worlds.setdefault(tuple(sorted(_world_settings(run).items())), {})
         runs = entries.setdefault(tuple(sorted(_settings(run).items())), [])
         if run.seed not in {other.seed for other in runs}:
             runs.append(run)
