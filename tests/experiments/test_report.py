@@ -292,10 +292,10 @@ def test_what_differs_between_folders_is_on_the_page(tmp_path: Path) -> None:
     other = write_run(tmp_path / "other", config_of("dqn", 0, episodes=9, record=record), returns=[9.0])
     page = page_of(first, other)
     differing = [part.split("</table>")[0] for part in page.split('<table class="settings">')[1:]]
-    assert re.findall(r'<th scope="row">(.*?)</th><td>(.*?)</td><td>(.*?)</td>', differing[0]) == [
+    assert re.findall(r'<th scope="row">(.*?)</th>\s*<td>(.*?)</td>\s*<td>(.*?)</td>', differing[0]) == [
         ("episodes", "4", "9")
     ]
-    assert re.findall(r'<th scope="row">(.*?)</th><td>(.*?)</td><td>(.*?)</td>', differing[1]) == [
+    assert re.findall(r'<th scope="row">(.*?)</th>\s*<td>(.*?)</td>\s*<td>(.*?)</td>', differing[1]) == [
         ("git", "null", "abc-dirty")
     ]
     assert "<dt>world_options.delta</dt><dd>1.0</dd>" in page

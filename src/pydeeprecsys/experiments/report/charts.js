@@ -16,8 +16,9 @@ const report = (() => {
     const style = getComputedStyle(document.documentElement);
     const get = (name) => style.getPropertyValue(`--${name}`).trim();
     return {
-      ink: get("ink"), quiet: get("quiet"), grid: get("grid"), rule: get("rule"), raised: get("raised"), neutral: get("neutral"),
-      accent: get("accent"), low: get("low"), middle: get("middle"), high: get("high"), hues: get("hues").split(" "),
+      ink: get("ink"), quiet: get("quiet"), grid: get("grid"), rule: get("rule"), raised: get("raised"),
+      neutral: get("neutral"), accent: get("accent"), low: get("low"), middle: get("middle"), high: get("high"),
+      hues: get("hues").split(" "),
       font: getComputedStyle(document.body).fontFamily,
     };
   };
@@ -52,7 +53,9 @@ const report = (() => {
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", showlegend: false,
     font: { family: colours.font, color: colours.ink, size: 13 },
     margin: { l: 8, r: 12, t: 10, b: 8 }, dragmode: narrow() ? false : "zoom", hovermode: "closest",
-    hoverlabel: { bgcolor: colours.raised, bordercolor: colours.rule, font: { family: colours.font, color: colours.ink } },
+    hoverlabel: {
+      bgcolor: colours.raised, bordercolor: colours.rule, font: { family: colours.font, color: colours.ink },
+    },
     xaxis: axis(colours, x), yaxis: axis(colours, y),
   });
 
@@ -60,16 +63,18 @@ const report = (() => {
 
   const band = (line, look, shape) => ({
     x: [...line.x, ...[...line.x].reverse()], y: [...line.high, ...[...line.low].reverse()],
-    fill: "toself", fillcolor: translucent(look.color, 0.1), line: { width: 0, shape }, mode: "lines", hoverinfo: "skip",
+    fill: "toself", fillcolor: translucent(look.color, 0.1), line: { width: 0, shape }, mode: "lines",
+    hoverinfo: "skip",
   });
-
-  const has = (numbers) => numbers.some((number) => number !== null);
 
   /* A line with its band where there is one; across gaps of it there is none. */
   const lineWithBand = (line, label, look, shape, hover) => {
     const known = line.low.map((low, i) => low !== null && line.high[i] !== null);
     const part = (numbers) => numbers.filter((_, i) => known[i]);
-    const traces = has(line.low) ? [band({ x: part(line.x), low: part(line.low), high: part(line.high) }, look, shape)] : [];
+    const traces = [];
+    if (known.includes(true)) {
+      traces.push(band({ x: part(line.x), low: part(line.low), high: part(line.high) }, look, shape));
+    }
     traces.push({
       x: line.x, y: line.y, name: plain(label), mode: "lines+markers", hovertemplate: hover,
       line: { color: look.color, dash: look.dash, width: look.width, shape },
@@ -85,7 +90,8 @@ const report = (() => {
       const own = look.get(entry.label);
       const label = plain(entry.label);
       if (entry.curve) {
-        traces.push(...lineWithBand(entry.curve, entry.label, own, "linear", `${label}<br>episode %{x}: %{y:.2f}<extra></extra>`));
+        const hover = `${label}<br>episode %{x}: %{y:.2f}<extra></extra>`;
+        traces.push(...lineWithBand(entry.curve, entry.label, own, "linear", hover));
       } else if (entry.iqm !== null) {
         traces.push({
           x: [1, longest], y: [entry.iqm, entry.iqm], name: label, mode: "lines+markers",
@@ -98,9 +104,12 @@ const report = (() => {
   };
 
   const profiles = (world, shown, look, colours) => {
-    const traces = world.profiles.filter((line) => shown.has(line.label)).flatMap((line) =>
-      lineWithBand(line, line.label, look.get(line.label), "hv", `${plain(line.label)}<br>above %{x:.3f}: %{y:.0%}<extra></extra>`));
-    const axes = layout(colours, world.normalized ? "Normalized return (0 random, 1 oracle)" : "Return", "Share of runs above");
+    const traces = world.profiles.filter((line) => shown.has(line.label)).flatMap((line) => {
+      const hover = `${plain(line.label)}<br>above %{x:.3f}: %{y:.0%}<extra></extra>`;
+      return lineWithBand(line, line.label, look.get(line.label), "hv", hover);
+    });
+    const scale = world.normalized ? "Normalized return (0 random, 1 oracle)" : "Return";
+    const axes = layout(colours, scale, "Share of runs above");
     axes.yaxis.tickformat = ".0%";
     axes.yaxis.range = [-0.03, 1.03];
     return [traces, axes];
@@ -120,10 +129,14 @@ const report = (() => {
       const [px, py] = at(x, y);
       const half = 3.4 * label.length;
       const boxes = {
-        "top center": [px - half, px + half, py + 9, py + 23], "bottom center": [px - half, px + half, py - 23, py - 9],
-        "middle right": [px + 10, px + 10 + 2 * half, py - 7, py + 7], "middle left": [px - 10 - 2 * half, px - 10, py - 7, py + 7],
+        "top center": [px - half, px + half, py + 9, py + 23],
+        "bottom center": [px - half, px + half, py - 23, py - 9],
+        "middle right": [px + 10, px + 10 + 2 * half, py - 7, py + 7],
+        "middle left": [px - 10 - 2 * half, px - 10, py - 7, py + 7],
       };
-      const crowded = ([l, r, b, t]) => taken.filter(([tl, tr, tb, tt]) => l < tr && r > tl && b < tt && t > tb).length + (l < -20 || r > width + 20);
+      const crowded = ([l, r, b, t]) =>
+        taken.filter((other) => l < other[1] && r > other[0] && b < other[3] && t > other[2]).length +
+        (l < -20 || r > width + 20);
       const [best, box] = Object.entries(boxes).sort((one, other) => crowded(one[1]) - crowded(other[1]))[0];
       taken.push(box);
       return best;
@@ -132,22 +145,25 @@ const report = (() => {
 
   const scatter = (world, shown, look, colours, chart) => {
     const traces = [];
-    const points = world.entries.filter((one) => shown.has(one.label)).flatMap((one) => one.points.map(([, violence, value]) => [violence, value]));
+    const entries = world.entries.filter((entry) => shown.has(entry.label) && entry.points.length);
+    const points = entries.flatMap((entry) => entry.points.map(([, violence, value]) => [violence, value]));
     const place = placer(points, 0.8 * chart.clientWidth, 0.75 * chart.clientHeight);
-    for (const entry of world.entries.filter((one) => shown.has(one.label) && one.points.length)) {
+    for (const entry of entries) {
       const own = look.get(entry.label);
       const label = plain(entry.label);
       const centre = [mean(entry.points, 1), mean(entry.points, 2)];
       if (entry.points.length > 1) {
         traces.push({
-          x: entry.points.map((point) => point[1]), y: entry.points.map((point) => point[2]), text: entry.points.map((point) => `seed ${point[0]}`),
+          x: entry.points.map((point) => point[1]), y: entry.points.map((point) => point[2]),
+          text: entry.points.map((point) => `seed ${point[0]}`),
           mode: "markers", marker: { symbol: own.marker, color: own.color, size: 6, opacity: 0.6 },
           hovertemplate: `${label}, %{text}<br>return %{y:.2f}, violence %{x:.3f}<extra></extra>`,
         });
       }
       traces.push({
-        x: [centre[0]], y: [centre[1]], mode: "markers+text", text: [label], textposition: place(...centre, entry.label), cliponaxis: false,
-        textfont: { color: colours.ink, size: 12 }, marker: { symbol: own.marker, color: own.color, size: 13, line: { width: 2, color: own.color } },
+        x: [centre[0]], y: [centre[1]], mode: "markers+text", text: [label], cliponaxis: false,
+        textposition: place(...centre, entry.label), textfont: { color: colours.ink, size: 12 },
+        marker: { symbol: own.marker, color: own.color, size: 13, line: { width: 2, color: own.color } },
         hovertemplate: `${label}, mean<br>return %{y:.2f}, violence %{x:.3f}<extra></extra>`,
       });
     }
@@ -156,13 +172,17 @@ const report = (() => {
 
   /* What a chart shows, for those who do not see it. */
   const describe = (kind, world, shown) => {
-    const entries = world.entries.filter((entry) => shown.has(entry.label));
-    const parts = {
-      curves: () => entries.filter((entry) => entry.curve).map((entry) => `${entry.label} ends at ${entry.curve.y.at(-1).toFixed(1)}`),
-      profiles: () => world.profiles.filter((line) => shown.has(line.label)).map(({ label, x }) => `${label} from ${x[0].toFixed(2)} to ${x.at(-1).toFixed(2)}`),
-      scatter: () => entries.filter((entry) => entry.points.length).map((entry) => `${entry.label}: violence ${mean(entry.points, 1).toFixed(2)}, return ${mean(entry.points, 2).toFixed(1)}`),
-    };
-    return parts[kind]().join("; ");
+    const say = {
+      curves: ({ curve }) => curve && `ends at ${curve.y.at(-1).toFixed(1)}`,
+      profiles: ({ label }) => {
+        const x = world.profiles.find((line) => line.label === label)?.x;
+        return x && `from ${x[0].toFixed(2)} to ${x.at(-1).toFixed(2)}`;
+      },
+      scatter: ({ points }) =>
+        points.length && `violence ${mean(points, 1).toFixed(2)}, return ${mean(points, 2).toFixed(1)}`,
+    }[kind];
+    const said = world.entries.filter((entry) => shown.has(entry.label) && say(entry));
+    return said.map((entry) => `${entry.label}: ${say(entry)}`).join("; ");
   };
 
   const mean = (points, column) => points.reduce((sum, point) => sum + point[column], 0) / points.length;
@@ -201,7 +221,8 @@ const report = (() => {
     };
     svg.setAttribute("viewBox", "0 0 40 14");
     svg.setAttribute("aria-hidden", "true");
-    part("line", { x1: 0, x2: 40, y1: 7, y2: 7, stroke: look.color, "stroke-width": 2, "stroke-dasharray": STROKES[look.dash] });
+    const stroke = { stroke: look.color, "stroke-width": 2, "stroke-dasharray": STROKES[look.dash] };
+    part("line", { x1: 0, x2: 40, y1: 7, y2: 7, ...stroke });
     part("text", { x: 20, y: 12, "text-anchor": "middle", "font-size": 13, fill: look.color }).textContent = look.glyph;
     return svg;
   };

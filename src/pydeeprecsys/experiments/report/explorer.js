@@ -19,7 +19,8 @@
     });
   };
 
-  const rounded = (number) => (Math.abs(number) >= 1000 ? number.toExponential(1) : String(Number(number.toPrecision(2))));
+  const rounded = (number) =>
+    Math.abs(number) >= 1000 ? number.toExponential(1) : String(Number(number.toPrecision(2)));
 
   /* The affinities that moved most from this step to the next, in words. */
   const moves = (world, step, next) => {
@@ -56,8 +57,10 @@
       violence.prepend(meter);
       violence.title = "violence";
       row.append(
-        cell(position === 0 ? String(number + 1) : ""), cell(item.title), cell(item.genres.join(", ")), cell(`${item.rating.toFixed(1)} ★`),
-        violence, cell(taken ? "✓ chosen" : step.chosen < 0 && last ? "none" : ""), cell(last ? moves(world, step, steps[number + 1]) : ""));
+        cell(position === 0 ? String(number + 1) : ""), cell(item.title), cell(item.genres.join(", ")),
+        cell(`${item.rating.toFixed(1)} ★`), violence,
+        cell(taken ? "✓ chosen" : step.chosen < 0 && last ? "none" : ""),
+        cell(last ? moves(world, step, steps[number + 1]) : ""));
       return row;
     }));
     body.replaceChildren(...rows);
@@ -72,21 +75,25 @@
     const table = [...steps[0].affinities.keys()].map((genre) => steps.map((step) => step.affinities.get(genre)));
     const most = Math.max(GAINED, ...table.flat().map(Math.abs));
     const top = Math.floor(Math.log10(most));
-    const powers = [top, Math.floor(top / 2)].filter((power, i) => i === 0 || (power !== top && bend(10 ** power) > 0.3 * bend(most)));
+    const half = Math.floor(top / 2);
+    const powers = half !== top && bend(10 ** half) > 0.3 * bend(most) ? [top, half] : [top];
     const ticks = [0, ...powers.flatMap((power) => [10 ** power, -(10 ** power)])];
     const line = (name, yaxis, color, symbol, dash) => ({
       x: at, y: taken.map((item) => item?.[name] ?? null), text: titles, mode: "lines+markers", yaxis, name,
-      line: { color, width: 1.2, dash }, marker: { symbol, size: 6 }, hovertemplate: `%{x}: %{text}<br>${name} %{y:.2f}<extra></extra>`,
+      line: { color, width: 1.2, dash }, marker: { symbol, size: 6 },
+      hovertemplate: `%{x}: %{text}<br>${name} %{y:.2f}<extra></extra>`,
     });
     const traces = [
       line("rating", "y2", colours.accent, "circle", "solid"),
       line("violence", "y3", colours.high, "triangle-up", "dot"),
       {
-        type: "heatmap", x: at, y: genres, z: table.map((row) => row.map(bend)), customdata: table, xgap: steps.length > 60 ? 0 : 1, ygap: 1,
+        type: "heatmap", x: at, y: genres, z: table.map((row) => row.map(bend)), customdata: table,
+        xgap: steps.length > 60 ? 0 : 1, ygap: 1,
         zmin: -bend(most), zmax: bend(most), colorscale: [[0, colours.low], [0.5, colours.middle], [1, colours.high]],
         colorbar: {
           thickness: 10, len: 0.62, y: 0, yanchor: "bottom", outlinewidth: 0,
-          title: { text: "affinity", font: { color: colours.quiet, size: 12 } }, tickfont: { color: colours.quiet, size: 11 },
+          title: { text: "affinity", font: { color: colours.quiet, size: 12 } },
+          tickfont: { color: colours.quiet, size: 11 },
           tickvals: ticks.map(bend), ticktext: ticks.map(rounded),
         },
         hovertemplate: "%{y} before step %{x}: %{customdata:.3~g}<extra></extra>",
@@ -96,7 +103,9 @@
     axes.xaxis.range = [0.5, steps.length + 0.5];
     axes.xaxis.anchor = "y";
     const ordinate = (title, domain, more) => ({ ...axis(colours, title), domain, ...more });
-    axes.yaxis = ordinate("", [0, 0.62], { autorange: "reversed", tickvals: genres, ticktext: genres.map(plain), showgrid: false });
+    axes.yaxis = ordinate("", [0, 0.62], {
+      autorange: "reversed", tickvals: genres, ticktext: genres.map(plain), showgrid: false,
+    });
     axes.yaxis2 = ordinate("Rating", [0.83, 1], { range: [0.7, 5.3], tickvals: [1, 3, 5] });
     axes.yaxis3 = ordinate("Violence", [0.65, 0.79], { range: [-0.08, 1.08], tickvals: [0, 0.5, 1] });
     Plotly.react(chart, traces, axes, CONFIG);
@@ -109,8 +118,8 @@
 
   const explorer = (place, world) => {
     const { agent, seed, session, previous, next } = place.querySelector("form").elements;
-    const labels = world.entries.map((entry) => entry.label).filter((label) => world.runs.some((run) => run.label === label));
-    const favourite = world.entries.find((entry) => !entry.yardstick && labels.includes(entry.label))?.label ?? labels[0];
+    const entries = world.entries.filter((entry) => world.runs.some((run) => run.label === entry.label));
+    const favourite = entries.find((entry) => !entry.yardstick) ?? entries[0];
     const show = () => {
       const runs = world.runs.filter((run) => run.label === agent.value);
       choose(seed, runs.map((run) => [String(run.seed), String(run.seed)]), seed.value);
@@ -122,10 +131,12 @@
       const { user } = sessions[number];
       const steps = unpack(world, sessions[number]);
       const taken = steps.map((step) => step.shown[step.chosen]).filter(Boolean);
-      const mean = (numbers) => numbers.reduce((sum, one) => sum + one, 0) / numbers.length;
-      const about = `User ${user}, ${agent.value}, seed ${seed.value}: ${steps.length} steps, return ${steps.reduce((sum, step) => sum + step.reward, 0).toFixed(1)}`;
+      const total = (numbers) => numbers.reduce((sum, number) => sum + number, 0);
+      const mean = (name) => (total(taken.map((item) => item[name])) / taken.length).toFixed(2);
+      const gained = total(steps.map((step) => step.reward)).toFixed(1);
+      const about = `User ${user}, ${agent.value}, seed ${seed.value}: ${steps.length} steps, return ${gained}`;
       place.querySelector(".about").textContent = taken.length
-        ? `${about}; of the ${taken.length} chosen the mean rating is ${mean(taken.map((item) => item.rating)).toFixed(2)} ★, the mean violence ${mean(taken.map((item) => item.violence)).toFixed(2)}.`
+        ? `${about}; of ${taken.length} chosen the mean rating is ${mean("rating")} ★, violence ${mean("violence")}.`
         : `${about}; nothing was chosen.`;
       place.querySelector("caption").textContent = `What user ${user} was shown.`;
       fill(world, place.querySelector("tbody"), steps);
@@ -136,11 +147,14 @@
       session.selectedIndex += by;
       show();
     };
-    choose(agent, labels.map((label) => [label, label]), favourite);
+    choose(agent, entries.map(({ label }) => [label, label]), favourite.label);
     [agent, seed, session].forEach((select) => select.addEventListener("change", show));
     previous.addEventListener("click", () => turn(-1));
     next.addEventListener("click", () => turn(1));
-    place.querySelector(".left-out").textContent = world.leftOut ? `${world.leftOut} more recorded sessions are in the folders; the page has no room for them.` : "";
+    if (world.leftOut) {
+      place.querySelector(".left-out").textContent =
+        `${world.leftOut} more recorded sessions are in the folders; the page has no room for them.`;
+    }
     redraws.push(show);
     show();
   };

@@ -86,7 +86,9 @@ def _world(world: WorldResults, apart: Collection[str]) -> dict[str, Any]:
     for row, following in itertools.zip_longest(rows, rows[1:]):
         row["over"] = following["agent"] if following else None
         row["yardstick"] = row["agent"] in yardsticks
-        row["places"] = [100 * (row[name] - low) / span for name in ("iqm_low", "iqm", "iqm_high")]
+        row["left"] = 100 * (row["iqm_low"] - low) / span
+        row["middle"] = 100 * (row["iqm"] - low) / span
+        row["right"] = 100 * (high - row["iqm_high"]) / span
     options = {entry.label: flat(entry.runs[0].config.get("options", {})) for entry in world.entries}
     return {
         "title": _title(world.settings, apart),

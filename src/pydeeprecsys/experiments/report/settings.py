@@ -38,7 +38,7 @@ def differences(configs: Sequence[Mapping[str, str]]) -> tuple[dict[str, list[st
     """
     names = dict.fromkeys(name for config in configs for name in config)
     columns = {name: [config.get(name) for config in configs] for name in names}
-    common = {name: texts[0] for name, texts in columns.items() if len(set(texts)) == 1 and texts[0] is not None}
+    common = {name: configs[0][name] for name, texts in columns.items() if len(set(texts)) == 1}
     return {name: texts for name, texts in columns.items() if name not in common}, common
 
 
