@@ -59,7 +59,7 @@ class Outcome:
 class Search:
     """Trials that are maximized over, by the tree-structured Parzen estimator (Bergstra et al. 2011).
 
-    What is proposed depends on the seed, the number of the trial and the outcomes of earlier rounds, and on nothing else:
+    What is proposed depends on the seed, the number of the trial and the outcomes of earlier rounds, on nothing else:
     neither on when the others ended nor on whether the search was ever stopped.
 
     Args:
