@@ -87,7 +87,8 @@ def _differences(one: Any, other: Any, name: str) -> list[str]:
     if isinstance(one, Mapping) and isinstance(other, Mapping) and one.keys() == other.keys():
         return [found for key in one for found in _differences(one[key], other[key], f"{name}.{key}")]
     if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        return [found for i, pair in enumerate(zip(one, other, strict=True)) for found in _differences(*pair, f"{name}.{i}")]
+        pairs = enumerate(zip(one, other, strict=True))
+        return [found for i, (a, b) in pairs for found in _differences(a, b, f"{name}.{i}")]
     if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
         alike = (one.dtype, one.shape, one.tobytes()) == (other.dtype, other.shape, other.tobytes())
     else:
@@ -129,7 +130,9 @@ def prove(agent: str, kills: int, folder: Path) -> dict[str, Any]:
 @click.command(help=__doc__)
 @click.option("--agents", default=",".join(AGENTS), help="Agents, separated by commas.")
 @click.option("--kills", type=click.IntRange(1), default=20, show_default=True, help="Of each agent.")
-@click.option("--out", type=click.Path(path_type=Path), default=RESULTS, show_default=False, help="File of the results.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=RESULTS, show_default=False, help="File of the results."
+)
 def main(agents: str, kills: int, out: Path) -> None:
     """Kill every agent's training, and write what came of it."""
     rows = []

@@ -161,7 +161,7 @@ def test_compare_prints_the_table_and_numbers_its_folders(saved: str, capsys: py
 def test_settings_of_a_comparison_are_read_as_the_options_are(saved: str, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
 
-    def keep(comparison: Comparison, *_: Any) -> pd.DataFrame:
+    def keep(comparison: Comparison, *_: Any, **__: Any) -> pd.DataFrame:
         asked.append(comparison.agent_options)
         raise KeyboardInterrupt
 

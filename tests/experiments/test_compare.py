@@ -178,7 +178,9 @@ def test_a_comparison_called_again_goes_on_where_it_was(world: World, tmp_path: 
     pd.testing.assert_frame_equal(
         whole.drop(columns="steps_per_second"), parts.drop(columns="steps_per_second"), check_exact=True
     )
-    assert (tmp_path / "whole" / "all_metrics.csv").read_bytes() == (tmp_path / "parts" / "all_metrics.csv").read_bytes()
+    assert (tmp_path / "whole" / "all_metrics.csv").read_bytes() == (
+        tmp_path / "parts" / "all_metrics.csv"
+    ).read_bytes()
 
 
 def test_more_seeds_are_added_and_other_settings_refused(world: World, tmp_path: Path) -> None:
@@ -193,8 +195,6 @@ def test_more_seeds_are_added_and_other_settings_refused(world: World, tmp_path:
     compare(replace(comparison, episodes=4), tmp_path, overwrite=True)
     assert not (tmp_path / "runs" / "random-1").exists()
     assert (tmp_path / "mine.txt").read_text() == "notes"
-
-
 
 
 def _run(agent: str, seed: int, returns: list[float]) -> Run:

@@ -1,25 +1,23 @@
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
-import safetensors.numpy
+from reproductions.resume_after_kill import differences, kill_and_go_on
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from contracts.quick import QUICK
 from pydeeprecsys.data.world import World
-from pydeeprecsys.errors import DivergenceError, InputError
 from pydeeprecsys.experiments.registry import AGENTS
 from pydeeprecsys.experiments.run import RunConfig, carry_out
-from pydeeprecsys.rl.checkpoint import load_checkpoint, save_checkpoint
+from pydeeprecsys.rl.checkpoint import load_checkpoint
 from pydeeprecsys.rl.manager import Episode
 
 
 def quick(agent: str, **changes: Any) -> RunConfig:
     """A run of some 200 steps with networks as small as can learn."""
     options = {"options": QUICK.get(agent, {}), "evaluation_episodes": 7, "checkpoint_every": 0.0} | changes
-    return RunConfig(agent, 1, **({"episodes": 8, "slate_size": 5, "n_envs": 3} | options))
+    return RunConfig(agent, **({"seed": 1, "episodes": 8, "slate_size": 5, "n_envs": 3} | options))
 
 
 def stop_after(last: int) -> Any:
@@ -28,38 +26,6 @@ def stop_after(last: int) -> Any:
             raise KeyboardInterrupt
 
     return on_episode
-
-
-def assert_same(one: Path, other: Path) -> None:
-    """Both folders hold the same run: networks, memories, generators, environment and measurements, to the bit."""
-    for name in ("metrics.csv", "evaluation.csv", "exposure.csv", "sessions.json", "relevance.csv"):
-        assert (one / name).exists() == (other / name).exists()
-        if (one / name).exists():
-            assert (one / name).read_bytes() == (other / name).read_bytes(), name
-    states = [load_checkpoint(folder / "checkpoint.safetensors") for folder in (one, other)]
-    for state in states:
-        assert state.pop("seconds") >= 0
-    same(states[0], states[1])
-    if (one / "agent.safetensors").exists():
-        weights = [safetensors.numpy.load_file(folder / "agent.safetensors") for folder in (one, other)]
-        same(weights[0], weights[1])
-
-
-def same(one: Any, other: Any) -> None:
-    assert type(one) is type(other)
-    if isinstance(one, dict):
-        assert one.keys() == other.keys()
-        for key in one:
-            same(one[key], other[key])
-    elif isinstance(one, list):
-        assert len(one) == len(other)
-        for a, b in zip(one, other, strict=True):
-            same(a, b)
-    elif isinstance(one, np.ndarray):
-        assert one.dtype == other.dtype
-        assert one.tobytes() == other.tobytes()
-    else:
-        assert one == other
 
 
 @pytest.mark.parametrize("version", [0, 1])
@@ -71,8 +37,81 @@ def test_a_stopped_run_goes_on_to_the_same_bits(world: World, tmp_path: Path, ag
         with pytest.raises(KeyboardInterrupt):
             carry_out(config, world, tmp_path / "parts", on_episode=stop_after(last))
     run = carry_out(config, world, tmp_path / "parts")
-    assert_same(tmp_path / "whole", tmp_path / "parts")
+    assert differences(tmp_path / "whole", tmp_path / "parts") == []
     assert len(run.evaluation) == 7
     returns = run.statistics.episode_rewards
     assert returns is not None
     assert len(returns) == 8
+
+
+@pytest.mark.parametrize("agent", ["rainbow", "ppo"])
+def test_a_run_killed_at_any_moment_goes_on_to_the_same_bits(world: World, tmp_path: Path, agent: str) -> None:
+    config = quick(agent, episodes=300)
+    carry_out(config, world, tmp_path / "whole")
+    kill_and_go_on(config, world, tmp_path / "parts", 4, 1.5, np.random.default_rng(0))
+    assert differences(tmp_path / "whole", tmp_path / "parts") == []
+
+
+def test_what_was_not_carried_over_is_seen(world: World, tmp_path: Path) -> None:
+    config = quick("dqn")
+    carry_out(config, world, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(config, world, tmp_path / "parts", on_episode=stop_after(4))
+    path = tmp_path / "parts" / "checkpoint.safetensors"
+    state = load_checkpoint(path)
+    state["agent"]["network"]["optimizer"][0]["step"] += 1
+    save_checkpoint(path, state)
+    carry_out(config, world, tmp_path / "parts")
+    found = differences(tmp_path / "whole", tmp_path / "parts")
+    assert any(name.startswith("checkpoint.agent.network.parameters") for name in found)
+
+
+def test_a_run_leaves_what_it_did(world: World, tmp_path: Path) -> None:
+    run = carry_out(quick("reinforce", slate_size=2), world, tmp_path)
+    metrics = pd.read_csv(tmp_path / "metrics.csv")
+    assert metrics["measurement"].map(json.loads).tolist() == [
+        row["measurement"] for row in run.statistics.collected_metrics
+    ]
+    events = EventAccumulator(str(tmp_path)).Reload()
+    returns = run.statistics.episode_rewards
+    assert returns is not None
+    assert [event.value for event in events.Scalars("episode_rewards")] == pytest.approx(returns.tolist())
+
+    evaluation = pd.read_csv(tmp_path / "evaluation.csv")
+    assert evaluation["episode"].tolist() == list(range(7))
+    assert (evaluation["steps"] == 25).all()
+    exposure = pd.read_csv(tmp_path / "exposure.csv")
+    assert len(exposure) == world.n_items
+    told = json.loads((tmp_path / "sessions.json").read_text())
+    assert len(told["sessions"]) == 7
+    for session, judged in zip(told["sessions"], evaluation["return"], strict=True):
+        assert len(session["steps"]) == 25
+        assert sum(step["reward"] for step in session["steps"]) == pytest.approx(judged)
+        shown = [item for step in session["steps"] for item in step["shown"]]
+        assert len(shown) == 50
+        assert sum(item["rating"] / 5 for item in shown) / 2 == pytest.approx(judged, abs=0.01)
+        user = world.user_ids.tolist().index(session["user"])
+        assert session["steps"][0]["affinities"] == pytest.approx(world.user_vectors[user, -19:], abs=1e-4)
+        # A movie that is liked, three stars or more, doubles the affinities for its genres.
+        before, after = (np.array(step["affinities"]) for step in session["steps"][:2])
+        liked = [item["genres"] for item in session["steps"][0]["shown"] if item["rating"] >= 3.001]
+        times = np.array([2.0 ** sum(genre in genres for genres in liked) for genre in told["genres"]])
+        np.testing.assert_allclose(after, before * times, atol=2e-3)
+
+
+def test_a_folder_belongs_to_one_run(world: World, tmp_path: Path) -> None:
+    carry_out(quick("random"), world, tmp_path)
+    with pytest.raises(InputError, match="holds another run: its n_envs is 3, not 2; give another folder"):
+        carry_out(quick("random", n_envs=2), world, tmp_path)
+    carry_out(quick("random", checkpoint_every=5.0), world, tmp_path)  # how often it is kept is not what it is
+
+
+def test_divergence_leaves_the_last_checkpoint(world: World, tmp_path: Path) -> None:
+    config = quick("reinforce", options={"hidden_layers": [8], "learning_rate": 1e37})
+    with pytest.raises(DivergenceError, match="ReinforceAgent stopped at environment step"):
+        carry_out(config, world, tmp_path)
+    kept = (tmp_path / "checkpoint.safetensors").read_bytes()
+    with pytest.raises(DivergenceError):
+        carry_out(config, world, tmp_path)  # it meets the same end again
+    assert (tmp_path / "checkpoint.safetensors").read_bytes() == kept
+    assert not (tmp_path / "result.json").exists()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -50,7 +50,9 @@ def judge(agent: ReinforcementLearning, manager: Manager, world: World, n_episod
         n_episodes: sessions, as many of each user as of the others.
     """
     episodes: list[Episode] = []
-    recorder = _Recorder(manager.batch, world, min(_RECORDED, n_episodes, manager.batch.num_envs))
+    recorder = _Recorder(
+        cast("MovieLensFairnessVector", manager.batch), world, min(_RECORDED, n_episodes, manager.batch.num_envs)
+    )
     exposure = np.zeros(world.n_items, dtype=np.int64)
 
     def on_step(timestep: int, actions: Any, rewards: Any, states: Any, infos: dict[str, Any]) -> None:

@@ -33,7 +33,7 @@ class MetricsFile:
         self.path, self.statistics = path, statistics
         self._written = 0  # measurements
         self._size = 0  # bytes
-        self._events = SummaryWriter(path.parent)  # type: ignore[no-untyped-call]
+        self._events = SummaryWriter(path.parent)
 
     def append(self) -> int:
         """Write what has come since the last time, and give the size of the file in bytes."""
@@ -58,8 +58,8 @@ class MetricsFile:
             if isinstance(row["measurement"], int | float):
                 points[row["metric"], row["episode"]].append(row["measurement"])
         for (metric, episode), values in points.items():
-            self._events.add_scalar(metric, np.mean(values), episode)  # type: ignore[no-untyped-call]
-        self._events.flush()  # type: ignore[no-untyped-call]
+            self._events.add_scalar(metric, np.mean(values), episode)
+        self._events.flush()
 
     def read_back(self, size: int) -> None:
         """Cut the file to the size it had, and give the statistics what stands in it.
@@ -77,7 +77,7 @@ class MetricsFile:
     def close(self) -> None:
         """Write what is left, and close the events."""
         self.append()
-        self._events.close()  # type: ignore[no-untyped-call]
+        self._events.close()
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

@@ -39,8 +39,8 @@ _METRICS_EVERY = 2.0  # seconds
 CONFIG, RUNS = "config.json", "runs"
 _RESULT = "result.json"  # comes last: a run that has one is done
 CHECKPOINT = "checkpoint.safetensors"
-_FILES = (CONFIG, _RESULT, CHECKPOINT, "agent.safetensors", "log.txt", "events.out.tfevents.*")
-_FILES += ("metrics.csv", "relevance.csv", "evaluation.csv", "exposure.csv", "sessions.json")
+_FILES = [CONFIG, _RESULT, CHECKPOINT, "agent.safetensors", "log.txt", "events.out.tfevents.*"]
+_FILES += ["metrics.csv", "relevance.csv", "evaluation.csv", "exposure.csv", "sessions.json"]
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,8 @@ def read_run(config: RunConfig, folder: Path) -> Run:
     run.evaluation = pd.read_csv(folder / "evaluation.csv")
     run.exposure = pd.read_csv(folder / "exposure.csv")["shown"].to_numpy()
     if (folder / "relevance.csv").exists():
-        run.relevance = pd.read_csv(folder / "relevance.csv").to_dict("list")
+        relevance = pd.read_csv(folder / "relevance.csv")
+        run.relevance = {name: relevance[name].tolist() for name in run.relevance}
     return run
 
 

@@ -1,0 +1,163 @@
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import filelock
+import pandas as pd
+import pytest
+
+from pydeeprecsys.cli import main
+from pydeeprecsys.data.synthetic import synthetic_dataset
+from pydeeprecsys.data.world import World
+
+COMMON = ("--dataset", "small.world", "--evaluation-episodes", "10", "--checkpoint-every", "0")
+TRAIN = ("train", "reinforce", *COMMON, "--episodes", "40", "--hidden-layers", "8")
+
+
+@pytest.fixture(autouse=True)
+def small(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A working directory of its own with a small world in it."""
+    monkeypatch.chdir(tmp_path)
+    world.save(tmp_path / "small.world")
+
+
+@pytest.fixture(scope="module")
+def killed_training(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a training that was killed after its first checkpoint."""
+    folder = tmp_path_factory.mktemp("killed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        world.save("small.world")
+        kill_when(Path("out/checkpoint.safetensors"), (*TRAIN, "--out", "out"))
+    return folder / "out"
+
+
+@pytest.fixture
+def killed(killed_training: Path, tmp_path: Path) -> None:
+    """A copy of it, as `killed`."""
+    shutil.copytree(killed_training, tmp_path / "killed")
+
+
+def run(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert isinstance(stopped.value.code, int)
+    return stopped.value.code
+
+
+def kill_when(there: Path, arguments: tuple[str, ...]) -> None:
+    """Begin a command in a process of its own, and kill it with SIGKILL once a file is there."""
+    command = [sys.executable, "-m", "pydeeprecsys.cli", *arguments]
+    # A group of its own, so that the processes it begins are killed with it.
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    deadline = time.monotonic() + 120
+    while not there.exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+
+
+def test_a_killed_comparison_is_resumed_to_the_same_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    settings = ("--set", "dqn.buffer_burn_in=40", "--set", "dqn.batch_size=8", "--seeds", "2", "--episodes", "30")
+    arguments = ("compare", "--agents", "random,dqn", *COMMON, *settings, "--slate-size", "5")
+    assert run(*arguments, "--out", "whole") == 0
+    kill_when(Path("killed/runs/dqn-1/checkpoint.safetensors"), (*arguments, "--out", "killed", "--jobs", "2"))
+    assert not Path("killed/runs/dqn-1/result.json").exists()
+    capsys.readouterr()
+    assert run("resume", "killed", "--jobs", "2") == 0
+    assert "beats next" in capsys.readouterr().out
+    assert "goes on after" in Path("killed/runs/dqn-1/log.txt").read_text()
+    for name in ("all_metrics.csv", "relevance_metrics.csv", "runs/dqn-1/agent.safetensors"):
+        assert Path("whole", name).read_bytes() == Path("killed", name).read_bytes()
+    whole, killed = (pd.read_csv(f"{out}/summary.csv").drop(columns="steps_per_second") for out in ("whole", "killed"))
+    pd.testing.assert_frame_equal(whole, killed, check_exact=True)
+    assert not list(Path("killed").rglob(".unfinished*"))
+
+
+def test_a_killed_training_is_resumed_to_the_same_numbers(killed: None) -> None:
+    assert run(*TRAIN, "--out", "whole") == 0
+    metrics = Path("killed/metrics.csv").read_text()
+    Path("killed/metrics.csv").write_text(metrics + 'episode_rewards,"12.3')  # as if killed within a line
+    assert run("resume", "killed") == 0
+    for name in ("metrics.csv", "evaluation.csv", "agent.safetensors"):
+        assert Path("whole", name).read_bytes() == Path("killed", name).read_bytes()
+    assert Path("killed/learning.png").exists()
+    done = Path("killed/evaluation.csv").stat().st_mtime_ns
+    assert run("resume", "killed") == 0  # nothing is left to do
+    assert Path("killed/evaluation.csv").stat().st_mtime_ns == done
+
+
+def damage(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1
+    path.write_bytes(content)
+
+
+def another_world(path: Path) -> None:
+    World.from_dataset(synthetic_dataset(n_users=60, n_items=80, n_ratings=1500, seed=1)).save("small.world")
+
+
+def foreign(path: Path) -> None:
+    path.write_bytes(b"PK\x03\x04 a zip")
+
+
+def other_settings(path: Path) -> None:
+    config: dict[str, Any] = json.loads(Path("killed/config.json").read_text())
+    Path("killed/config.json").write_text(json.dumps(config | {"kind": "study"}))
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (damage, "killed/checkpoint.safetensors is damaged: .* delete it to begin anew"),
+        (foreign, "killed/checkpoint.safetensors is damaged or no checkpoint"),
+        (Path.unlink, None),
+        (lambda path: path.write_bytes(path.read_bytes()[:-100]), "damaged or no checkpoint"),
+        (another_world, "the ratings are not those that killed was begun with"),
+        (other_settings, "killed holds a 'study', not a run or a comparison"),
+        (lambda path: Path("killed/config.json").unlink(), "killed has no config.json of a run"),
+        (lambda path: Path("killed/config.json").write_text("{"), "killed has no config.json of a run"),
+        (lambda path: Path("killed/metrics.csv").write_text(""), "was shortened or removed since the last checkpoint"),
+        (lambda path: Path("small.world").unlink(), "small.world"),
+    ],
+)
+def test_what_cannot_be_resumed_is_said_in_one_line(
+    killed: None, change: Any, match: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change(Path("killed/checkpoint.safetensors"))
+    code = run("resume", "killed")
+    error = capsys.readouterr().err
+    if match is None:  # without a checkpoint it begins anew
+        assert code == 0, error
+        return
+    assert code == 2
+    assert error.count("\n") == 1
+    assert re.search(match, error), error
+
+
+def test_a_folder_at_work_is_left_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("out").mkdir()
+    with filelock.FileLock(Path("out/.lock")):
+        assert run(*TRAIN, "--out", "out", "--overwrite") == 2
+    assert "another process is at work in out" in capsys.readouterr().err
+
+
+def test_other_versions_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(*TRAIN, "--out", "out") == 0
+    config: dict[str, Any] = json.loads(Path("out/config.json").read_text())
+    config["record"]["versions"]["torch"] = "1.0"
+    Path("out/config.json").write_text(json.dumps(config))
+    capsys.readouterr()
+    assert run("resume", "out") == 0
+    assert "begun with torch 1.0, this is" in capsys.readouterr().out
