@@ -154,7 +154,7 @@ def compare(
 
     runs: list[Run] = []
     try:
-        with open_workers((world, out), out, jobs, ray_address) as workers:
+        with open_workers((world, out.resolve()), out, jobs, ray_address) as workers:
             for run in workers.results(_carry_out, configs, stop_if_asked=stop_if_asked, tell=tell, cost=_cost):
                 runs.append(run)
                 _write(runs, out)
