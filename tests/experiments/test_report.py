@@ -103,15 +103,17 @@ def test_a_long_curve_keeps_its_ends_and_a_hundred_points_between(tmp_path: Path
 
 def test_profiles_and_points_are_of_single_runs(tmp_path: Path) -> None:
     world = data_of(page_of(write_comparison(tmp_path / "compared")))["worlds"][0]
-    profiles = world["profiles"]
-    assert profiles["normalized"]
+    assert world["normalized"]
     assert [entry["label"] for entry in world["entries"]] == ["oracle", "dqn", "win-stay", "random"]
-    for line in profiles["lines"]:
-        shares = np.array(line["y"])
-        assert (shares[0], shares[-1]) == (1, 0)
-        assert set(np.round(shares * 3, 3)) == {0, 1, 2, 3}
-        assert np.all(np.diff(shares) <= 0)
-        assert np.all((np.array(line["low"]) <= shares + 1e-4) & (shares <= np.array(line["high"]) + 1e-4))
+    assert len(world["profiles"]) == 4
+    for line in world["profiles"]:
+        assert line["y"] == pytest.approx([1, 2 / 3, 1 / 3, 0], abs=1e-4)
+        assert line["x"] == sorted(line["x"])
+        assert line["x"][0] == line["x"][1]
+        assert np.all((np.array(line["low"]) <= line["y"]) & (line["y"] <= np.array(line["high"])))
+    by_label = {line["label"]: line for line in world["profiles"]}
+    assert sum(by_label["random"]["x"][1:]) == pytest.approx(0, abs=1e-4)  # of three seeds the mean is the scale's end
+    assert sum(by_label["oracle"]["x"][1:]) == pytest.approx(3, abs=1e-4)
     seeds, violence, returns = zip(*world["entries"][1]["points"], strict=True)
     assert seeds == (0, 1, 2)
     assert violence == (0.44, 0.44, 0.44)
@@ -120,9 +122,9 @@ def test_profiles_and_points_are_of_single_runs(tmp_path: Path) -> None:
 
 def test_without_random_or_oracle_profiles_are_of_returns(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", config_of("dqn", 3), returns=[7.0, 9.0])
-    profiles = data_of(page_of(folder))["worlds"][0]["profiles"]
-    assert not profiles["normalized"]
-    assert profiles["x"][0] < 8 < profiles["x"][-1]
+    world = data_of(page_of(folder))["worlds"][0]
+    assert not world["normalized"]
+    assert world["profiles"] == [{"label": "dqn", "x": [8, 8], "y": [1, 0], "low": [1, None], "high": [1, None]}]
     assert rows_of(page_of(folder))[0][2:5] == ["one seed", "", "–"]
 
 
@@ -151,7 +153,7 @@ def test_the_same_agent_with_other_settings_is_another(tmp_path: Path) -> None:
     first = write_run(tmp_path / "first", config_of("dqn", 0), returns=[40.0])
     slow = write_run(tmp_path / "slow", config_of("dqn", 0, options={"learning_rate": 0.001}), returns=[30.0])
     names = [row[0] for row in rows_of(page_of(first, slow))]
-    assert names == ["dqn, learning rate 0.01", "dqn, learning rate 0.001"]
+    assert names == ["dqn, learning_rate 0.01", "dqn, learning_rate 0.001"]
     many = {"learning_rate": 0.001, "batch_size": 8, "double": True}
     other = write_run(tmp_path / "other", config_of("dqn", 0, options=many), returns=[20.0])
     assert [row[0] for row in rows_of(page_of(first, other))] == ["dqn, first", "dqn, other"]
@@ -162,10 +164,23 @@ def test_other_worlds_are_tables_of_their_own(tmp_path: Path) -> None:
     other = write_run(
         tmp_path / "other", config_of("dqn", 0, slate_size=1, world_options={"version": 1}), returns=[9.0]
     )
+    bored = {"version": 1, "delta": -0.5}
+    third = write_run(tmp_path / "third", config_of("dqn", 0, slate_size=1, world_options=bored), returns=[9.0])
+    assert "synthetic, world 1, one item at a time, delta -0.5" in page_of(other, third)
     page = page_of(first, other)
     assert "synthetic, world 0, slates of 2" in page
     assert "synthetic, world 1, one item at a time" in page
     assert [[entry["label"] for entry in world["entries"]] for world in data_of(page)["worlds"]] == [["dqn"], ["dqn"]]
+
+
+def test_what_does_not_learn_is_the_same_however_long_it_was_watched(tmp_path: Path) -> None:
+    folders = [write_run(tmp_path / agent, config_of(agent, 0), returns=[4.0]) for agent in ("dqn", "random")]
+    folders += [
+        write_run(tmp_path / f"{agent} longer", config_of(agent, 1, episodes=9), returns=[6.0])
+        for agent in ("dqn", "random")
+    ]
+    names = {row[0]: row[-1] for row in rows_of(page_of(*folders))}
+    assert names == {"dqn, episodes 4": "1", "dqn, episodes 9": "1", "random": "2"}
 
 
 def test_the_best_that_is_no_oracle_is_named_first(tmp_path: Path) -> None:
@@ -214,6 +229,7 @@ def test_a_line_that_is_being_written_is_left_out(tmp_path: Path) -> None:
         (None, "there is no folder"),
         ({}, "no folder of a run or a comparison"),
         ({"config.json": '{"agent": "dqn"}'}, "no folder of a run or a comparison"),
+        ({"config.json": '{"kind": "compare"}'}, "no folder of a run or a comparison"),
         ({"config.json": "[1]"}, "no folder of a run or a comparison"),
         ({"config.json": "{"}, "not readable as JSON"),
         ({"config.json": json.dumps(config_of("dqn", 0))}, "nothing is done"),
@@ -282,7 +298,7 @@ def test_what_differs_between_folders_is_on_the_page(tmp_path: Path) -> None:
     assert re.findall(r'<th scope="row">(.*?)</th><td>(.*?)</td><td>(.*?)</td>', differing[1]) == [
         ("git", "null", "abc-dirty")
     ]
-    assert "<dt>world options · delta</dt><dd>1.0</dd>" in page
+    assert "<dt>world_options.delta</dt><dd>1.0</dd>" in page
 
 
 def unpacked(packed: dict[str, Any], session: dict[str, Any]) -> list[tuple[list[str], int, dict[str, float]]]:

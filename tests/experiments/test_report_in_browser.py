@@ -36,11 +36,15 @@ class Browser:
 
     def open(self, width: int, height: int, scheme: str) -> None:
         """Open the page on such a screen, and wait for its charts."""
-        screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
-        self.chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+        self.show_on(width, height)
         self.prefer(scheme)
         self.chrome.get(self.page.as_uri())
         self.until(lambda: len(self.all(".chart .main-svg")) >= 4)
+
+    def show_on(self, width: int, height: int) -> None:
+        """Give the page a screen of that size."""
+        screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+        self.chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
 
     def prefer(self, scheme: str) -> None:
         """Let the screen be light or dark."""
@@ -121,12 +125,14 @@ def test_everything_is_drawn_on_every_screen(browser: Browser, width: int, heigh
     assert browser.chrome.get_log("browser") == []  # type: ignore[no-untyped-call]
 
 
-def test_charts_follow_when_it_gets_dark(browser: Browser) -> None:
+def test_charts_follow_when_it_gets_dark_or_narrow(browser: Browser) -> None:
     browser.open(*SCREENS[0])
     ink = "getComputedStyle(document.querySelector('[data-chart=scatter] .textpoint text')).fill"
     in_light = browser.ask(ink)
     browser.prefer("dark")
     browser.until(lambda: browser.ask(ink) != in_light)
+    browser.show_on(390, 844)
+    browser.until(lambda: all(chart.size["width"] < 390 for chart in browser.all(".chart .main-svg")))
 
 
 @pytest.mark.parametrize("screen", [SCREENS[0], SCREENS[3]])
@@ -190,6 +196,7 @@ def test_readers_of_all_kinds_find_their_way(browser: Browser) -> None:
     assert all(control.accessible_name for control in controls)
     assert all(control.size["height"] >= 30 for control in controls)  # for a thumb
     assert all(chart.accessible_name and chart.aria_role == "image" for chart in browser.all(".chart"))
+    assert "dqn: violence 0.44, return 44." in browser.one("[data-chart=scatter]").accessible_name
     headings = browser.ask("[...document.querySelectorAll('h1, h2, h3')].map((one) => Number(one.tagName[1]))")
     assert headings[0] == 1
     assert all(after - before <= 1 for before, after in itertools.pairwise(headings))

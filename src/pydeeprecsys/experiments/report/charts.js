@@ -97,18 +97,10 @@ const report = (() => {
     return [traces, layout(colours, "Episodes", "Return")];
   };
 
-  /* A profile without the long way that all go at 100 % and at 0 %. */
-  const stairs = (line) => {
-    const first = Math.max(0, line.y.findLastIndex((share) => share === 1));
-    const end = line.y.indexOf(0) + 1 || line.y.length;
-    return Object.fromEntries(["x", "y", "low", "high"].map((name) => [name, line[name].slice(first, end)]));
-  };
-
   const profiles = (world, shown, look, colours) => {
-    const { x, normalized, lines } = world.profiles;
-    const traces = lines.filter((line) => shown.has(line.label)).flatMap((line) =>
-      lineWithBand(stairs({ x, ...line }), line.label, look.get(line.label), "hv", `${plain(line.label)}<br>above %{x:.3f}: %{y:.0%}<extra></extra>`));
-    const axes = layout(colours, normalized ? "Normalized return (0 random, 1 oracle)" : "Return", "Share of runs above");
+    const traces = world.profiles.filter((line) => shown.has(line.label)).flatMap((line) =>
+      lineWithBand(line, line.label, look.get(line.label), "hv", `${plain(line.label)}<br>above %{x:.3f}: %{y:.0%}<extra></extra>`));
+    const axes = layout(colours, world.normalized ? "Normalized return (0 random, 1 oracle)" : "Return", "Share of runs above");
     axes.yaxis.tickformat = ".0%";
     axes.yaxis.range = [-0.03, 1.03];
     return [traces, axes];
@@ -145,7 +137,7 @@ const report = (() => {
     for (const entry of world.entries.filter((one) => shown.has(one.label) && one.points.length)) {
       const own = look.get(entry.label);
       const label = plain(entry.label);
-      const mean = (column) => entry.points.reduce((sum, point) => sum + point[column], 0) / entry.points.length;
+      const centre = [mean(entry.points, 1), mean(entry.points, 2)];
       if (entry.points.length > 1) {
         traces.push({
           x: entry.points.map((point) => point[1]), y: entry.points.map((point) => point[2]), text: entry.points.map((point) => `seed ${point[0]}`),
@@ -154,13 +146,26 @@ const report = (() => {
         });
       }
       traces.push({
-        x: [mean(1)], y: [mean(2)], mode: "markers+text", text: [label], textposition: place(mean(1), mean(2), entry.label), cliponaxis: false,
+        x: [centre[0]], y: [centre[1]], mode: "markers+text", text: [label], textposition: place(...centre, entry.label), cliponaxis: false,
         textfont: { color: colours.ink, size: 12 }, marker: { symbol: own.marker, color: own.color, size: 13, line: { width: 2, color: own.color } },
         hovertemplate: `${label}, mean<br>return %{y:.2f}, violence %{x:.3f}<extra></extra>`,
       });
     }
     return [traces, layout(colours, "Violence shown", "Return")];
   };
+
+  /* What a chart shows, for those who do not see it. */
+  const describe = (kind, world, shown) => {
+    const entries = world.entries.filter((entry) => shown.has(entry.label));
+    const parts = {
+      curves: () => entries.filter((entry) => entry.curve).map((entry) => `${entry.label} ends at ${entry.curve.y.at(-1).toFixed(1)}`),
+      profiles: () => world.profiles.filter((line) => shown.has(line.label)).map(({ label, x }) => `${label} from ${x[0].toFixed(2)} to ${x.at(-1).toFixed(2)}`),
+      scatter: () => entries.filter((entry) => entry.points.length).map((entry) => `${entry.label}: violence ${mean(entry.points, 1).toFixed(2)}, return ${mean(entry.points, 2).toFixed(1)}`),
+    };
+    return parts[kind]().join("; ");
+  };
+
+  const mean = (points, column) => points.reduce((sum, point) => sum + point[column], 0) / points.length;
 
   const CHARTS = { curves, profiles, scatter };
   const redraws = [];
@@ -208,9 +213,10 @@ const report = (() => {
       const colours = theme();
       const look = looks(world.entries, colours);
       section.querySelectorAll(".chart").forEach((chart) => {
-        if (chart.dataset.chart in CHARTS) {
-          Plotly.react(chart, ...CHARTS[chart.dataset.chart](world, shown, look, colours, chart), CONFIG);
-        }
+        const kind = chart.dataset.chart;
+        if (!(kind in CHARTS)) return;
+        Plotly.react(chart, ...CHARTS[kind](world, shown, look, colours, chart), CONFIG);
+        chart.setAttribute("aria-label", `${chart.dataset.label}. ${describe(kind, world, shown)}`);
       });
     };
     const place = section.querySelector(".legend");

@@ -18,7 +18,9 @@ from pydeeprecsys.experiments.report.settings import differences, flat
 
 _POINTS = 120  # on a curve: more are not seen
 _RESAMPLES = 1_000  # for the interval at each of them
-_THRESHOLDS = 201
+YARDSTICKS = (RANDOM, "best-rated", "win-stay", ORACLE)
+"""Policies that do not learn: what does not beat them has learned nothing worth having."""
+
 _MEANS = ("violence", "coverage", "gini", "session_length")
 
 
@@ -38,6 +40,11 @@ class Entry:
     def agent(self) -> str:
         """The name of the agent."""
         return self.runs[0].agent
+
+    @property
+    def is_yardstick(self) -> bool:
+        """Whether it is a policy that does not learn."""
+        return self.agent in YARDSTICKS
 
     @property
     def judged(self) -> list[RunFolder]:
@@ -102,24 +109,23 @@ class WorldResults:
         low, high = (reached.get(self._label(agent), float("nan")) for agent in (RANDOM, ORACLE))
         return (low, high) if high > low else None
 
-    def profiles(self) -> tuple[list[float], list[dict[str, Any]]]:
-        """Thresholds, and each judged entry's profile; of normalized scores where there is a scale."""
-        judged = [entry for entry in self.entries if entry.judged]
-        scores = {}
-        for entry in judged:
-            returns = np.array(entry.measured("return"))
-            scores[entry.label] = normalized_scores(returns, *self.scale) if self.scale else returns[:, None]
-        if not scores:
-            return [], []
-        everything = np.concatenate(list(scores.values()))
-        margin = 0.02 * (np.ptp(everything) or 1.0)
-        thresholds = np.linspace(everything.min() - margin, everything.max() + margin, _THRESHOLDS)
+    def profiles(self) -> list[dict[str, Any]]:
+        """Each judged entry's performance profile, of normalized scores where there is a scale.
+
+        A stair: at each score that a run reached, the share of runs above it; and before the first, all.
+        """
         profiles = []
-        for label, table in scores.items():
-            low, high = profile_band(table, thresholds)
-            shares = performance_profile(table, thresholds)
-            profiles.append({"label": label, "y": shares.tolist(), "low": low.tolist(), "high": high.tolist()})
-        return thresholds.tolist(), profiles
+        for entry in self.entries:
+            returns = np.array(entry.measured("return"))
+            if not len(returns):
+                continue
+            scores = normalized_scores(returns, *self.scale) if self.scale else returns[:, None]
+            steps = np.unique(scores)
+            low, high = profile_band(scores, steps)
+            points = {"x": steps, "y": performance_profile(scores, steps), "low": low, "high": high}
+            stair = {name: [1.0, *values.tolist()] for name, values in points.items()}
+            profiles.append({"label": entry.label, **stair, "x": [float(steps[0]), *steps.tolist()]})
+        return profiles
 
 
 def results(sources: Sequence[Source]) -> list[WorldResults]:
@@ -129,7 +135,7 @@ def results(sources: Sequence[Source]) -> list[WorldResults]:
     """
     worlds: dict[tuple[tuple[str, str], ...], dict[tuple[tuple[str, str], ...], list[RunFolder]]] = {}
     for run in (run for source in sources for run in source.runs):
-        entries = worlds.setdefault(tuple(_world_settings(run).items()), {})
+        entries = worlds.setdefault(tuple(sorted(_world_settings(run).items())), {})
         runs = entries.setdefault(tuple(sorted(_settings(run).items())), [])
         if run.seed not in {other.seed for other in runs}:
             runs.append(run)
@@ -146,6 +152,8 @@ def _world_settings(run: RunFolder) -> dict[str, str]:
 
 def _settings(run: RunFolder) -> dict[str, str]:
     apart = {"kind", "seed", "record", "threads", "checkpoint_every"}
+    if run.agent in YARDSTICKS:  # however long they were watched
+        apart |= {"episodes", "n_envs"}
     return flat({name: value for name, value in run.config.items() if name not in apart})
 
 
@@ -158,7 +166,7 @@ def _labelled(entries: Sequence[Sequence[RunFolder]], sources: Sequence[Source])
         if len(alike) > 1:
             differing, _ = differences(alike)
             own = _settings(runs[0])
-            apart = [f"{name.rpartition('.')[2].replace('_', ' ')} {own.get(name, 'not set')}" for name in differing]
+            apart = [f"{name.rpartition('.')[2]} {own.get(name, 'not set')}" for name in differing]
             label = f"{agent}, {', '.join(apart) if len(apart) < 3 else sources[runs[0].source].path.name}"
         while label in taken:
             label += "'"

@@ -45,6 +45,7 @@
       const row = document.createElement("tr");
       row.setAttribute("role", "row");
       const taken = position === step.chosen;
+      const last = position === step.shown.length - 1;
       if (!taken) row.className = "passed";
       if (position === 0) row.classList.add("begins");
       const violence = cell(item.violence.toFixed(2));
@@ -54,10 +55,9 @@
       meter.setAttribute("aria-hidden", "true");
       violence.prepend(meter);
       violence.title = "violence";
-      const last = position === step.shown.length - 1;
       row.append(
         cell(position === 0 ? String(number + 1) : ""), cell(item.title), cell(item.genres.join(", ")), cell(`${item.rating.toFixed(1)} ★`),
-        violence, cell(taken ? "✓ chosen" : ""), cell(last ? moves(world, step, steps[number + 1]) : ""));
+        violence, cell(taken ? "✓ chosen" : step.chosen < 0 && last ? "none" : ""), cell(last ? moves(world, step, steps[number + 1]) : ""));
       return row;
     }));
     body.replaceChildren(...rows);
@@ -85,7 +85,8 @@
         type: "heatmap", x: at, y: genres, z: table.map((row) => row.map(bend)), customdata: table, xgap: steps.length > 60 ? 0 : 1, ygap: 1,
         zmin: -bend(most), zmax: bend(most), colorscale: [[0, colours.low], [0.5, colours.middle], [1, colours.high]],
         colorbar: {
-          thickness: 10, len: 0.62, y: 0, yanchor: "bottom", outlinewidth: 0, tickfont: { color: colours.quiet, size: 11 },
+          thickness: 10, len: 0.62, y: 0, yanchor: "bottom", outlinewidth: 0,
+          title: { text: "affinity", font: { color: colours.quiet, size: 12 } }, tickfont: { color: colours.quiet, size: 11 },
           tickvals: ticks.map(bend), ticktext: ticks.map(rounded),
         },
         hovertemplate: "%{y} before step %{x}: %{customdata:.3~g}<extra></extra>",

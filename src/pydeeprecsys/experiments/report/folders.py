@@ -25,6 +25,8 @@ class RunFolder:
 
     Attributes:
         source: number of the folder that was asked for, which it is or lies in.
+        agent: its name.
+        seed: of users and agent.
         config: everything it was told.
         episodes: (points,) of the learning curve, from 0.
         returns: (points,) moving average of the return at these.
@@ -34,22 +36,14 @@ class RunFolder:
     """
 
     source: int
+    agent: str
+    seed: int
     config: Mapping[str, Any]
     episodes: NDArray[np.int64]
     returns: NDArray[np.float64]
     measures: Mapping[str, float] | None
     sessions: Sequence[Mapping[str, Any]]
     genres: Sequence[str]
-
-    @property
-    def agent(self) -> str:
-        """Its name."""
-        return str(self.config["agent"])
-
-    @property
-    def seed(self) -> int:
-        """Of users and agent."""
-        return int(self.config["seed"])
 
 
 @dataclass(frozen=True)
@@ -80,9 +74,11 @@ def read_folder(path: Path, number: int = 0) -> Source:
     if not path.is_dir():
         raise InputError(f"there is no folder {path}; name one that train or compare wrote")
     config = _json(path / "config.json")
-    if not isinstance(config, dict) or config.get("kind") not in ("run", "compare"):
+    needed = {"run": {"agent", "seed"}, "compare": {"agents", "seeds"}}
+    kind = config.get("kind") if isinstance(config, dict) else None
+    if kind not in needed or not needed[kind] <= config.keys():
         raise InputError(f"{path} is no folder of a run or a comparison; name one that train or compare wrote")
-    folders = [path] if config["kind"] == "run" else sorted(path.glob("runs/*/"))
+    folders = [path] if kind == "run" else sorted(path.glob("runs/*/"))
     read = [_read_run(folder, number) for folder in folders]
     runs = [run for run in read if run is not None and (len(run.episodes) or run.measures is not None)]
     if not runs:
@@ -101,9 +97,10 @@ def _read_run(folder: Path, source: int) -> RunFolder | None:
             measures = run_measures(pd.read_csv(folder / "evaluation.csv"), exposure)
         episodes, returns = _curve(folder / "metrics.csv")
         recorded = _json(folder / "sessions.json") or {"sessions": [], "genres": []}
-        config["agent"], config["seed"]  # what every run has
         return RunFolder(
             source,
+            str(config["agent"]),
+            int(config["seed"]),
             config,
             episodes,
             returns,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -19,8 +19,6 @@ from pydeeprecsys.experiments.report.folders import Source
 from pydeeprecsys.experiments.report.sessions import BUDGET, pack
 from pydeeprecsys.experiments.report.settings import differences, flat, shared_settings, split_record
 
-_YARDSTICKS = (RANDOM, "best-rated", "win-stay", ORACLE)
-
 
 def render(sources: Sequence[Source]) -> str:
     """The page: text, style, program and data in one."""
@@ -34,14 +32,14 @@ def render(sources: Sequence[Source]) -> str:
         "number": _number,
         "interval": _interval,
         "percent": _percent,
-        "words": _words,
         "short": _short,
     }
+    apart, _ = differences([world.settings for world in worlds])
     differing, common = differences([shared_settings(source.config) for source in sources])
     return environment.from_string((here / "page.html").read_text("utf-8")).render(
         version=pydeeprecsys.__version__,
         sources=sources,
-        worlds=[_world(world) for world in worlds],
+        worlds=[_world(world, apart) for world in worlds],
         missing=[line for source in sources for line in missing(source)],
         differing=dict(zip(("told", "made"), split_record(differing), strict=True)),
         common=dict(zip(("told", "made"), split_record(common), strict=True)),
@@ -61,36 +59,39 @@ def missing(source: Source) -> list[str]:
         agents = dict.fromkeys((*source.config["agents"], RANDOM, ORACLE))
         planned = [(agent, seed) for agent in agents for seed in range(source.config["seeds"])]
     for agent in dict.fromkeys(agent for agent, _ in planned):
+        seeds = [seed for other, seed in planned if other == agent]
         states = []
-        for seed in (seed for other, seed in planned if other == agent):
+        for seed in seeds:
             run = runs.get((agent, seed))
-            if run is None:
-                states.append(f"seed {seed} not begun")
-            elif run.measures is None:
+            if run is not None and run.measures is None:
                 done = int(run.episodes[-1]) + 1
                 states.append(f"seed {seed} at episode {done} of {run.config['episodes']}, not judged")
+        fresh = [str(seed) for seed in seeds if (agent, seed) not in runs]
+        if fresh:
+            states.append(f"seed{'s' * (len(fresh) > 1)} {', '.join(fresh)} not begun")
         if states:
             lines.append(f"{agent} in {source.path}: {'; '.join(states)}")
     return lines
 
 
-def _world(world: WorldResults) -> dict[str, Any]:
+def _world(world: WorldResults, apart: Collection[str]) -> dict[str, Any]:
     """What the template says of a world."""
     table = world.table
     ends = table[["iqm", "iqm_low", "iqm_high"]].to_numpy()
     low, high = (float(np.nanmin(ends)), float(np.nanmax(ends))) if len(table) else (0.0, 1.0)
     span = (high - low) or 1.0
     rows = table.to_dict("records")
+    yardsticks = {entry.label for entry in world.entries if entry.is_yardstick}
+    oracles = {entry.label for entry in world.entries if entry.agent == ORACLE}
     for row, following in itertools.zip_longest(rows, rows[1:]):
         row["over"] = following["agent"] if following else None
-        row["yardstick"] = row["agent"] in _YARDSTICKS
+        row["yardstick"] = row["agent"] in yardsticks
         row["places"] = [100 * (row[name] - low) / span for name in ("iqm_low", "iqm", "iqm_high")]
     options = {entry.label: flat(entry.runs[0].config.get("options", {})) for entry in world.entries}
     return {
-        "settings": world.settings,
-        "title": _title(world.settings),
+        "title": _title(world.settings, apart),
         "rows": rows,
-        "best": next((row for row in rows if row["agent"] != ORACLE), None),
+        "best": next((row for row in rows if row["agent"] not in oracles), None),
         "scale": (low, high),
         "options": {label: told for label, told in options.items() if told},
         "curves": any(len(run.episodes) for entry in world.entries for run in entry.runs),
@@ -98,16 +99,18 @@ def _world(world: WorldResults) -> dict[str, Any]:
     }
 
 
-def _title(settings: Mapping[str, str]) -> str:
+def _title(settings: Mapping[str, str], apart: Collection[str]) -> str:
+    """The data, the world and the slates, and what else sets it apart from other worlds."""
     version = settings.get("world_options.version", "0")
     size = settings.get("slate_size", "1")
     shown = "one item at a time" if size == "1" else f"slates of {size}"
-    return f"{settings.get('dataset', 'unknown data')}, world {version}, {shown}"
+    named = {"dataset", "dataset_checksum", "world_options.version", "slate_size"}
+    more = [f", {name.rpartition('.')[2]} {settings[name]}" for name in settings if name in apart and name not in named]
+    return f"{settings.get('dataset', 'unknown data')}, world {version}, {shown}{''.join(more)}"
 
 
 def _data(world: WorldResults, budget: int) -> dict[str, Any]:
     """What the charts and the explorer draw of a world."""
-    thresholds, profiles = world.profiles()
     reached = dict(zip(world.table["agent"], world.table["iqm"], strict=True))
     # In the order of the table, so that what stands together looks alike everywhere; those not judged come last.
     entries = sorted(world.entries, key=lambda entry: -reached.get(entry.label, -math.inf))
@@ -115,7 +118,7 @@ def _data(world: WorldResults, budget: int) -> dict[str, Any]:
         "entries": [
             {
                 "label": entry.label,
-                "yardstick": entry.agent in _YARDSTICKS,
+                "yardstick": entry.is_yardstick,
                 "iqm": reached.get(entry.label),
                 "curve": entry.curve(),
                 "points": [
@@ -124,7 +127,8 @@ def _data(world: WorldResults, budget: int) -> dict[str, Any]:
             }
             for entry in entries
         ],
-        "profiles": {"x": thresholds, "normalized": world.scale is not None, "lines": profiles},
+        "profiles": world.profiles(),
+        "normalized": world.scale is not None,
         **pack([(entry.label, run) for entry in world.entries for run in entry.runs], budget),
     }
 
@@ -150,10 +154,6 @@ def _percent(value: float) -> str:
 
 def _interval(low: float, high: float, digits: int) -> str:
     return "one seed" if math.isnan(low) else f"{low:.{digits}f} to {high:.{digits}f}"
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ").replace(".", " · ")
 
 
 def _short(text: str) -> str:
