@@ -48,7 +48,7 @@ def test_ray_gives_the_same_results_in_the_same_order(cluster: Any, folder: Path
         alone = list(here.results(tasks.product, [3, 1, 2]))
     with open_workers(SHARED, folder, ray_address=cluster.address) as workers:
         together = list(workers.results(tasks.product, [3, 1, 2], cost=float))
-        with pytest.raises(InputError, match="^soup cannot be$"):
+        with pytest.raises(InputError, match=r"^soup cannot be$"):
             list(workers.results(tasks.refuse, ["soup"]))
         assert list(workers.results(tasks.killed_once, [folder / "calls"])) == [2]
     assert [result[:2] for result in together] == [result[:2] for result in alone]
@@ -56,7 +56,7 @@ def test_ray_gives_the_same_results_in_the_same_order(cluster: Any, folder: Path
 
 def test_a_folder_that_machines_do_not_share_is_refused(cluster: Any, tmp_path: Path) -> None:
     with (
-        pytest.raises(InputError, match="does not see .*; give an --out on a disk that all machines share"),
+        pytest.raises(InputError, match=r"does not see .*; give an --out on a disk that all machines share"),
         open_workers(None, tmp_path, ray_address=cluster.address) as workers,
     ):
         list(workers.results(tasks.sleep, [0.0]))

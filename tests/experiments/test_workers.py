@@ -50,7 +50,7 @@ def test_the_longest_tasks_begin_first(folder: Path) -> None:
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_task_s_error_is_the_caller_s(folder: Path, jobs: int) -> None:
-    with pytest.raises(InputError, match="^soup cannot be$"), open_workers(None, folder, jobs) as workers:
+    with pytest.raises(InputError, match=r"^soup cannot be$"), open_workers(None, folder, jobs) as workers:
         list(workers.results(tasks.refuse, ["soup"]))
 
 

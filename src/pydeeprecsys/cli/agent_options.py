@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import types
+from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 import click
 
-from pydeeprecsys.experiments.registry import Option
+from pydeeprecsys.errors import InputError
+from pydeeprecsys.experiments.registry import Option, agent_option
 
 
 class _Numbers(click.ParamType[list[int]]):
@@ -33,3 +36,19 @@ def click_type(option: Option) -> click.ParamType[Any]:
     if get_origin(kind) is Literal:
         return click.Choice(get_args(kind))
     return _Numbers() if get_origin(kind) is list else click.types.convert_type(kind)
+
+
+def read_options(path: Path) -> tuple[str, dict[str, Any]]:
+    """An agent's name and some of its options, from a file such as `pydeeprecsys tune` writes.
+
+    Raises:
+        InputError: it is not such a file, or of an agent or an option that there is not.
+    """
+    try:
+        config = json.loads(path.read_text())
+        agent, options = config["agent"], dict(config["options"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} holds no options of an agent; give the best.json of 'pydeeprecsys tune'") from error
+    for name in options:
+        agent_option(agent, name)
+    return agent, options

@@ -12,8 +12,9 @@ import torch
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from pydeeprecsys.cli.agent_options import click_type
+from pydeeprecsys.cli.agent_options import click_type, read_options
 from pydeeprecsys.cli.common import (
+    RAY_OPTION,
     WORLD_OPTIONS,
     choose_out,
     open_world_with_progress,
@@ -41,6 +42,13 @@ _NOT_BY_DEFAULT = ("oracle", "sac", "ppo", "linucb", "thompson", "slate-q")
 )
 @click.option("--seeds", type=click.IntRange(1), default=5, show_default=True, help="Trainings of each agent.")
 @click.option(
+    "--config",
+    "configs",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    multiple=True,
+    help="An agent's options, as 'pydeeprecsys tune' finds them: its best.json; may be repeated.",
+)
+@click.option(
     "--set",
     "settings",
     multiple=True,
@@ -57,8 +65,10 @@ _NOT_BY_DEFAULT = ("oracle", "sac", "ppo", "linucb", "thompson", "slate-q")
 def command(
     agents: str,
     seeds: int,
+    configs: tuple[Path, ...],
     settings: tuple[str, ...],
     jobs: int,
+    ray: str | None,
     dataset: str,
     episodes: int,
     evaluation_episodes: int,
@@ -77,7 +87,7 @@ def command(
     relevance_metrics_describe.csv. Stopped with Ctrl-C, or killed, it goes on with 'pydeeprecsys resume'.
     """
     torch.set_num_threads(threads)
-    names, agent_settings = agents.split(","), _agent_options(settings)
+    names, agent_settings = agents.split(","), _agent_options(configs, settings)
     for name in (*names, *agent_settings):
         agent_class(name)  # said before a world is built
     out = choose_out(out, overwrite, "compare")
@@ -94,10 +104,12 @@ def command(
         dataset,
         checkpoint_every,
     )
-    compare_with_progress(comparison, out, jobs, overwrite=overwrite)
+    compare_with_progress(comparison, out, jobs, ray, overwrite=overwrite)
 
 
-def compare_with_progress(comparison: Comparison, out: Path, jobs: int, *, overwrite: bool = False) -> None:
+def compare_with_progress(
+    comparison: Comparison, out: Path, jobs: int, ray_address: str | None = None, *, overwrite: bool = False
+) -> None:
     """Carry out a comparison with a bar on screen, and print the table."""
     try:
         with stop_between_episodes() as stop_if_asked, progress_bars() as progress:
@@ -106,7 +118,7 @@ def compare_with_progress(comparison: Comparison, out: Path, jobs: int, *, overw
             def on_episode(agent: str, seed: int, number: int, episode: Episode) -> None:
                 progress.update(task, advance=1, description=f"{agent}, seed {seed}: return {sum(episode.rewards):.1f}")
 
-            summary = compare(comparison, out, on_episode, jobs, stop_if_asked, overwrite=overwrite)
+            summary = compare(comparison, out, on_episode, jobs, stop_if_asked, ray_address, overwrite)
     except (KeyboardInterrupt, DivergenceError):
         screen.print(f"stopped; what was done is in {out}; go on with: pydeeprecsys resume {out}", soft_wrap=True)
         raise
@@ -119,11 +131,11 @@ def compare_with_progress(comparison: Comparison, out: Path, jobs: int, *, overw
     screen.print(f"files in {out}: {', '.join(sorted(path.name for path in out.iterdir()))}", soft_wrap=True)
 
 
-command.params.extend(WORLD_OPTIONS)
+command.params.extend([RAY_OPTION, *WORLD_OPTIONS])
 
 
-def _agent_options(settings: tuple[str, ...]) -> dict[str, dict[str, Any]]:
-    options: dict[str, dict[str, Any]] = {}
+def _agent_options(configs: tuple[Path, ...], settings: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    options: dict[str, dict[str, Any]] = dict(map(read_options, configs))
     for setting in settings:
         target, _, text = setting.partition("=")
         agent, _, name = target.partition(".")

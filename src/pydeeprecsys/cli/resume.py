@@ -9,23 +9,25 @@ from typing import Any
 import click
 import torch
 
-from pydeeprecsys.cli.common import open_world_with_progress, screen
+from pydeeprecsys.cli.common import RAY_OPTION, open_world_with_progress, screen
 from pydeeprecsys.cli.compare import compare_with_progress
 from pydeeprecsys.cli.train import train_with_progress
+from pydeeprecsys.cli.tune import tune_with_progress
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments.compare import Comparison
 from pydeeprecsys.experiments.record import record_of
 from pydeeprecsys.experiments.run import CONFIG, RunConfig
+from pydeeprecsys.experiments.tuning import Tuning
 
 
 @click.command("resume")
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes side by side.")
-def command(folder: Path, jobs: int) -> None:
+def command(folder: Path, jobs: int, ray: str | None) -> None:
     """Go on with what was stopped or killed in FOLDER, to the same numbers as if it had not been.
 
-    Takes what 'train' and 'compare' have begun, with the settings, the data and the number of threads that it was begun
-    with. What is done already is kept.
+    Takes what 'train', 'compare' and 'tune' have begun, with the settings, the data and the number of threads that it
+    was begun with. What is done already is kept.
     """
     config = _read(folder)
     record = config["record"]
@@ -36,9 +38,14 @@ def command(folder: Path, jobs: int) -> None:
         if now.get(package) != version:
             screen.print(f"begun with {package} {version}, this is {now.get(package)}: last bits may differ")
     if config["kind"] == "compare":
-        compare_with_progress(Comparison.from_json(config, world), folder, jobs)
+        compare_with_progress(Comparison.from_json(config, world), folder, jobs, ray)
+    elif config["kind"] == "tune":
+        tune_with_progress(Tuning.from_json(config, world), folder, jobs, ray)
     else:
         train_with_progress(RunConfig.from_json(config), world, folder)
+
+
+command.params.append(RAY_OPTION)
 
 
 def _read(folder: Path) -> dict[str, Any]:
@@ -47,10 +54,10 @@ def _read(folder: Path) -> dict[str, Any]:
         kind, dataset = config["kind"], config["dataset"]
     except (FileNotFoundError, ValueError, KeyError) as error:
         raise InputError(
-            f"{folder} has no {CONFIG} of a run; give the folder that train or compare wrote to"
+            f"{folder} has no {CONFIG} of a run; give the folder that train, compare or tune wrote to"
         ) from error
-    if kind not in ("run", "compare"):
-        raise InputError(f"{folder} holds a {kind!r}, not a run or a comparison")
+    if kind not in ("run", "compare", "tune"):
+        raise InputError(f"{folder} holds a {kind!r}, not a run, a comparison or a search")
     if dataset is None:
         raise InputError(f"{folder} was begun from Python, with a world of its own: go on by the same call")
     return config

@@ -9,7 +9,7 @@ import click
 import torch
 
 from pydeeprecsys.cli import SuggestingGroup
-from pydeeprecsys.cli.agent_options import click_type
+from pydeeprecsys.cli.agent_options import click_type, read_options
 from pydeeprecsys.cli.common import (
     WORLD_OPTIONS,
     choose_out,
@@ -20,7 +20,7 @@ from pydeeprecsys.cli.common import (
     world_options,
 )
 from pydeeprecsys.data.world import World
-from pydeeprecsys.errors import DivergenceError
+from pydeeprecsys.errors import DivergenceError, InputError
 from pydeeprecsys.evaluation.plots import save_figure
 from pydeeprecsys.experiments.registry import AGENTS, Option, agent_options
 from pydeeprecsys.experiments.run import RunConfig, carry_out, check, forget
@@ -121,10 +121,26 @@ def _make_command(agent: str) -> click.Command:
     def callback(**arguments: Any) -> None:
         _train(agent, **arguments)
 
+    def take_options(ctx: click.Context, param: click.Parameter, path: Path | None) -> None:
+        """Let a file's options stand for the defaults: what is given besides counts more."""
+        if path is not None:
+            name, options = read_options(path)
+            if name != agent:
+                raise InputError(f"{path} is of the agent {name!r}, not of {agent!r}")
+            ctx.default_map = {name: value for name, value in options.items() if value is not None}
+
     doc = (AGENTS[agent].__doc__ or "").split("Args:")[0].strip()
+    config = click.Option(
+        ["--config"],
+        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        is_eager=True,
+        expose_value=False,
+        callback=take_options,
+        help="Options of the agent to take for its defaults, as 'pydeeprecsys tune' finds them: its best.json.",
+    )
     seed = click.Option(["--seed"], type=click.IntRange(0), default=0, show_default=True, help="Of users and agent.")
     own = [_click_option(option) for option in agent_options(agent)]
-    return click.Command(agent, callback=callback, help=doc, params=[*WORLD_OPTIONS, seed, *own])
+    return click.Command(agent, callback=callback, help=doc, params=[*WORLD_OPTIONS, seed, config, *own])
 
 
 for _name in AGENTS:

@@ -21,11 +21,11 @@ from pydeeprecsys.cli.common import (
     stop_between_episodes,
     world_options,
 )
-from pydeeprecsys.errors import InputError
-from pydeeprecsys.experiments.registry import AGENTS, agent_class
+from pydeeprecsys.experiments.registry import agent_class
 from pydeeprecsys.experiments.run import CONFIG
 from pydeeprecsys.experiments.search import Outcome
-from pydeeprecsys.experiments.tune import BEST, Tuning, best_of, tune
+from pydeeprecsys.experiments.tune import BEST, best_of, tune
+from pydeeprecsys.experiments.tuning import Tuning
 
 
 @click.command("tune")
@@ -72,9 +72,7 @@ def command(
     it does with more --trials.
     """
     torch.set_num_threads(threads)
-    if not agent_class(agent).search_space:  # said before a world is built
-        learners = ", ".join(name for name in AGENTS if AGENTS[name].search_space)
-        raise InputError(f"the agent {agent!r} has no options to look for; those that have: {learners}")
+    agent_class(agent)  # said before a world is built
     goes_on = out is not None and (out / CONFIG).exists()
     out = choose_out(out, overwrite or goes_on, f"tune-{agent}")
     tuning = Tuning(

@@ -127,6 +127,11 @@ def agent_class(name: str) -> type[ReinforcementLearning]:
     return AGENTS[name]
 
 
+def learners() -> list[str]:
+    """The agents that have options to look for good ones of."""
+    return [name for name, agent in AGENTS.items() if agent.search_space]
+
+
 def agent_options(name: str) -> list[Option]:
     """The options of an agent, from its constructor's signature and docstring; the seed is not among them.
 

@@ -59,8 +59,8 @@ class Outcome:
 class Search:
     """Trials that are maximized over, by the tree-structured Parzen estimator (Bergstra et al. 2011).
 
-    What is proposed depends on the seed, the number of the trial and the outcomes of earlier rounds, and on nothing else:
-    neither on when the others ended nor on whether the search was ever stopped.
+    What is proposed depends on the seed, the number of the trial and the outcomes of earlier rounds; neither on when
+    others ended nor on whether the search was ever stopped.
 
     Args:
         path: an SQLite file, in which Optuna's own tools find the trials as the study "tune"; made when there is none.
