@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test bench clean
+.PHONY: help demo test browser bench clean
 
 help:
 	@echo "make demo   install into .venv and compare recommenders on embedded data"
@@ -12,12 +12,18 @@ help:
 demo: .venv/installed
 	$(BIN)/pydeeprecsys compare --episodes 100 --seeds 3
 
-test: .venv/installed-dev
+test: .venv/installed-dev browser
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n 2 --dist loadgroup
+
+# The report's tests run in Chromium and are skipped where there is none; not in CI, which installs it.
+browser:
+	@if [ -n "$$CI" ] && ! command -v chromedriver > /dev/null && command -v apt-get > /dev/null; then \
+	  apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends chromium chromium-driver; \
+	fi
 
 bench: .venv/installed-dev
 	$(BIN)/python -m benchmarks

@@ -43,6 +43,7 @@ def _of_slate_size(slate_size: int, effort: Effort) -> Results:
         many_users("ours, 64 users", gym.make_vec(OURS, 64, MODE, **options)),
         many_users("ours v1, 64 users", gym.make_vec(FAITHFUL, 64, MODE, **options)),
         many_users("ours, 4,096 users", gym.make_vec(OURS, 4096, MODE, **options)),
+        many_users("ours v1, 4,096 users", gym.make_vec(FAITHFUL, 4096, MODE, **options)),
     ]
     measured = rates(cases, effort)
     bars = {

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from pydeeprecsys.experiments.run import RunConfig
+
 QUICK: dict[str, dict[str, Any]] = {
     "reinforce": {"hidden_layers": [8]},
     "actor-critic": {"actor_hidden_layers": [8], "critic_hidden_layers": [8]},
@@ -17,3 +19,9 @@ QUICK: dict[str, dict[str, Any]] = {
     "slate-q": {"hidden_layers": [8], "buffer_burn_in": 20, "batch_size": 8},
     "sac": {"hidden_layers": [8], "batch_size": 8, "timesteps_to_start_predicting": 20},
 }
+
+
+def quick_run(agent: str, **changes: Any) -> RunConfig:
+    """A run of some 200 steps with a checkpoint after each episode."""
+    options = {"options": QUICK.get(agent, {}), "evaluation_episodes": 7, "checkpoint_every": 0.0} | changes
+    return RunConfig(agent, **({"seed": 1, "episodes": 8, "slate_size": 5, "n_envs": 3} | options))

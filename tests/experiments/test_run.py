@@ -1,73 +1,19 @@
+import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
-from reproductions.resume_after_kill import differences, kill_and_go_on
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from contracts.quick import QUICK
+from contracts.quick import quick_run
 from pydeeprecsys.data.world import World
-from pydeeprecsys.experiments.registry import AGENTS
-from pydeeprecsys.experiments.run import RunConfig, carry_out
-from pydeeprecsys.rl.checkpoint import load_checkpoint
-from pydeeprecsys.rl.manager import Episode
-
-
-def quick(agent: str, **changes: Any) -> RunConfig:
-    """A run of some 200 steps with networks as small as can learn."""
-    options = {"options": QUICK.get(agent, {}), "evaluation_episodes": 7, "checkpoint_every": 0.0} | changes
-    return RunConfig(agent, **({"seed": 1, "episodes": 8, "slate_size": 5, "n_envs": 3} | options))
-
-
-def stop_after(last: int) -> Any:
-    def on_episode(number: int, episode: Episode) -> None:
-        if number == last:
-            raise KeyboardInterrupt
-
-    return on_episode
-
-
-@pytest.mark.parametrize("version", [0, 1])
-@pytest.mark.parametrize("agent", AGENTS)
-def test_a_stopped_run_goes_on_to_the_same_bits(world: World, tmp_path: Path, agent: str, version: int) -> None:
-    config = quick(agent, world_options={"version": version}, slate_size=1 + 2 * version)
-    carry_out(config, world, tmp_path / "whole")
-    for last in (1, 4, 5):
-        with pytest.raises(KeyboardInterrupt):
-            carry_out(config, world, tmp_path / "parts", on_episode=stop_after(last))
-    run = carry_out(config, world, tmp_path / "parts")
-    assert differences(tmp_path / "whole", tmp_path / "parts") == []
-    assert len(run.evaluation) == 7
-    returns = run.statistics.episode_rewards
-    assert returns is not None
-    assert len(returns) == 8
-
-
-@pytest.mark.parametrize("agent", ["rainbow", "ppo"])
-def test_a_run_killed_at_any_moment_goes_on_to_the_same_bits(world: World, tmp_path: Path, agent: str) -> None:
-    config = quick(agent, episodes=300)
-    carry_out(config, world, tmp_path / "whole")
-    kill_and_go_on(config, world, tmp_path / "parts", 4, 1.5, np.random.default_rng(0))
-    assert differences(tmp_path / "whole", tmp_path / "parts") == []
-
-
-def test_what_was_not_carried_over_is_seen(world: World, tmp_path: Path) -> None:
-    config = quick("dqn")
-    carry_out(config, world, tmp_path / "whole")
-    with pytest.raises(KeyboardInterrupt):
-        carry_out(config, world, tmp_path / "parts", on_episode=stop_after(4))
-    path = tmp_path / "parts" / "checkpoint.safetensors"
-    state = load_checkpoint(path)
-    state["agent"]["network"]["optimizer"][0]["step"] += 1
-    save_checkpoint(path, state)
-    carry_out(config, world, tmp_path / "parts")
-    found = differences(tmp_path / "whole", tmp_path / "parts")
-    assert any(name.startswith("checkpoint.agent.network.parameters") for name in found)
+from pydeeprecsys.errors import DivergenceError, InputError
+from pydeeprecsys.experiments.run import carry_out
 
 
 def test_a_run_leaves_what_it_did(world: World, tmp_path: Path) -> None:
-    run = carry_out(quick("reinforce", slate_size=2), world, tmp_path)
+    run = carry_out(quick_run("reinforce", slate_size=2), world, tmp_path)
     metrics = pd.read_csv(tmp_path / "metrics.csv")
     assert metrics["measurement"].map(json.loads).tolist() == [
         row["measurement"] for row in run.statistics.collected_metrics
@@ -100,14 +46,14 @@ def test_a_run_leaves_what_it_did(world: World, tmp_path: Path) -> None:
 
 
 def test_a_folder_belongs_to_one_run(world: World, tmp_path: Path) -> None:
-    carry_out(quick("random"), world, tmp_path)
+    carry_out(quick_run("random"), world, tmp_path)
     with pytest.raises(InputError, match="holds another run: its n_envs is 3, not 2; give another folder"):
-        carry_out(quick("random", n_envs=2), world, tmp_path)
-    carry_out(quick("random", checkpoint_every=5.0), world, tmp_path)  # how often it is kept is not what it is
+        carry_out(quick_run("random", n_envs=2), world, tmp_path)
+    carry_out(quick_run("random", checkpoint_every=5.0), world, tmp_path)  # how often it is kept is not what it is
 
 
 def test_divergence_leaves_the_last_checkpoint(world: World, tmp_path: Path) -> None:
-    config = quick("reinforce", options={"hidden_layers": [8], "learning_rate": 1e37})
+    config = quick_run("reinforce", episodes=60, options={"hidden_layers": [8], "learning_rate": 1e37})
     with pytest.raises(DivergenceError, match="ReinforceAgent stopped at environment step"):
         carry_out(config, world, tmp_path)
     kept = (tmp_path / "checkpoint.safetensors").read_bytes()

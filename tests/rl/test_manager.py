@@ -425,3 +425,45 @@ def test_evaluation_takes_as_many_episodes_of_each_environment(n_envs: int, n_ep
     assert [number for number, _ in seen] == list(range(n_episodes))
     counts = np.bincount([environment for _, environment in seen], minlength=n_envs)
     assert counts.tolist() == [n_episodes // n_envs + (i < n_episodes % n_envs) for i in range(n_envs)]
+
+
+def test_training_goes_on_where_its_state_was_kept(world: World) -> None:
+    def train(manager: MovieLensFairnessManager, statistics: LearningStatistics, episodes: int) -> list[Any]:
+        kept: list[Any] = []
+        manager.train(
+            RandomAgent(manager.env.action_space, 3),
+            statistics,
+            episodes,
+            should_print=False,
+            on_episode=lambda number, episode: kept.append((manager.state_dict(), manager.batch.num_envs)),
+        )
+        return kept
+
+    def made() -> MovieLensFairnessManager:
+        return MovieLensFairnessManager(seed=5, n_envs=3, dataset=world)
+
+    whole = LearningStatistics()
+    states = [state for state, _ in train(made(), whole, 120)]
+    for number in (0, 1, 2, 110):  # in the middle of a batch that ended together, too
+        again, agent = made(), RandomAgent(made().env.action_space, 3)
+        for _ in range(states[number]["rollout"]["steps"] // 3):
+            agent.actions_for_states(np.zeros((3, 25)))  # as far as it had come
+        again.load_state_dict(states[number])
+        rest = LearningStatistics()
+        again.train(agent, rest, 120, should_print=False)
+        for metric in ("episode_rewards", "moving_rewards", "timestep_rewards", "violence"):
+            expected, reached = whole.get_metrics(metric), rest.get_metrics(metric)
+            assert expected is not None
+            assert reached is not None
+            assert reached.tolist() == expected.tolist()[number + 1 :]
+
+
+def test_what_cannot_tell_its_state_is_said() -> None:
+    manager = CartpoleManager(seed=0)
+    with pytest.raises(InputError, match="there is no training whose state could be kept"):
+        manager.state_dict()
+    for n_envs in (1, 2):
+        manager = CartpoleManager(seed=0, n_envs=n_envs)
+        manager.train(RandomAgent(manager.env.action_space), max_episodes=1, should_print=False)
+        with pytest.raises(InputError, match="cannot tell its state, so training in it cannot be resumed"):
+            manager.state_dict()

@@ -17,6 +17,7 @@ _VERBS = {
     "compare": "Train several agents and put them side by side.",
     "tune": "Look for good options of an agent.",
     "resume": "Go on with what was stopped or killed.",
+    "report": "Write one HTML page of what runs and comparisons reached.",
 }
 
 

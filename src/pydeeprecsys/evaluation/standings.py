@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from pydeeprecsys.evaluation.intervals import bootstrap_interval, interquartile_mean, score_table
 from pydeeprecsys.evaluation.scores import improvement_interval, normalized_scores, probability_of_improvement
+from pydeeprecsys.simulation.ranking import coverage, gini
 
 RANDOM, ORACLE = "random", "oracle"
 COLUMNS = [
@@ -53,3 +54,23 @@ def standings(returns: Mapping[str, ArrayLike], random: str = RANDOM, oracle: st
             row["improvement_low"], row["improvement_high"] = improvement_interval(scores, following)
         rows.append({**row, "seeds": len(scores)})
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def run_measures(evaluation: pd.DataFrame, exposure: ArrayLike) -> dict[str, float]:
+    """What a run did in the sessions it was judged in.
+
+    Args:
+        evaluation: a row a session, with the columns return, steps, violence.
+        exposure: (items,) how often each item was shown.
+
+    Returns:
+        `return`, `violence` and `session_length` (slates), each the mean over sessions; `coverage` and `gini`, see
+        `simulation.ranking`.
+    """
+    return {
+        "return": float(evaluation["return"].mean()),
+        "violence": float(evaluation["violence"].mean()),
+        "session_length": float(evaluation["steps"].mean()),
+        "coverage": coverage(exposure),
+        "gini": gini(exposure),
+    }

@@ -16,14 +16,13 @@ import pandas as pd
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.evaluation.plots import learning_curves, save_figure
-from pydeeprecsys.evaluation.standings import ORACLE, RANDOM, standings
+from pydeeprecsys.evaluation.standings import ORACLE, RANDOM, run_measures, standings
 from pydeeprecsys.experiments.record import record_of
 from pydeeprecsys.experiments.registry import agent_class
 from pydeeprecsys.experiments.run import CONFIG, RUNS, Run, RunConfig, carry_out, check, forget
 from pydeeprecsys.experiments.workers import open_workers
 from pydeeprecsys.files import whole_file
 from pydeeprecsys.rl.manager import Episode
-from pydeeprecsys.simulation.ranking import coverage, gini
 
 OnEpisode = Callable[[str, int, int, Episode], None]
 
@@ -199,25 +198,24 @@ def summarize(runs: Sequence[Run]) -> pd.DataFrame:
         share of the items shown there at all (`coverage`) and how unequally (`gini`, see `simulation.ranking`), each
         the mean over seeds; `steps_per_second` in training, the median.
     """
-    returns: dict[str, list[float]] = {}
+    own: dict[str, list[Run]] = {}
     for run in runs:
-        returns.setdefault(run.agent, []).append(run.evaluation["return"].mean())
+        own.setdefault(run.agent, []).append(run)
+    measured = {agent: pd.DataFrame([run_measures(r.evaluation, r.exposure) for r in own[agent]]) for agent in own}
     rows = []
-    for agent in returns:
-        own = [run for run in runs if run.agent == agent]
-        moving = [run.statistics.moving_rewards for run in own]
+    for agent in own:
+        moving = [run.statistics.moving_rewards for run in own[agent]]
         rows.append(
             {
                 "agent": agent,
                 "training_return": np.mean([float("nan") if m is None else m.iloc[-1] for m in moving]),
-                "violence": np.mean([run.evaluation["violence"].mean() for run in own]),
-                "session_length": np.mean([run.evaluation["steps"].mean() for run in own]),
-                "coverage": np.mean([coverage(run.exposure) for run in own]),
-                "gini": np.mean([gini(run.exposure) for run in own]),
-                "steps_per_second": np.median([run.steps_per_second for run in own]),
+                **measured[agent].drop(columns="return").mean(),
+                "steps_per_second": np.median([run.steps_per_second for run in own[agent]]),
             }
         )
-    return standings(returns).merge(pd.DataFrame(rows), on="agent")
+    return standings({agent: table["return"] for agent, table in measured.items()}).merge(
+        pd.DataFrame(rows), on="agent"
+    )
 
 
 def _write(runs: Sequence[Run], out: Path) -> None:

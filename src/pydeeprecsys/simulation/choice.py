@@ -42,22 +42,28 @@ def choose(probabilities: NDArray[np.float64], uniforms: NDArray[np.float64]) ->
 
 @njit(cache=True)
 def _choose(probabilities: NDArray[np.float64], uniforms: NDArray[np.float64]) -> NDArray[np.int64]:
-    n, k = probabilities.shape[0], probabilities.shape[1] - 1
-    positions = np.empty(n, dtype=np.int64)
-    for i in range(n):
-        below, position = 0.0, -1
-        for j in range(k):
-            below += probabilities[i, j]
-            if uniforms[i] < below:
-                position = j
-                break
-        if position < 0 and probabilities[i, k] <= 0.0:
-            # Rounding left the sum short of 1: what can be chosen last takes the rest.
-            position = k - 1
-            while position > 0 and probabilities[i, position] <= 0.0:
-                position -= 1
-        positions[i] = position
+    positions = np.empty(len(uniforms), dtype=np.int64)
+    for i in range(len(uniforms)):
+        positions[i] = position(probabilities[i], uniforms[i])
     return positions
+
+
+@njit(cache=True)
+def position(probabilities: NDArray[np.float64], uniform: np.float64) -> int:
+    """`choose` of (k + 1,) probabilities and one number in [0, 1), for compiled code."""
+    k = len(probabilities) - 1
+    below = 0.0
+    for j in range(k):
+        below += probabilities[j]
+        if uniform < below:
+            return j
+    if probabilities[k] > 0.0:
+        return -1
+    # Rounding left the sum short of 1: what can be chosen last takes the rest.
+    last = k - 1
+    while last > 0 and probabilities[last] <= 0.0:
+        last -= 1
+    return last
 
 
 def uniform_choice(scores: NDArray[np.float64]) -> NDArray[np.float64]:

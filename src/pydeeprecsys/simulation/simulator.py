@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, TypeVar, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from numba import njit
@@ -12,12 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError, did_you_mean
-from pydeeprecsys.simulation.choice import Choice, choose, uniform_choice
+from pydeeprecsys.simulation.choice import Choice, position, uniform_choice
 from pydeeprecsys.simulation.dynamics import Dynamics, GenreReinforcement, Taste, Unsated
 from pydeeprecsys.simulation.patience import Patience
 from pydeeprecsys.simulation.rewards import EnjoymentAndCalm, Reward
 from pydeeprecsys.simulation.state import Response, State
-from pydeeprecsys.simulation.streams import CHOICE_LANE, USER_LANE, uniforms
+from pydeeprecsys.simulation.streams import CHOICE_LANE, USER_LANE, uniform_pair
 
 MIN_RATING, MAX_RATING = 1.0, 5.0
 
@@ -136,17 +136,17 @@ class Simulator:
         It depends on the streams and the numbers of their sessions alone, which showing a slate does not change.
         A state that nobody will look at again may be `given_up`, which saves time: see `State.with_rows`.
         """
-        if over.all():
+        if np.count_nonzero(over) == len(over):  # a quarter of the time of all()
             return self._begin(state.seeds, state.episodes + 1)
-        rows = np.flatnonzero(over)
+        (rows,) = over.nonzero()
         fresh = self._begin(state.seeds[rows], state.episodes[rows] + 1)
         return state.with_rows(rows, fresh, given_up=given_up)
 
     def _begin(self, seeds: NDArray[np.uint64], episodes: NDArray[np.int64]) -> State:
         n = len(seeds)
         steps = np.zeros(n, dtype=np.int64)
-        users = self.users[(uniforms(seeds, episodes, steps, USER_LANE) * len(self.users)).astype(np.int64)]
-        vectors, satiations = self.taste.begin(self.world.user_vectors[users])
+        users = _drawn(seeds, episodes, self.users)
+        vectors, satiations = self.taste.begin(self.world.user_vectors.take(users, axis=0))
         earlier = (n, self.remembered - 1)
         return State(
             seeds,
@@ -177,11 +177,10 @@ class Simulator:
             The sessions after it, and what the users answered.
         """
         world = self.world
-        ratings, violence = _rate(self.taste.felt(state), world.item_vectors, world.violence, slates)
-        if self.repeats != "allow":
-            _bore(ratings, slates, state.allowed)
-        chosen = self._chosen(state, ratings)
-        last_items, last_ratings, last_violence = _taken(slates, ratings, violence, chosen)
+        ratings, violence = _rate(self.taste.felt(state), world.item_vectors, world.violence, slates, state.allowed)
+        chosen, last_items, last_ratings, last_violence = _take(
+            slates, ratings, violence, self._choices(ratings), state.seeds, state.episodes, state.steps
+        )
         if self.consumption == "slate":
             items, item_ratings = slates, ratings
             rewards = self.reward(ratings, violence)
@@ -191,21 +190,18 @@ class Simulator:
         vectors, satiations = self.taste.move(state, items, item_ratings, world)
         steps, budgets, allowed = state.steps + 1, state.budgets, state.allowed
         if self.patience is None:
-            terminated = steps >= self.session_steps
+            terminated, truncated = steps >= self.session_steps, np.zeros(len(steps), dtype=np.bool_)
         else:
             budgets = self.patience.spend(budgets, last_ratings)
-            terminated = budgets <= 0
+            terminated, truncated = _ended(budgets, steps, self.patience.max_steps)
         if self.repeats != "allow":
-            allowed, exhausted = self._left(state, items)
-            terminated |= exhausted
-        if self.patience is None:
-            truncated = np.zeros(len(steps), dtype=np.bool_)
-        else:
-            truncated = (steps >= self.patience.max_steps) & ~terminated
+            allowed = allowed.copy()
+            _strike(allowed, terminated, truncated, items, steps, self.slate_size)
         earlier_items, earlier_ratings = state.earlier_items, state.earlier_ratings
         if self.remembered > 1:
-            earlier_items = _pushed(state.last_items, earlier_items)
-            earlier_ratings = _pushed(state.last_ratings, earlier_ratings)
+            earlier_items, earlier_ratings = _pushed(
+                state.last_items, state.last_ratings, earlier_items, earlier_ratings
+            )
         after = State(
             state.seeds,
             state.episodes,
@@ -222,20 +218,11 @@ class Simulator:
         )
         return after, Response(slates, ratings, violence, chosen, rewards, terminated, truncated)
 
-    def _chosen(self, state: State, ratings: NDArray[np.float64]) -> NDArray[np.int64]:
+    def _choices(self, ratings: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n, k + 1) the probabilities of the choice; (n, 0) where a single item is consumed, whatever is chosen."""
         if self.slate_size == 1 and self.consumption == "slate":
-            return np.zeros(len(ratings), dtype=np.int64)
-        numbers = uniforms(state.seeds, state.episodes, state.steps, CHOICE_LANE)
-        return choose(self.choice(self.choice_scale * ratings), numbers)
-
-    def _left(self, state: State, consumed: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """(n, items) what may still be shown, and (n,) where it is too little for another slate.
-
-        There, all is told to be allowed: the session is over, and nobody meets a mask that allows nothing.
-        """
-        allowed, exhausted = state.allowed.copy(), np.zeros(len(consumed), dtype=np.bool_)
-        _strike(allowed, exhausted, consumed, state.steps, self.slate_size)
-        return allowed, exhausted
+            return np.empty((len(ratings), 0))
+        return self.choice(self.choice_scale * ratings)
 
     def scores(self, state: State) -> NDArray[np.float64]:
         """(n, items) the true scores of all items: the rating before it is clipped to [1, 5].
@@ -256,13 +243,27 @@ class Simulator:
 
 
 @njit(cache=True)
+def _drawn(seeds: NDArray[np.uint64], episodes: NDArray[np.int64], users: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(n,) of the users, each as likely as the others, the one whom each session is of."""
+    drawn = np.empty(len(seeds), dtype=np.int64)
+    for i in range(len(seeds)):
+        uniform, _ = uniform_pair(seeds[i], episodes[i], np.int64(0), USER_LANE)
+        drawn[i] = users[np.int64(uniform * len(users))]
+    return drawn
+
+
+@njit(cache=True)
 def _rate(
     vectors: NDArray[np.float64],
     item_vectors: NDArray[np.float64],
     violence: NDArray[np.float32],
     slates: NDArray[np.int64],
+    allowed: NDArray[np.bool_],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(n, k) ratings and violence of the items shown; compiled, for numpy would first copy a vector for every item."""
+    """(n, k) ratings, the lowest of what is not allowed, and violence of the items shown.
+
+    Compiled, for numpy would first copy a vector for every item.
+    """
     n, k = slates.shape
     ratings, shown_violence = np.empty((n, k)), np.empty((n, k))
     for i in range(n):
@@ -272,67 +273,89 @@ def _rate(
             for c in range(vectors.shape[1]):
                 score += vectors[i, c] * item_vectors[item, c]
             ratings[i, j] = min(max(score, MIN_RATING), MAX_RATING)
+            if allowed.shape[1] and not allowed[i, item]:
+                ratings[i, j] = MIN_RATING
             shown_violence[i, j] = violence[item]
     return ratings, shown_violence
 
 
 @njit(cache=True)
-def _bore(ratings: NDArray[np.float64], slates: NDArray[np.int64], allowed: NDArray[np.bool_]) -> None:
-    """Rate the lowest, in place, what is not allowed any more."""
-    for i in range(slates.shape[0]):
-        for j in range(slates.shape[1]):
-            if not allowed[i, slates[i, j]]:
-                ratings[i, j] = MIN_RATING
+def _take(
+    slates: NDArray[np.int64],
+    ratings: NDArray[np.float64],
+    violence: NDArray[np.float64],
+    probabilities: NDArray[np.float64],
+    seeds: NDArray[np.uint64],
+    episodes: NDArray[np.int64],
+    steps: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """Draw what is chosen: (n,) positions, items, ratings and violence, -1, -1, 0 and 0 for nothing.
+
+    Without probabilities, (n, 0), it is the first of each slate.
+    """
+    n = len(slates)
+    chosen = np.zeros(n, dtype=np.int64)
+    items, item_ratings, item_violence = np.full(n, -1, dtype=np.int64), np.zeros(n), np.zeros(n)
+    for i in range(n):
+        if probabilities.shape[1]:
+            uniform, _ = uniform_pair(seeds[i], episodes[i], steps[i], CHOICE_LANE)
+            chosen[i] = position(probabilities[i], uniform)
+        if chosen[i] >= 0:
+            items[i] = slates[i, chosen[i]]
+            item_ratings[i] = ratings[i, chosen[i]]
+            item_violence[i] = violence[i, chosen[i]]
+    return chosen, items, item_ratings, item_violence
+
+
+@njit(cache=True)
+def _ended(
+    budgets: NDArray[np.float64], steps: NDArray[np.int64], max_steps: int
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """(n,) where patience is used up, and where it is not but the session is cut off."""
+    terminated, truncated = np.empty(len(steps), dtype=np.bool_), np.empty(len(steps), dtype=np.bool_)
+    for i in range(len(steps)):
+        terminated[i] = budgets[i] <= 0
+        truncated[i] = steps[i] >= max_steps and not terminated[i]
+    return terminated, truncated
 
 
 @njit(cache=True)
 def _strike(
     allowed: NDArray[np.bool_],
-    exhausted: NDArray[np.bool_],
+    terminated: NDArray[np.bool_],
+    truncated: NDArray[np.bool_],
     consumed: NDArray[np.int64],
     steps: NDArray[np.int64],
     slate_size: int,
 ) -> None:
-    """Take, in place, (n, c) items off what is allowed, -1 for none, and note where no slate can be filled any more."""
+    """Take, in place, (n, c) items off what is allowed, -1 for none; where no slate can be filled any more, end.
+
+    There, all is told to be allowed: the session is over, and nobody meets a mask that allows nothing.
+    """
     n_items = allowed.shape[1]
     for i in range(consumed.shape[0]):
         for j in range(consumed.shape[1]):
             if consumed[i, j] >= 0:
                 allowed[i, consumed[i, j]] = False
         # Counting what is left takes longer than the rest: only where so much was shown that it can matter.
-        if (steps[i] + 1) * consumed.shape[1] > n_items - slate_size:
+        if steps[i] * consumed.shape[1] > n_items - slate_size:
             left = 0
             for item in range(n_items):
                 left += allowed[i, item]
             if left < slate_size:
-                exhausted[i] = True
+                terminated[i], truncated[i] = True, False
                 allowed[i] = True
 
 
 @njit(cache=True)
-def _taken(
-    slates: NDArray[np.int64],
+def _pushed(
+    items: NDArray[np.int64],
     ratings: NDArray[np.float64],
-    violence: NDArray[np.float64],
-    chosen: NDArray[np.int64],
-) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    """(n,) the chosen items, their ratings and their violence: -1, 0 and 0 for none."""
-    n = len(chosen)
-    # The state is not in the caller's hands: new arrays.
-    items, item_ratings, item_violence = np.full(n, -1, dtype=np.int64), np.zeros(n), np.zeros(n)
-    for i in range(n):
-        if chosen[i] >= 0:
-            items[i] = slates[i, chosen[i]]
-            item_ratings[i] = ratings[i, chosen[i]]
-            item_violence[i] = violence[i, chosen[i]]
-    return items, item_ratings, item_violence
-
-
-_Number = TypeVar("_Number", np.int64, np.float64)
-
-
-def _pushed(latest: NDArray[_Number], earlier: NDArray[_Number]) -> NDArray[_Number]:
-    """(n,) numbers put before (n, h - 1) others, of which the last go."""
-    pushed = np.empty_like(earlier)
-    pushed[:, 0], pushed[:, 1:] = latest, earlier[:, :-1]
-    return pushed
+    earlier_items: NDArray[np.int64],
+    earlier_ratings: NDArray[np.float64],
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """(n,) items and ratings put before (n, h - 1) earlier ones each, of which the last go."""
+    pushed_items, pushed_ratings = np.empty_like(earlier_items), np.empty_like(earlier_ratings)
+    pushed_items[:, 0], pushed_items[:, 1:] = items, earlier_items[:, :-1]
+    pushed_ratings[:, 0], pushed_ratings[:, 1:] = ratings, earlier_ratings[:, :-1]
+    return pushed_items, pushed_ratings

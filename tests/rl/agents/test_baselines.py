@@ -43,6 +43,16 @@ def test_random_slates_are_uniform_over_ordered_sets() -> None:
     assert abs(counts[~np.eye(4, dtype=bool)] - 2000).max() < 4.5 * 43
 
 
+def test_random_slates_within_masks_are_uniform_over_ordered_sets() -> None:
+    agent = RandomAgent(MultiDiscrete([6, 6]), 0)
+    masks = np.tile([True, False, True, True, False, True], (24_000, 1))
+    slates = agent.top_k_actions_for_states(np.zeros((24_000, 1)), 2, action_masks=masks)
+    counts = np.bincount(slates[:, 0] * 6 + slates[:, 1], minlength=36).reshape(6, 6)[masks[0]][:, masks[0]]
+    assert (counts.diagonal() == 0).all()
+    # As above.
+    assert abs(counts[~np.eye(4, dtype=bool)] - 2000).max() < 4.5 * 43
+
+
 def test_random_actions_respect_where_the_space_starts() -> None:
     actions = RandomAgent(Discrete(3, start=5), 0).actions_for_states(np.zeros((100, 1)))
     assert set(actions.tolist()) == {5, 6, 7}

@@ -60,6 +60,19 @@ def test_the_optimum_is_the_best_of_all_slates(seed: int, k: int) -> None:
         assert (slate_values(*case, other) <= best + 1e-12).all()
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_among_many_items_the_optimum_is_that_of_plain_rounds(seed: int) -> None:
+    case = random_case(seed, n=30, items=500)
+    q, weights = case[:2]
+    value = torch.zeros(30, dtype=torch.float64)
+    for _ in range(30):  # Dinkelbach's, of all rows alike
+        slates = (weights * (q - value.unsqueeze(1))).argsort(dim=1, descending=True)[:, :10]
+        value = slate_values(*case, slates)
+    found = optimal_slates(*case, 10)
+    torch.testing.assert_close(slate_values(*case, found), value, rtol=1e-12, atol=0)
+    assert found.tolist() == slates.tolist()
+
+
 def test_greedy_adds_the_best_item_each_time() -> None:
     case = random_case(9)
     slates = greedy_slates(*case, 3)

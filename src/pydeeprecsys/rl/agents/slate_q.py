@@ -209,7 +209,7 @@ class SlateQAgent(ReinforcementLearning):
         with torch.no_grad():
             logits = self._logits(states)
             # Only ratios count: the highest becomes 1, so that none overflows. What would vanish keeps its order.
-            weights = (logits - logits.amax(dim=1, keepdim=True)).clamp(min=-60).exp()
+            weights = (logits - logits.amax(dim=1, keepdim=True)).clamp_(min=-60).exp_()
         return masked(values[:, :-1], masks), weights[:, :-1], values[:, -1], weights[:, -1]
 
     def _logits(self, states: NDArray[Any]) -> Tensor:
@@ -279,7 +279,7 @@ class SlateQAgent(ReinforcementLearning):
             # What follows the end of an episode counts for nothing, and where nothing was allowed it is no number.
             discounts = self.network.as_tensor(batch.discounts)
             targets = self.network.as_tensor(batch.rewards) + torch.where(discounts > 0, discounts * next_values, 0.0)
-        values = self.network(self.network.as_tensor(states)).gather(1, chosen).squeeze(1)
+        values = self.network.chosen(self.network.as_tensor(states), chosen).squeeze(1)
         loss = self.network.run_backpropagation(squared_losses(targets - values).mean())
         if self.statistics is not None:
             self.statistics.append_metric("loss", loss)
@@ -287,8 +287,8 @@ class SlateQAgent(ReinforcementLearning):
             self._learn_choice(states, slates, choices.squeeze(1))
 
     def _learn_choice(self, states: NDArray[np.float32], slates: Tensor, choices: Tensor) -> None:
-        logits = self._logits(states)
-        shown = torch.cat([logits[:, -1:], logits.gather(1, slates)], dim=1)
+        nothing = torch.full_like(choices, self.n_actions).unsqueeze(1)
+        shown = self.choice_network.chosen(self.choice_network.as_tensor(states), torch.cat([nothing, slates], dim=1))
         loss = self.choice_network.run_backpropagation(torch.nn.functional.cross_entropy(shown, choices + 1))
         if self.statistics is not None:
             self.statistics.append_metric("choice_loss", loss)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.neural_networks.base_network import BaseNetwork, sequential_architecture
+from pydeeprecsys.rl.neural_networks.deep_q_network import outputs_of_actions
 from pydeeprecsys.rl.neural_networks.item_head import output_layer
 
 
@@ -74,10 +75,44 @@ class ItemScores(BaseNetwork):
     def forward(self, states: Tensor) -> Tensor:
         """Map (n, state_size) states to (n, n_items + 1) scores, the last of nothing."""
         users = states[:, : self._n_user]
-        if self.candidate_features is None:
-            items = self.items(states)
-        else:
-            candidates = states[:, self._n_user :].reshape(-1, self.n_items, self.candidate_features)
-            pairs = torch.cat([users.unsqueeze(1).expand(-1, self.n_items, -1), candidates], dim=2)
-            items = self.items(pairs).squeeze(2)
+        items = (
+            self.items(states) if self.candidate_features is None else self._described(users, self._candidates(states))
+        )
         return torch.cat([items, self.nothing(users)], dim=1)
+
+    def chosen(self, states: Tensor, items: Tensor) -> Tensor:
+        """Score some items only, which takes a fraction of the time of all, backwards too.
+
+        Args:
+            states: (n, state_size) states.
+            items: (n, m) items, integers; `n_items` for nothing.
+
+        Returns:
+            (n, m) the scores.
+        """
+        users = states[:, : self._n_user]
+        nothing = items == self.n_items
+        listed = items.masked_fill(nothing, 0)
+        if self.candidate_features is None:
+            *body, output = self.items
+            inputs = states
+            for layer in body:
+                inputs = layer(inputs)
+            inputs = inputs.repeat_interleave(items.shape[1], dim=0)
+            scores = outputs_of_actions(output, inputs, listed.flatten()).view_as(items)
+        else:
+            candidates = self._candidates(states)
+            scores = self._described(
+                users, candidates.gather(1, listed.unsqueeze(2).expand(-1, -1, candidates.shape[2]))
+            )
+        return torch.where(nothing, self.nothing(users), scores)
+
+    def _candidates(self, states: Tensor) -> Tensor:
+        """(n, n_items, candidate_features) the items as the (n, state_size) states describe them."""
+        return states[:, self._n_user :].reshape(len(states), self.n_items, -1)
+
+    def _described(self, users: Tensor, candidates: Tensor) -> Tensor:
+        """Map (n, user's numbers) and (n, m, candidate_features) to (n, m) scores."""
+        pairs = torch.cat([users.unsqueeze(1).expand(-1, candidates.shape[1], -1), candidates], dim=2)
+        scores: Tensor = self.items(pairs).squeeze(2)
+        return scores

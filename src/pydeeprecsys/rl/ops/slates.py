@@ -99,15 +99,32 @@ def optimal_slates(q: Tensor, weights: Tensor, q_nothing: Tensor, weight_nothing
         (n, k) slates, the highest weight · (value − value of the slate) first.
     """
     _check(q, weights, q_nothing, weight_nothing)
-    slates = top_k_slates(q, weights, k)
+    level = _near_best(q, weights, q_nothing, weight_nothing, k)
+    slates = top_k_slates(q - level.unsqueeze(1), weights, k)
     value = slate_values(q, weights, q_nothing, weight_nothing, slates)
+    rows = torch.arange(len(q), device=q.device)  # whose values still rise: after some rounds, few
     for _ in range(_ROUNDS):
-        slates = top_k_slates(q - value.unsqueeze(1), weights, k)
-        risen = slate_values(q, weights, q_nothing, weight_nothing, slates)
-        if not (risen > value).any():
+        values, shares = q.index_select(0, rows), weights.index_select(0, rows)
+        slates[rows] = better = top_k_slates(values - value[rows].unsqueeze(1), shares, k)
+        risen = slate_values(values, shares, q_nothing[rows], weight_nothing[rows], better)
+        rises = risen > value[rows]
+        rows = rows[rises]
+        if not len(rows):
             break
-        value = torch.maximum(risen, value)
+        value[rows] = risen[rises]
     return slates
+
+
+def _near_best(q: Tensor, weights: Tensor, q_nothing: Tensor, weight_nothing: Tensor, k: int) -> Tensor:
+    """(n,) about what the best slates are worth, from where half as many rounds lead there as from 0.
+
+    It is the value of k copies of the best item, or nearly, for finding one item takes a fifth of the time of k.
+    """
+    level = q_nothing
+    for _ in range(2):
+        best = (weights * (q - level.unsqueeze(1))).argmax(dim=1, keepdim=True)
+        level = slate_values(q, weights, q_nothing, weight_nothing, best.expand(-1, k))
+    return level
 
 
 def _check(q: Tensor, weights: Tensor, q_nothing: Tensor, weight_nothing: Tensor) -> None:

@@ -1,0 +1,28 @@
+"""The report of runs and comparisons: one HTML page that needs nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydeeprecsys.errors import InputError
+from pydeeprecsys.experiments.report.folders import read_folder
+from pydeeprecsys.experiments.report.page import render
+from pydeeprecsys.files import whole_file
+
+
+def write_report(folders: Sequence[Path], out: Path) -> None:
+    """Write the report of some folders, each of a run or a comparison, done or not.
+
+    Args:
+        folders: at least one.
+        out: the HTML file; it appears whole or not at all.
+
+    Raises:
+        InputError: no folders; or one of them is of neither, or has nothing done in it yet, or damaged files.
+    """
+    if not folders:
+        raise InputError("there is nothing to report; name folders that train or compare wrote")
+    page = render([read_folder(folder, number) for number, folder in enumerate(folders)])
+    with whole_file(out) as temporary:
+        temporary.write_text(page, encoding="utf-8")

@@ -1,0 +1,235 @@
+"use strict";
+/* Draws the charts of each world from the data in the page. Text from the data goes to the page as text alone. */
+
+const report = (() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const DASHES = ["solid", "dash", "dot", "dashdot", "longdash", "longdashdot"];
+  const MARKERS = ["circle", "square", "diamond", "triangle-up", "cross", "x", "star", "triangle-down"];
+  const GLYPHS = ["●", "■", "◆", "▲", "✚", "✖", "★", "▼"];
+  const OPEN_GLYPHS = ["○", "□", "◇", "△"];
+  const narrow = () => window.innerWidth < 640;
+
+  /* Plotly reads a few tags in its labels; a name of a film is none. */
+  const plain = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+
+  const theme = () => {
+    const style = getComputedStyle(document.documentElement);
+    const get = (name) => style.getPropertyValue(`--${name}`).trim();
+    return {
+      ink: get("ink"), quiet: get("quiet"), grid: get("grid"), rule: get("rule"), raised: get("raised"), neutral: get("neutral"),
+      accent: get("accent"), low: get("low"), middle: get("middle"), high: get("high"), hues: get("hues").split(" "),
+      font: getComputedStyle(document.body).fontFamily,
+    };
+  };
+
+  const translucent = (hex, share) => hex + Math.round(share * 255).toString(16).padStart(2, "0");
+
+  /* How an agent looks everywhere: colour, dash and marker, each enough to tell it by. */
+  const looks = (entries, colours) => {
+    const found = new Map();
+    let learned = 0;
+    let simple = 0;
+    for (const entry of entries) {
+      const place = entry.yardstick ? simple++ : learned++;
+      found.set(entry.label, {
+        color: entry.yardstick ? colours.neutral : colours.hues[place % colours.hues.length],
+        dash: DASHES[(entry.yardstick ? place + 1 : place) % DASHES.length],
+        marker: MARKERS[place % MARKERS.length] + (entry.yardstick ? "-open" : ""),
+        glyph: entry.yardstick ? OPEN_GLYPHS[place % OPEN_GLYPHS.length] : GLYPHS[place % GLYPHS.length],
+        width: entry.yardstick ? 1.5 : 2.2,
+      });
+    }
+    return found;
+  };
+
+  const axis = (colours, title) => ({
+    title: { text: title, font: { color: colours.quiet, size: 13 }, standoff: 8 },
+    gridcolor: colours.grid, linecolor: colours.rule, zeroline: false, tickfont: { color: colours.quiet, size: 12 },
+    automargin: true, fixedrange: narrow(),
+  });
+
+  const layout = (colours, x, y) => ({
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", showlegend: false,
+    font: { family: colours.font, color: colours.ink, size: 13 },
+    margin: { l: 8, r: 12, t: 10, b: 8 }, dragmode: narrow() ? false : "zoom", hovermode: "closest",
+    hoverlabel: { bgcolor: colours.raised, bordercolor: colours.rule, font: { family: colours.font, color: colours.ink } },
+    xaxis: axis(colours, x), yaxis: axis(colours, y),
+  });
+
+  const CONFIG = { responsive: true, displayModeBar: false, displaylogo: false };
+
+  const band = (line, look, shape) => ({
+    x: [...line.x, ...[...line.x].reverse()], y: [...line.high, ...[...line.low].reverse()],
+    fill: "toself", fillcolor: translucent(look.color, 0.1), line: { width: 0, shape }, mode: "lines", hoverinfo: "skip",
+  });
+
+  const has = (numbers) => numbers.some((number) => number !== null);
+
+  /* A line with its band where there is one; across gaps of it there is none. */
+  const lineWithBand = (line, label, look, shape, hover) => {
+    const known = line.low.map((low, i) => low !== null && line.high[i] !== null);
+    const part = (numbers) => numbers.filter((_, i) => known[i]);
+    const traces = has(line.low) ? [band({ x: part(line.x), low: part(line.low), high: part(line.high) }, look, shape)] : [];
+    traces.push({
+      x: line.x, y: line.y, name: plain(label), mode: "lines+markers", hovertemplate: hover,
+      line: { color: look.color, dash: look.dash, width: look.width, shape },
+      marker: { symbol: look.marker, color: look.color, size: 8, maxdisplayed: 7 },
+    });
+    return traces;
+  };
+
+  const curves = (world, shown, look, colours) => {
+    const traces = [];
+    const longest = Math.max(...world.entries.map((entry) => (entry.curve ? entry.curve.x.at(-1) : 0)));
+    for (const entry of world.entries.filter((one) => shown.has(one.label))) {
+      const own = look.get(entry.label);
+      const label = plain(entry.label);
+      if (entry.curve) {
+        traces.push(...lineWithBand(entry.curve, entry.label, own, "linear", `${label}<br>episode %{x}: %{y:.2f}<extra></extra>`));
+      } else if (entry.iqm !== null) {
+        traces.push({
+          x: [1, longest], y: [entry.iqm, entry.iqm], name: label, mode: "lines+markers",
+          line: { color: own.color, dash: own.dash, width: own.width }, marker: { symbol: own.marker, size: 8 },
+          hovertemplate: `${label}, judged: %{y:.2f}<extra></extra>`,
+        });
+      }
+    }
+    return [traces, layout(colours, "Episodes", "Return")];
+  };
+
+  const profiles = (world, shown, look, colours) => {
+    const traces = world.profiles.filter((line) => shown.has(line.label)).flatMap((line) =>
+      lineWithBand(line, line.label, look.get(line.label), "hv", `${plain(line.label)}<br>above %{x:.3f}: %{y:.0%}<extra></extra>`));
+    const axes = layout(colours, world.normalized ? "Normalized return (0 random, 1 oracle)" : "Return", "Share of runs above");
+    axes.yaxis.tickformat = ".0%";
+    axes.yaxis.range = [-0.03, 1.03];
+    return [traces, axes];
+  };
+
+  /* Finds places for labels around points, where no other label or point is, as far as there is one. */
+  const placer = (points, width, height) => {
+    const extent = (column) => {
+      const numbers = points.map((point) => point[column]);
+      return [Math.min(...numbers), Math.max(...numbers) - Math.min(...numbers) || 1];
+    };
+    const [left, wide] = extent(0);
+    const [bottom, high] = extent(1);
+    const at = (x, y) => [((x - left) / wide) * width, ((y - bottom) / high) * height];
+    const taken = points.map(([x, y]) => at(x, y)).map(([x, y]) => [x - 6, x + 6, y - 6, y + 6]);
+    return (x, y, label) => {
+      const [px, py] = at(x, y);
+      const half = 3.4 * label.length;
+      const boxes = {
+        "top center": [px - half, px + half, py + 9, py + 23], "bottom center": [px - half, px + half, py - 23, py - 9],
+        "middle right": [px + 10, px + 10 + 2 * half, py - 7, py + 7], "middle left": [px - 10 - 2 * half, px - 10, py - 7, py + 7],
+      };
+      const crowded = ([l, r, b, t]) => taken.filter(([tl, tr, tb, tt]) => l < tr && r > tl && b < tt && t > tb).length + (l < -20 || r > width + 20);
+      const [best, box] = Object.entries(boxes).sort((one, other) => crowded(one[1]) - crowded(other[1]))[0];
+      taken.push(box);
+      return best;
+    };
+  };
+
+  const scatter = (world, shown, look, colours, chart) => {
+    const traces = [];
+    const points = world.entries.filter((one) => shown.has(one.label)).flatMap((one) => one.points.map(([, violence, value]) => [violence, value]));
+    const place = placer(points, 0.8 * chart.clientWidth, 0.75 * chart.clientHeight);
+    for (const entry of world.entries.filter((one) => shown.has(one.label) && one.points.length)) {
+      const own = look.get(entry.label);
+      const label = plain(entry.label);
+      const centre = [mean(entry.points, 1), mean(entry.points, 2)];
+      if (entry.points.length > 1) {
+        traces.push({
+          x: entry.points.map((point) => point[1]), y: entry.points.map((point) => point[2]), text: entry.points.map((point) => `seed ${point[0]}`),
+          mode: "markers", marker: { symbol: own.marker, color: own.color, size: 6, opacity: 0.6 },
+          hovertemplate: `${label}, %{text}<br>return %{y:.2f}, violence %{x:.3f}<extra></extra>`,
+        });
+      }
+      traces.push({
+        x: [centre[0]], y: [centre[1]], mode: "markers+text", text: [label], textposition: place(...centre, entry.label), cliponaxis: false,
+        textfont: { color: colours.ink, size: 12 }, marker: { symbol: own.marker, color: own.color, size: 13, line: { width: 2, color: own.color } },
+        hovertemplate: `${label}, mean<br>return %{y:.2f}, violence %{x:.3f}<extra></extra>`,
+      });
+    }
+    return [traces, layout(colours, "Violence shown", "Return")];
+  };
+
+  /* What a chart shows, for those who do not see it. */
+  const describe = (kind, world, shown) => {
+    const entries = world.entries.filter((entry) => shown.has(entry.label));
+    const parts = {
+      curves: () => entries.filter((entry) => entry.curve).map((entry) => `${entry.label} ends at ${entry.curve.y.at(-1).toFixed(1)}`),
+      profiles: () => world.profiles.filter((line) => shown.has(line.label)).map(({ label, x }) => `${label} from ${x[0].toFixed(2)} to ${x.at(-1).toFixed(2)}`),
+      scatter: () => entries.filter((entry) => entry.points.length).map((entry) => `${entry.label}: violence ${mean(entry.points, 1).toFixed(2)}, return ${mean(entry.points, 2).toFixed(1)}`),
+    };
+    return parts[kind]().join("; ");
+  };
+
+  const mean = (points, column) => points.reduce((sum, point) => sum + point[column], 0) / points.length;
+
+  const CHARTS = { curves, profiles, scatter };
+  const redraws = [];
+
+  /* The legend of all charts of a world: buttons that show and hide an agent. */
+  const legend = (place, entries, colours, shown, onChange) => {
+    place.replaceChildren();
+    const own = looks(entries, colours);
+    for (const { label } of entries) {
+      const look = own.get(label);
+      const button = document.createElement("button");
+      button.type = "button";
+      button.setAttribute("aria-pressed", String(shown.has(label)));
+      button.append(sample(look), label);
+      button.addEventListener("click", () => {
+        shown.has(label) ? shown.delete(label) : shown.add(label);
+        button.setAttribute("aria-pressed", String(shown.has(label)));
+        onChange();
+      });
+      place.append(button);
+    }
+  };
+
+  const STROKES = { solid: "", dash: "7 4", dot: "2 3", dashdot: "7 3 2 3", longdash: "11 4", longdashdot: "11 3 2 3" };
+
+  const sample = (look) => {
+    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    const part = (name, attributes) => {
+      const element = document.createElementNS("http://www.w3.org/2000/svg", name);
+      Object.entries(attributes).forEach(([key, value]) => element.setAttribute(key, value));
+      svg.append(element);
+      return element;
+    };
+    svg.setAttribute("viewBox", "0 0 40 14");
+    svg.setAttribute("aria-hidden", "true");
+    part("line", { x1: 0, x2: 40, y1: 7, y2: 7, stroke: look.color, "stroke-width": 2, "stroke-dasharray": STROKES[look.dash] });
+    part("text", { x: 20, y: 12, "text-anchor": "middle", "font-size": 13, fill: look.color }).textContent = look.glyph;
+    return svg;
+  };
+
+  document.querySelectorAll("section.world").forEach((section) => {
+    const world = data.worlds[Number(section.dataset.world)];
+    const shown = new Set(world.entries.map((entry) => entry.label));
+    const draw = () => {
+      const colours = theme();
+      const look = looks(world.entries, colours);
+      section.querySelectorAll(".chart").forEach((chart) => {
+        const kind = chart.dataset.chart;
+        if (!(kind in CHARTS)) return;
+        Plotly.react(chart, ...CHARTS[kind](world, shown, look, colours, chart), CONFIG);
+        chart.setAttribute("aria-label", `${chart.dataset.label}. ${describe(kind, world, shown)}`);
+      });
+    };
+    const place = section.querySelector(".legend");
+    redraws.push(() => {
+      if (place) legend(place, world.entries, theme(), shown, draw);
+      draw();
+    });
+  });
+
+  const redraw = () => redraws.forEach((one) => one());
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  matchMedia("(max-width: 640px)").addEventListener("change", redraw);
+  redraw();
+
+  return { data, redraws, plain, theme, axis, layout, CONFIG };
+})();

@@ -1,0 +1,98 @@
+"""Folders as `train` and `compare` leave them, small, with numbers of one's own."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+GENRES = ["Other", "Action", "Drama"]
+RECORD = {
+    "versions": {"pydeeprecsys": "0.1.0", "numpy": "2.4.6"},
+    "dataset_checksum": "sha256:77aa",
+    "held_out_rmse": 0.85,
+    "git": None,
+    "machine": "Linux, 2 cores",
+}
+SETTINGS = {"dataset": "synthetic", "episodes": 4, "n_envs": 1, "slate_size": 2, "evaluation_episodes": 3}
+
+
+def config_of(agent: str, seed: int, **changes: Any) -> dict[str, Any]:
+    """The configuration of a run."""
+    config = {"kind": "run", "agent": agent, "seed": seed, "options": {"learning_rate": 0.01}, **SETTINGS}
+    return config | {"world_options": {"version": 0, "delta": 1.0}, "record": RECORD} | changes
+
+
+def step(titles: Sequence[str], chosen: int, affinities: Sequence[float], rating: float = 4.0) -> dict[str, Any]:
+    """One step of a recorded session, with an item of every title."""
+    shown = [
+        {"item": f"id {title}", "title": title, "genres": ["Action", "Drama"], "rating": rating, "violence": 0.25}
+        for title in titles
+    ]
+    return {"shown": shown, "chosen": chosen, "reward": 0.8, "affinities": list(affinities)}
+
+
+def sessions_of(users: Iterable[str], titles: Sequence[str], n_steps: int = 3) -> dict[str, Any]:
+    """Sessions in which the affinity for Action doubles with every step."""
+    steps = [step(titles, number % 2, [0.0, 0.5 * 2**number, -0.25]) for number in range(n_steps)]
+    return {"genres": GENRES, "sessions": [{"user": user, "steps": steps} for user in users]}
+
+
+def write_run(
+    folder: Path,
+    config: Mapping[str, Any],
+    *,
+    curve: Sequence[float] = (),
+    returns: Sequence[float] = (),
+    violence: float = 0.25,
+    shown: Sequence[int] = (4, 2, 0),
+    sessions: Mapping[str, Any] | None = None,
+) -> Path:
+    """A run that has come as far as there are numbers for."""
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps(config))
+    if curve:
+        with (folder / "metrics.csv").open("w", newline="") as file:
+            lines = csv.writer(file, lineterminator="\n")
+            lines.writerow(["metric", "measurement", "timestep", "episode", "model", "env"])
+            for episode, value in enumerate(curve):
+                lines.writerow(
+                    ["timestep_rewards", json.dumps([value / 2, value / 2]), 2, episode, config["agent"], "v0"]
+                )
+                lines.writerow(["moving_rewards", json.dumps(value), 2, episode, config["agent"], "v0"])
+    if returns:
+        rows = [f"{number},{value},3,{violence},1,1,1,0.5,6" for number, value in enumerate(returns)]
+        header = "episode,return,steps,violence,dcg,ndcg,hit,diversity,novelty"
+        (folder / "evaluation.csv").write_text("\n".join([header, *rows, ""]))
+        items = [f"{item},{count}" for item, count in enumerate(shown)]
+        (folder / "exposure.csv").write_text("\n".join(["item,shown", *items, ""]))
+    if sessions:
+        (folder / "sessions.json").write_text(json.dumps(sessions))
+    return folder
+
+
+def write_comparison(
+    folder: Path, titles: Sequence[str] = ("The Long Road (1999)", "Night (2001)"), **changes: Any
+) -> Path:
+    """A comparison of dqn, win-stay, random and the oracle from three seeds, all done."""
+    agents = {"random": 30.0, "win-stay": 40.0, "dqn": 44.0, "oracle": 50.0}
+    folder.mkdir(parents=True)
+    config: dict[str, Any] = {"kind": "compare", "agents": ["random", "win-stay", "dqn"], "seeds": 3, **SETTINGS}
+    config |= {"agent_options": {"dqn": {"learning_rate": 0.01}}, "world_options": {"version": 0, "delta": 1.0}}
+    (folder / "config.json").write_text(json.dumps(config | {"record": RECORD} | changes))
+    draws = np.random.default_rng(0)
+    for agent, level in agents.items():
+        for seed in range(3):
+            write_run(
+                folder / "runs" / f"{agent}-{seed}",
+                config_of(agent, seed, **changes),
+                curve=[] if agent == "oracle" else [level - 5 + episode + seed for episode in range(4)],
+                returns=(level + seed + draws.normal(size=3)).tolist(),
+                violence=level / 100,
+                sessions=sessions_of([f"{seed}1", f"{seed}2"], titles),
+            )
+    return folder

@@ -1,0 +1,381 @@
+import html
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from contracts.run_folders import GENRES, config_of, sessions_of, step, write_comparison, write_run
+from pydeeprecsys.cli import main
+from pydeeprecsys.data.dataset import GENRES as GENRE_NAMES
+from pydeeprecsys.data.world import World
+from pydeeprecsys.errors import InputError
+from pydeeprecsys.evaluation.intervals import bootstrap_interval
+from pydeeprecsys.experiments.compare import Comparison, compare
+from pydeeprecsys.experiments.report import write_report
+from pydeeprecsys.experiments.report.content import results
+from pydeeprecsys.experiments.report.folders import read_folder
+from pydeeprecsys.experiments.report.page import missing
+from pydeeprecsys.experiments.report.sessions import pack
+from pydeeprecsys.experiments.report.settings import differences, flat
+
+
+def run(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert isinstance(stopped.value.code, int)
+    return stopped.value.code
+
+
+def page_of(*folders: Path) -> str:
+    out = folders[0].parent / "page.html"
+    write_report(folders, out)
+    return out.read_text()
+
+
+def data_of(page: str) -> Any:
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    assert found
+    return json.loads(found[1])
+
+
+def rows_of(page: str) -> list[list[str]]:
+    """The cells of the summary table, as text."""
+    body = page.split('<table class="summary"')[1].split("<tbody>")[1].split("</tbody>")[0]
+    rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL) for row in body.split("</tr>")[:-1]]
+    return [[html.unescape(re.sub(r"<[^>]*>", "", cell)).strip() for cell in row] for row in rows]
+
+
+def test_the_command_writes_a_page_that_needs_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = write_comparison(tmp_path / "compared")
+    assert run("report", str(folder)) == 0
+    out = folder / "report.html"
+    assert f"report in {out}" in capsys.readouterr().out.replace("\n", "")
+    page = out.read_text()
+    assert len(page.encode()) < 6_000_000
+    own = page.replace(
+        page[page.index("/**\n* plotly.js") : page.index("</script>", page.index("/**\n* plotly.js"))], ""
+    )
+    assert len(own) < 200_000
+    assert not re.search(r"https?://", own.replace("http://www.w3.org/2000/svg", ""))
+    assert "default-src 'none'" in own
+    assert run("report", str(folder), "--out", str(tmp_path / "there" / "r.html")) == 0
+    assert (tmp_path / "there" / "r.html").read_text() == page
+
+
+def test_the_table_says_what_each_agent_reached(tmp_path: Path) -> None:
+    for agent, scores in {"random": [30.0, 32.0], "dqn": [41.0, 44.0], "oracle": [50.0, 52.0]}.items():
+        for seed, score in enumerate(scores):
+            config = config_of(agent, seed)
+            write_run(tmp_path / f"{agent}-{seed}", config, returns=[score - 1, score + 1], violence=0.125)
+    rows = rows_of(page_of(*sorted(tmp_path.iterdir())))
+    assert [row[0] for row in rows] == ["oracle", "dqn", "random"]
+    # Random reaches 31 and the oracle 51: DQN's 42.5 is 11.5 of 20. Two of three items were shown, 4 and 2
+    # times: the Gini coefficient is (-2 * 0 + 0 * 2 + 2 * 4) / (3 * 6).
+    dqn = rows[1]
+    assert dqn[1:3] == ["42.50", "41.00 to 44.00"]
+    assert dqn[4:] == ["0.575", "100 % (100 to 100)", "0.125", "0.667", "0.444", "3.0", "2"]
+    assert rows[2][5] == "–"
+
+
+def test_a_learning_curve_is_the_interquartile_mean_over_the_seeds_that_came_so_far(tmp_path: Path) -> None:
+    curves = [[10.0, 20.0, 30.0], [12.0, 26.0], [14.0, 24.0], [100.0, 30.0]]
+    folders = [
+        write_run(tmp_path / str(seed), config_of("dqn", seed), curve=curve) for seed, curve in enumerate(curves)
+    ]
+    curve = data_of(page_of(*folders))["worlds"][0]["entries"][0]["curve"]
+    assert curve["x"] == [1, 2, 3]
+    assert curve["y"] == [13.0, 25.0, 30.0]  # of 10, 12, 14, 100 the middle two; of 20, 24, 26, 30 likewise; one alone
+    low, high = bootstrap_interval([10.0, 12.0, 14.0, 100.0], resamples=1_000)
+    assert (curve["low"][0], curve["high"][0]) == pytest.approx((low, high), rel=1e-4)
+    assert (curve["low"][2], curve["high"][2]) == (None, None)
+
+
+def test_a_long_curve_keeps_its_ends_and_a_hundred_points_between(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", config_of("dqn", 0), curve=np.arange(2_000.0).tolist())
+    curve = data_of(page_of(folder))["worlds"][0]["entries"][0]["curve"]
+    assert len(curve["x"]) == 120
+    assert (curve["x"][0], curve["x"][-1]) == (1, 2_000)
+    assert curve["y"] == [x - 1 for x in curve["x"]]
+
+
+def test_profiles_and_points_are_of_single_runs(tmp_path: Path) -> None:
+    world = data_of(page_of(write_comparison(tmp_path / "compared")))["worlds"][0]
+    assert world["normalized"]
+    assert [entry["label"] for entry in world["entries"]] == ["oracle", "dqn", "win-stay", "random"]
+    assert len(world["profiles"]) == 4
+    for line in world["profiles"]:
+        assert line["y"] == pytest.approx([1, 2 / 3, 1 / 3, 0], abs=1e-4)
+        assert line["x"] == sorted(line["x"])
+        assert line["x"][0] == line["x"][1]
+        assert np.all((np.array(line["low"]) <= line["y"]) & (line["y"] <= np.array(line["high"])))
+    by_label = {line["label"]: line for line in world["profiles"]}
+    assert sum(by_label["random"]["x"][1:]) == pytest.approx(0, abs=1e-4)  # of three seeds the mean is the scale's end
+    assert sum(by_label["oracle"]["x"][1:]) == pytest.approx(3, abs=1e-4)
+    seeds, violence, returns = zip(*world["entries"][1]["points"], strict=True)
+    assert seeds == (0, 1, 2)
+    assert violence == (0.44, 0.44, 0.44)
+    assert np.all(np.abs(np.array(returns) - [44, 45, 46]) < 1.5)
+
+
+def test_without_random_or_oracle_profiles_are_of_returns(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", config_of("dqn", 3), returns=[7.0, 9.0])
+    world = data_of(page_of(folder))["worlds"][0]
+    assert not world["normalized"]
+    assert world["profiles"] == [{"label": "dqn", "x": [8, 8], "y": [1, 0], "low": [1, None], "high": [1, None]}]
+    assert rows_of(page_of(folder))[0][2:5] == ["one seed", "", "–"]
+
+
+def test_text_from_the_data_stays_text(tmp_path: Path) -> None:
+    titles = ["</script><script>alert(1)</script>", "a & b <!-- 'c' \u2028"]
+    folder = write_comparison(tmp_path / "compared", titles, dataset="<i>mine</i>")
+    dqn = folder / "runs" / "dqn-0" / "config.json"
+    dqn.write_text(json.dumps(config_of("<b>dqn</b>", 0, dataset="<i>mine</i>")))
+    page = page_of(folder)
+    for markup in ("<script>alert", "<b>dqn", "<i>mine", "<!-- 'c'"):
+        assert markup not in page
+    assert "&lt;b&gt;dqn&lt;/b&gt;" in page
+    world = data_of(page)["worlds"][0]
+    assert [item[0] for item in world["items"]] == titles
+    assert "<b>dqn</b>" in [entry["label"] for entry in world["entries"]]
+
+
+def test_runs_of_one_agent_are_put_together_and_none_counts_twice(tmp_path: Path) -> None:
+    folders = [write_run(tmp_path / f"a{seed}", config_of("dqn", seed), returns=[40.0 + seed]) for seed in range(3)]
+    again = write_run(tmp_path / "b", config_of("dqn", 1), returns=[41.0])
+    rows = rows_of(page_of(*folders, again, folders[0]))
+    assert [(row[0], row[1], row[-1]) for row in rows] == [("dqn", "41.00", "3")]
+
+
+def test_the_same_agent_with_other_settings_is_another(tmp_path: Path) -> None:
+    first = write_run(tmp_path / "first", config_of("dqn", 0), returns=[40.0])
+    slow = write_run(tmp_path / "slow", config_of("dqn", 0, options={"learning_rate": 0.001}), returns=[30.0])
+    names = [row[0] for row in rows_of(page_of(first, slow))]
+    assert names == ["dqn, learning_rate 0.01", "dqn, learning_rate 0.001"]
+    many = {"learning_rate": 0.001, "batch_size": 8, "double": True}
+    other = write_run(tmp_path / "other", config_of("dqn", 0, options=many), returns=[20.0])
+    assert [row[0] for row in rows_of(page_of(first, other))] == ["dqn, first", "dqn, other"]
+
+
+def test_other_worlds_are_tables_of_their_own(tmp_path: Path) -> None:
+    first = write_run(tmp_path / "first", config_of("dqn", 0), returns=[40.0])
+    other = write_run(
+        tmp_path / "other", config_of("dqn", 0, slate_size=1, world_options={"version": 1}), returns=[9.0]
+    )
+    bored = {"version": 1, "delta": -0.5}
+    third = write_run(tmp_path / "third", config_of("dqn", 0, slate_size=1, world_options=bored), returns=[9.0])
+    assert "synthetic, world 1, one item at a time, delta -0.5" in page_of(other, third)
+    page = page_of(first, other)
+    assert "synthetic, world 0, slates of 2" in page
+    assert "synthetic, world 1, one item at a time" in page
+    assert [[entry["label"] for entry in world["entries"]] for world in data_of(page)["worlds"]] == [["dqn"], ["dqn"]]
+
+
+def test_what_does_not_learn_is_the_same_however_long_it_was_watched(tmp_path: Path) -> None:
+    folders = [write_run(tmp_path / agent, config_of(agent, 0), returns=[4.0]) for agent in ("dqn", "random")]
+    folders += [
+        write_run(tmp_path / f"{agent} longer", config_of(agent, 1, episodes=9), returns=[6.0])
+        for agent in ("dqn", "random")
+    ]
+    names = {row[0]: row[-1] for row in rows_of(page_of(*folders))}
+    assert names == {"dqn, episodes 4": "1", "dqn, episodes 9": "1", "random": "2"}
+
+
+def test_the_best_that_is_no_oracle_is_named_first(tmp_path: Path) -> None:
+    page = " ".join(page_of(write_comparison(tmp_path / "compared")).split())
+    assert "Best of the 4, next to the oracle, is <strong>dqn</strong>: a return of" in page
+
+
+def test_what_is_not_done_is_said_and_the_rest_is_shown(tmp_path: Path) -> None:
+    folder = write_comparison(tmp_path / "compared")
+    assert missing(read_folder(folder)) == []
+    for name in ("evaluation.csv", "exposure.csv", "sessions.json"):
+        (folder / "runs" / "dqn-1" / name).unlink()
+    for name in ("dqn-2", "oracle-0"):
+        for file in (folder / "runs" / name).iterdir():
+            file.unlink()
+    assert missing(read_folder(folder)) == [
+        f"dqn in {folder}: seed 1 at episode 4 of 4, not judged; seed 2 not begun",
+        f"oracle in {folder}: seed 0 not begun",
+    ]
+    page = page_of(folder)
+    assert "seed 1 at episode 4 of 4, not judged" in page
+    assert {row[0]: row[-1] for row in rows_of(page)} == {"oracle": "2", "dqn": "1", "win-stay": "3", "random": "3"}
+
+
+def test_a_run_that_is_still_learning_has_a_page_with_its_curve(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", config_of("dqn", 0), curve=[1.0, 2.0])
+    page = page_of(folder)
+    assert "No agent is judged yet" in page
+    assert data_of(page)["worlds"][0]["entries"][0]["curve"]["y"] == [1.0, 2.0]
+    assert missing(read_folder(folder)) == [f"dqn in {folder}: seed 0 at episode 2 of 4, not judged"]
+    # Killed between two files of its judgement, it is not judged either.
+    (folder / "evaluation.csv").write_text("episode,return,steps,violence\n0,7.0,3,0.1\n")
+    assert read_folder(folder).runs[0].measures is None
+
+
+def test_a_line_that_is_being_written_is_left_out(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", config_of("dqn", 0), curve=[1.0, 2.0])
+    with (folder / "metrics.csv").open("a") as file:
+        file.write("moving_rewards,31")
+    assert read_folder(folder).runs[0].returns.tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("files", "complaint"),
+    [
+        (None, "there is no folder"),
+        ({}, "no folder of a run or a comparison"),
+        ({"config.json": '{"agent": "dqn"}'}, "no folder of a run or a comparison"),
+        ({"config.json": '{"kind": "compare"}'}, "no folder of a run or a comparison"),
+        ({"config.json": "[1]"}, "no folder of a run or a comparison"),
+        ({"config.json": "{"}, "not readable as JSON"),
+        ({"config.json": json.dumps(config_of("dqn", 0))}, "nothing is done"),
+        ({"config.json": '{"kind": "compare", "agents": ["dqn"], "seeds": 2}'}, "nothing is done"),
+        (
+            {
+                "config.json": json.dumps(config_of("dqn", 0)),
+                "evaluation.csv": "a\n1\n",
+                "exposure.csv": "item,shown\n0,1\n",
+            },
+            "does not hold what a run writes",
+        ),
+        (
+            {"config.json": json.dumps(config_of("dqn", 0)), "metrics.csv": "metric,episode\nmoving_rewards,x\n"},
+            "does not hold what a run writes",
+        ),
+    ],
+)
+def test_what_is_no_run_is_refused_in_a_line(
+    files: dict[str, str] | None, complaint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "some"
+    if files is not None:
+        folder.mkdir()
+        for name, text in files.items():
+            (folder / name).write_text(text)
+    assert run("report", str(folder)) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+    assert complaint in said
+    assert not (folder / "report.html").exists()
+
+
+def test_a_report_wants_folders(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert run("report") == 2
+    assert "DIR" in capsys.readouterr().err
+    with pytest.raises(InputError, match="nothing to report"):
+        write_report([], tmp_path / "page.html")
+
+
+def test_settings_side_by_side() -> None:
+    first = flat({"episodes": 300, "world_options": {"delta": 1.0, "pool": "all"}, "git": None, "options": {}})
+    assert first == {
+        "episodes": "300",
+        "world_options.delta": "1.0",
+        "world_options.pool": "all",
+        "git": "null",
+        "options": "{}",
+    }
+    second = {"episodes": "300", "world_options.delta": "0.0", "world_options.pool": "all", "git": "null"}
+    differing, common = differences([first, second])
+    assert differing == {"world_options.delta": ["1.0", "0.0"], "options": ["{}", None]}
+    assert common == {"episodes": "300", "world_options.pool": "all", "git": "null"}
+
+
+def test_what_differs_between_folders_is_on_the_page(tmp_path: Path) -> None:
+    first = write_run(tmp_path / "first", config_of("dqn", 0), returns=[40.0])
+    record = config_of("dqn", 0)["record"] | {"git": "abc-dirty"}
+    other = write_run(tmp_path / "other", config_of("dqn", 0, episodes=9, record=record), returns=[9.0])
+    page = page_of(first, other)
+    differing = [part.split("</table>")[0] for part in page.split('<table class="settings">')[1:]]
+    assert re.findall(r'<th scope="row">(.*?)</th><td>(.*?)</td><td>(.*?)</td>', differing[0]) == [
+        ("episodes", "4", "9")
+    ]
+    assert re.findall(r'<th scope="row">(.*?)</th><td>(.*?)</td><td>(.*?)</td>', differing[1]) == [
+        ("git", "null", "abc-dirty")
+    ]
+    assert "<dt>world_options.delta</dt><dd>1.0</dd>" in page
+
+
+def unpacked(packed: dict[str, Any], session: dict[str, Any]) -> list[tuple[list[str], int, dict[str, float]]]:
+    """Titles, position of the chosen one, and affinities of each step, as the page puts them together."""
+    now = dict(zip(*session["affinities"], strict=True))
+    steps = []
+    for items, _, chosen, _, moved in session["steps"]:
+        now |= dict(zip(moved[::2], moved[1::2], strict=True))
+        affinities = {packed["genres"][genre]: value for genre, value in now.items()}
+        steps.append(([packed["items"][item][0] for item in items], chosen, affinities))
+    return steps
+
+
+def test_sessions_are_packed_without_loss(tmp_path: Path) -> None:
+    session = {
+        "user": "7",
+        "steps": [step(["a", "b"], -1, [0.1234567, 0, -2]), step(["b", "c"], 1, [0.1234567, 5e12, -2])],
+    }
+    recorded = {"genres": GENRES, "sessions": [session]}
+    write_run(tmp_path / "run", config_of("dqn", 0), returns=[1.0], sessions=recorded)
+    packed = pack([("dqn", read_folder(tmp_path / "run").runs[0])])
+    assert packed["items"][0] == ["a", [GENRES.index("Action"), GENRES.index("Drama")], 0.25]
+    assert unpacked(packed, packed["runs"][0]["sessions"][0]) == [
+        (["a", "b"], -1, {"Other": 0.123, "Action": 0.0, "Drama": -2.0}),
+        (["b", "c"], 1, {"Other": 0.123, "Action": 5e12, "Drama": -2.0}),
+    ]
+    assert packed["leftOut"] == 0
+
+
+def size_of(packed: dict[str, Any]) -> int:
+    return sum(len(json.dumps(run["sessions"], separators=(",", ":"))) for run in packed["runs"])
+
+
+def test_sessions_for_which_there_is_no_room_are_left_out(tmp_path: Path) -> None:
+    for agent in ("dqn", "random"):
+        for seed in range(2):
+            sessions = sessions_of([f"{seed}{place}" for place in range(3)], ["a"], n_steps=20)
+            write_run(tmp_path / f"{agent}-{seed}", config_of(agent, seed), returns=[1.0], sessions=sessions)
+    runs = [(run.agent, run) for folder in sorted(tmp_path.iterdir()) for run in read_folder(folder).runs]
+    everything = pack(runs)
+    assert [len(run["sessions"]) for run in everything["runs"]] == [3, 3, 3, 3]
+    size = size_of(everything)
+    packed = pack(runs, budget=(6 * size) // 10)
+    assert size_of(packed) <= (6 * size) // 10
+    # The first of both seeds stay, and of the second what fits; always the same users for both agents.
+    users = {(run["label"], run["seed"]): [one["user"] for one in run["sessions"]] for run in packed["runs"]}
+    assert users["dqn", 0] == users["random", 0] == ["00", "01"]
+    assert users["dqn", 1] == users["random", 1] == ["10"]
+    assert packed["leftOut"] == 6
+    assert pack(runs, budget=10)["runs"] == []
+
+
+def test_a_large_comparison_stays_below_six_megabytes(tmp_path: Path) -> None:
+    folder = write_comparison(tmp_path / "compared")
+    for number, path in enumerate(sorted(folder.glob("runs/*"))):
+        titles = [f"A film of quite some length, part {number * 10 + item} (2001)" for item in range(10)]
+        users = [str(user) for user in range(10)]
+        (path / "sessions.json").write_text(json.dumps(sessions_of(users, titles, n_steps=75)))
+    page = page_of(folder)
+    assert 5_000_000 < len(page.encode()) < 6_000_000
+    assert data_of(page)["worlds"][0]["leftOut"] > 0
+    assert len(results([read_folder(folder)])[0].entries) == 4
+
+
+def test_a_real_comparison_is_reported_as_it_stands_in_its_summary(world: World, tmp_path: Path) -> None:
+    comparison = Comparison(world, ["win-stay", "reinforce"], 6, 2, 2, evaluation_episodes=8)
+    summary = compare(comparison, tmp_path / "compared")
+    page = page_of(tmp_path / "compared")
+    assert [row[:2] for row in rows_of(page)] == [[row.agent, f"{row.iqm:.2f}"] for row in summary.itertuples()]
+    assert [float(row[6]) for row in rows_of(page)] == pytest.approx(summary["violence"], abs=6e-4)
+    assert missing(read_folder(tmp_path / "compared")) == []
+    data = data_of(page)["worlds"][0]
+    assert data["genres"] == list(GENRE_NAMES)
+    assert {(run["label"], run["seed"], len(run["sessions"])) for run in data["runs"]} == {
+        (agent, seed, 8) for agent in ("random", "oracle", "win-stay", "reinforce") for seed in range(2)
+    }
+    assert {item[0] for item in data["items"]} <= set(world.titles)
+    curves = {entry["label"]: entry["curve"] for entry in data["entries"]}
+    assert curves["oracle"] is None
+    assert curves["reinforce"]["x"] == [1, 2, 3, 4, 5, 6]

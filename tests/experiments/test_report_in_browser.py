@@ -1,0 +1,209 @@
+"""The report in a real browser: Chromium without a window."""
+
+import itertools
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium.webdriver import Chrome, ChromeOptions, ChromeService, Keys
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import Select, WebDriverWait
+
+from contracts.run_folders import config_of, sessions_of, write_comparison, write_run
+from pydeeprecsys.experiments.report import write_report
+
+pytestmark = pytest.mark.xdist_group("browser")  # one browser for all
+
+HOSTILE = "<script>document.title = 'taken'</script>"
+SCREENS = [(1280, 900, "light"), (1280, 900, "dark"), (390, 844, "light"), (390, 844, "dark")]
+
+
+class Browser:
+    """Chromium, with a screen to choose."""
+
+    def __init__(self, chromium: str, driver: str, page: Path) -> None:
+        options = ChromeOptions()
+        options.binary_location = chromium
+        for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+            options.add_argument(argument)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        self.page = page
+        self.chrome = Chrome(options, ChromeService(driver))
+
+    def open(self, width: int, height: int, scheme: str) -> None:
+        """Open the page on such a screen, and wait for its charts."""
+        self.show_on(width, height)
+        self.prefer(scheme)
+        self.chrome.get(self.page.as_uri())
+        self.until(lambda: len(self.all(".chart .main-svg")) >= 4)
+
+    def show_on(self, width: int, height: int) -> None:
+        """Give the page a screen of that size."""
+        screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+        self.chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+
+    def prefer(self, scheme: str) -> None:
+        """Let the screen be light or dark."""
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
+    def all(self, selector: str) -> list[WebElement]:
+        """All elements that a selector finds."""
+        return self.chrome.find_elements(By.CSS_SELECTOR, selector)
+
+    def one(self, selector: str) -> WebElement:
+        """The first of them."""
+        return self.chrome.find_element(By.CSS_SELECTOR, selector)
+
+    def ask(self, script: str) -> Any:
+        """What a line of JavaScript gives."""
+        return self.chrome.execute_script(f"return {script}")  # type: ignore[no-untyped-call]
+
+    def until(self, condition: Any) -> None:
+        """Wait for something to become so."""
+        WebDriverWait(self.chrome, 10, poll_frequency=0.05).until(lambda chrome: condition())
+
+    def choose(self, name: str, text: str) -> None:
+        """Choose in the session explorer."""
+        Select(self.one(f"select[name={name}]")).select_by_visible_text(text)
+
+    @property
+    def titles(self) -> list[str]:
+        """The titles in the table of steps."""
+        return [cell.get_property("textContent") for cell in self.all(".steps tbody td:nth-child(2)")]  # type: ignore[misc]
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A page of four agents, one of which, <b>odd</b>, showed what has a hostile title."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    driver = shutil.which("chromedriver")
+    if not chromium or not driver:
+        complaint = "the report is tested in Chromium; install chromium and chromium-driver"
+        if os.environ.get("CI"):
+            pytest.fail(complaint)
+        pytest.skip(complaint)
+    folder = write_comparison(tmp_path_factory.mktemp("browser") / "compared")
+    shutil.rmtree(folder / "runs" / "dqn-2")  # not begun
+    for seed in range(2):
+        sessions = sessions_of(["u1", "u2", "u3"], [HOSTILE, "Night (2001)"], n_steps=4)
+        write_run(
+            folder / "runs" / f"odd-{seed}", config_of("<b>odd</b>", seed), returns=[38.0, 39.0], sessions=sessions
+        )
+    write_report([folder], folder / "report.html")
+    browser = Browser(chromium, driver, folder / "report.html")
+    try:
+        yield browser
+    finally:
+        browser.chrome.quit()
+
+
+@pytest.mark.parametrize(("width", "height", "scheme"), SCREENS)
+def test_everything_is_drawn_on_every_screen(browser: Browser, width: int, height: int, scheme: str) -> None:
+    browser.open(width, height, scheme)
+    for chart, mark, least in [
+        ("curves", ".scatterlayer .trace .js-line", 4),
+        ("profiles", ".scatterlayer .trace .js-line", 5),
+        ("scatter", ".scatterlayer .trace .point", 2 * 5),
+        ("session", ".scatterlayer .trace .point", 2 * 3),
+        ("session", ".heatmaplayer image", 1),
+    ]:
+        drawn = browser.all(f"[data-chart={chart}] {mark}")
+        assert len(drawn) >= least, chart
+        assert all(max(mark.size.values()) > 0 for mark in drawn), chart
+    for chart in browser.all(".chart"):
+        inner = chart.find_element(By.CSS_SELECTOR, ".main-svg")
+        assert 250 < inner.size["width"] <= chart.size["width"] <= width
+    assert browser.ask("document.documentElement.scrollWidth") <= width  # tables scroll inside their frames
+    background = browser.ask("getComputedStyle(document.body).backgroundColor")
+    assert (int(background[4:].split(",")[0]) > 128) == (scheme == "light")
+    assert browser.chrome.title == "PyDeepRecSys report"
+    assert browser.chrome.get_log("browser") == []  # type: ignore[no-untyped-call]
+
+
+def test_charts_follow_when_it_gets_dark_or_narrow(browser: Browser) -> None:
+    browser.open(*SCREENS[0])
+    ink = "getComputedStyle(document.querySelector('[data-chart=scatter] .textpoint text')).fill"
+    in_light = browser.ask(ink)
+    browser.prefer("dark")
+    browser.until(lambda: browser.ask(ink) != in_light)
+    browser.show_on(390, 844)
+    browser.until(lambda: all(chart.size["width"] < 390 for chart in browser.all(".chart .main-svg")))
+
+
+@pytest.mark.parametrize("screen", [SCREENS[0], SCREENS[3]])
+def test_the_explorer_shows_the_session_that_is_chosen(browser: Browser, screen: tuple[int, int, str]) -> None:
+    browser.open(*screen)
+    browser.choose("agent", "dqn")
+    assert [option.text for option in Select(browser.one("select[name=seed]")).options] == ["0", "1"]
+    assert browser.titles == ["The Long Road (1999)", "Night (2001)"] * 3
+    assert "User 01, dqn, seed 0: 3 steps" in browser.one(".about").text
+    browser.choose("agent", "<b>odd</b>")
+    assert browser.titles == [HOSTILE, "Night (2001)"] * 4
+    assert len(browser.all("[data-chart=session] .scatterlayer .trace .point")) == 2 * 4
+    browser.choose("seed", "1")
+    browser.choose("session", "u2")
+    assert "User u2, <b>odd</b>, seed 1: 4 steps, return 3.2" in browser.one(".about").text
+    # The first step chose the first item, the second the second; both liked, Action doubles.
+    cells = [
+        [cell.get_property("textContent") for cell in row.find_elements(By.TAG_NAME, "td")]
+        for row in browser.all(".steps tbody tr")
+    ]
+    assert [row[0] for row in cells] == ["1", "", "2", "", "3", "", "4", ""]
+    assert [row[5] for row in cells[:4]] == ["✓ chosen", "", "", "✓ chosen"]
+    assert cells[1][6] == "Action 0.5 → 1"
+    assert cells[-1][6] == ""  # nobody looked after the last step
+    forth, back = browser.one("button[name=next]"), browser.one("button[name=previous]")
+    forth.click()
+    assert "User u3" in browser.one(".about").text
+    assert not forth.is_enabled()
+    back.click()
+    back.send_keys(Keys.ENTER)
+    assert "User u1" in browser.one(".about").text
+    assert not back.is_enabled()
+    assert browser.chrome.title == "PyDeepRecSys report"  # the film's script is text
+    assert browser.chrome.get_log("browser") == []  # type: ignore[no-untyped-call]
+
+
+def test_the_legend_hides_an_agent_by_keyboard(browser: Browser) -> None:
+    browser.open(*SCREENS[0])
+    lines = "[data-chart=profiles] .scatterlayer .trace .js-line"
+    before = len(browser.all(lines))
+    button = next(button for button in browser.all(".legend button") if button.accessible_name == "dqn")
+    assert button.get_attribute("aria-pressed") == "true"
+    button.send_keys(Keys.SPACE)
+    assert button.get_attribute("aria-pressed") == "false"
+    browser.until(lambda: len(browser.all(lines)) == before - 2)  # its line and its band
+    button.send_keys(Keys.SPACE)
+    browser.until(lambda: len(browser.all(lines)) == before)
+
+
+def test_text_of_the_data_is_text_in_charts_too(browser: Browser) -> None:
+    browser.open(*SCREENS[0])
+    labels = browser.ask(
+        "[...document.querySelectorAll('[data-chart=scatter] .textpoint')].map((one) => one.textContent)"
+    )
+    assert sorted(labels) == ["<b>odd</b>", "dqn", "oracle", "random", "win-stay"]
+
+
+def test_readers_of_all_kinds_find_their_way(browser: Browser) -> None:
+    browser.open(*SCREENS[2])
+    controls = browser.all("button, select, summary")
+    assert all(control.accessible_name for control in controls)
+    assert all(control.size["height"] >= 30 for control in controls)  # for a thumb
+    assert all(chart.accessible_name and chart.aria_role == "image" for chart in browser.all(".chart"))
+    assert "dqn: violence 0.44, return 44." in browser.one("[data-chart=scatter]").accessible_name
+    headings = browser.ask("[...document.querySelectorAll('h1, h2, h3')].map((one) => Number(one.tagName[1]))")
+    assert headings[0] == 1
+    assert all(after - before <= 1 for before, after in itertools.pairwise(headings))
+    # Lines are told apart without colour: by dash and marker.
+    looks = browser.ask(
+        "[...document.querySelectorAll('[data-chart=curves] .scatterlayer .trace')]"
+        ".filter((line) => line.querySelector('.point')).map((line) => "
+        "line.querySelector('.js-line').style.strokeDasharray + line.querySelector('.point').getAttribute('d'))"
+    )
+    assert len(looks) == len(set(looks)) == 5
