@@ -16,7 +16,8 @@ from pydeeprecsys.cli.tune import tune_with_progress
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments.compare import Comparison
 from pydeeprecsys.experiments.record import record_of
-from pydeeprecsys.experiments.run import CONFIG, RunConfig
+from pydeeprecsys.experiments.run import RunConfig
+from pydeeprecsys.experiments.run_folder import CONFIG
 from pydeeprecsys.experiments.tuning import Tuning
 
 

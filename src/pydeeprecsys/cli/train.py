@@ -23,7 +23,8 @@ from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import DivergenceError, InputError
 from pydeeprecsys.evaluation.plots import save_figure
 from pydeeprecsys.experiments.registry import AGENTS, Option, agent_options
-from pydeeprecsys.experiments.run import RunConfig, carry_out, check, forget
+from pydeeprecsys.experiments.run import RunConfig, carry_out, check
+from pydeeprecsys.experiments.run_folder import forget
 from pydeeprecsys.rl.manager import Episode
 
 

@@ -22,7 +22,7 @@ from pydeeprecsys.cli.common import (
     world_options,
 )
 from pydeeprecsys.experiments.registry import agent_class
-from pydeeprecsys.experiments.run import CONFIG
+from pydeeprecsys.experiments.run_folder import CONFIG
 from pydeeprecsys.experiments.search import Outcome
 from pydeeprecsys.experiments.tune import BEST, best_of, tune
 from pydeeprecsys.experiments.tuning import Tuning

@@ -19,7 +19,8 @@ from pydeeprecsys.evaluation.plots import learning_curves, save_figure
 from pydeeprecsys.evaluation.standings import ORACLE, RANDOM, run_measures, standings
 from pydeeprecsys.experiments.record import record_of
 from pydeeprecsys.experiments.registry import agent_class
-from pydeeprecsys.experiments.run import CONFIG, RUNS, Run, RunConfig, carry_out, check, forget
+from pydeeprecsys.experiments.run import Run, RunConfig, carry_out, check
+from pydeeprecsys.experiments.run_folder import RUNS, forget, keep_config
 from pydeeprecsys.experiments.workers import open_workers
 from pydeeprecsys.files import whole_file
 from pydeeprecsys.rl.manager import Episode
@@ -144,7 +145,7 @@ def compare(
         check(config, world)
     if overwrite:
         forget(out)
-    _write_config(comparison, out)
+    keep_config(out, comparison.as_json() | {"record": record_of(world)}, may_change={"agents", "seeds"})
     told: set[tuple[str, int]] = set()
 
     def tell(agent: str, seed: int, number: int, episode: Episode) -> None:
@@ -166,12 +167,6 @@ def compare(
         if runs:
             _draw(runs, out)
     return summarize(runs)
-
-
-def _write_config(comparison: Comparison, out: Path) -> None:
-    told = comparison.as_json() | {"record": record_of(comparison.world)}
-    with whole_file(out / CONFIG) as path:
-        path.write_text(json.dumps(told, indent=2))
 
 
 def _cost(config: RunConfig) -> float:

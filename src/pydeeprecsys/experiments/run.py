@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
-import filelock
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from pydeeprecsys.data.world import World
-from pydeeprecsys.errors import DivergenceError, InputError
+from pydeeprecsys.errors import DivergenceError
 from pydeeprecsys.evaluation.oracle import OracleAgent
 from pydeeprecsys.experiments.judge import judge
 from pydeeprecsys.experiments.metrics_file import MetricsFile, read_metrics
 from pydeeprecsys.experiments.record import record_of
 from pydeeprecsys.experiments.registry import agent_options, make_agent
-from pydeeprecsys.files import remove_leftovers, whole_file
+from pydeeprecsys.experiments.run_folder import CHECKPOINT, RESULT, claimed, keep_config
+from pydeeprecsys.files import whole_file
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning
 from pydeeprecsys.rl.checkpoint import load_checkpoint, save_checkpoint
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
@@ -35,12 +32,6 @@ _EVALUATION_SEED = 1_000_000_007
 _EVALUATION_ENVS = 100
 
 _METRICS_EVERY = 2.0  # seconds
-
-CONFIG, RUNS = "config.json", "runs"
-_RESULT = "result.json"  # comes last: a run that has one is done
-CHECKPOINT = "checkpoint.safetensors"
-_FILES = [CONFIG, _RESULT, CHECKPOINT, "agent.safetensors", "log.txt", "events.out.tfevents.*"]
-_FILES += ["metrics.csv", "relevance.csv", "evaluation.csv", "exposure.csv", "sessions.json"]
 
 
 @dataclass(frozen=True)
@@ -137,8 +128,9 @@ def carry_out(
         InputError: the folder is another run's, or another process is at work in it, or its checkpoint is damaged.
         DivergenceError: the agent met numbers that are no longer finite; the last checkpoint stays.
     """
-    with _claimed(config, world, folder) as log:
-        if not (folder / _RESULT).exists():
+    with claimed(folder) as log:
+        keep_config(folder, config.as_json() | {"record": record_of(world)})
+        if not (folder / RESULT).exists():
             _do(config, world, folder, on_episode, log)
         return read_run(config, folder)
 
@@ -148,72 +140,17 @@ def check(config: RunConfig, world: World) -> None:
     make_agent(config.agent, config.manager(world, 0, config.n_envs), config.seed, **config.options)
 
 
-def forget(folder: Path) -> None:
-    """Remove what runs have left in a folder, and nothing else."""
-    for pattern in _FILES:
-        for path in folder.glob(pattern):
-            path.unlink()
-    if (folder / RUNS).is_dir():
-        shutil.rmtree(folder / RUNS)
-
-
 def read_run(config: RunConfig, folder: Path) -> Run:
     """A run that is done, from its folder."""
     statistics = LearningStatistics(config.agent, config.env_name)
     statistics.collected_metrics = read_metrics(folder / "metrics.csv")
-    run = Run(config.agent, config.seed, statistics, json.loads((folder / _RESULT).read_text())["seconds"])
+    run = Run(config.agent, config.seed, statistics, json.loads((folder / RESULT).read_text())["seconds"])
     run.evaluation = pd.read_csv(folder / "evaluation.csv")
     run.exposure = pd.read_csv(folder / "exposure.csv")["shown"].to_numpy()
     if (folder / "relevance.csv").exists():
         relevance = pd.read_csv(folder / "relevance.csv")
         run.relevance = {name: relevance[name].tolist() for name in run.relevance}
     return run
-
-
-@contextmanager
-def _claimed(config: RunConfig, world: World, folder: Path) -> Iterator[Callable[[str], None]]:
-    """Hold the folder for this run alone, and give what writes a line to its log."""
-    folder.mkdir(parents=True, exist_ok=True)
-    # The operating system lets go of the lock when a process ends, however it ends.
-    lock = filelock.FileLock(folder / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout as error:
-        raise InputError(f"another process is at work in {folder}; wait for it, or give another folder") from error
-
-    def log(line: str) -> None:
-        with (folder / "log.txt").open("a") as file:
-            file.write(f"{datetime.now().astimezone().isoformat(timespec='seconds')} {line}\n")
-
-    try:
-        remove_leftovers(folder)
-        _write_config(config, world, folder)
-        yield log
-    finally:
-        lock.release()
-
-
-def _write_config(config: RunConfig, world: World, folder: Path) -> None:
-    told = config.as_json() | {"record": record_of(world)}
-    path = folder / CONFIG
-    if path.exists():
-        check_same(json.loads(path.read_text()), told, folder)
-        return
-    with whole_file(path) as temporary:
-        temporary.write_text(json.dumps(told, indent=2))
-
-
-def check_same(before: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:
-    """Raise an InputError unless two configurations are of the same run, with the same data."""
-    for name in now.keys() - {"checkpoint_every", "record"}:
-        if before.get(name) != now[name]:
-            raise InputError(
-                f"{folder} holds another run: its {name} is {before.get(name)}, not {now[name]}; "
-                "give another folder, or --overwrite"
-            )
-    checksums = [config["record"]["dataset_checksum"] for config in (before, now)]
-    if checksums[0] != checksums[1]:
-        raise InputError(f"the ratings are not those that {folder} was begun with; give another folder")
 
 
 class _Training:
@@ -274,7 +211,7 @@ def _do(config: RunConfig, world: World, folder: Path, on_episode: OnEpisode, lo
             pd.DataFrame(training.relevance).to_csv(path, index=False)
     judged.write(folder)
     result = {"seconds": training.seconds, "mean_return": float(judged.evaluation["return"].mean())}
-    with whole_file(folder / _RESULT) as path:
+    with whole_file(folder / RESULT) as path:
         path.write_text(json.dumps(result))
     log(f"judged in {config.evaluation_episodes} sessions: mean return {result['mean_return']:.3f}")
 

@@ -11,7 +11,8 @@ from statistics import median
 import pandas as pd
 
 from pydeeprecsys.experiments.record import record_of
-from pydeeprecsys.experiments.run import CHECKPOINT, CONFIG, check, check_same, forget
+from pydeeprecsys.experiments.run import check
+from pydeeprecsys.experiments.run_folder import CHECKPOINT, forget, keep_config
 from pydeeprecsys.experiments.search import ROUND, Outcome, Search
 from pydeeprecsys.experiments.trial import Trial, try_out
 from pydeeprecsys.experiments.tuning import Tuning
@@ -62,7 +63,7 @@ def tune(
         forget(out)
         for name in (BEST, TRIALS, STUDY):
             (out / name).unlink(missing_ok=True)
-    _write_config(tuning, out)
+    keep_config(out, tuning.as_json() | {"record": record_of(tuning.world)}, may_change={"trials"})
     search = Search(out / STUDY, tuning.space, tuning.defaults, tuning.seed)
     outcomes = search.outcomes[: tuning.trials]
     for outcome in outcomes:
@@ -93,15 +94,6 @@ def best_of(outcomes: Sequence[Outcome]) -> Outcome | None:
     """The trial of the highest mean return, the first of several; none where none was completed."""
     complete = [outcome for outcome in outcomes if outcome.state == "complete"]
     return max(complete, key=lambda outcome: outcome.mean_return, default=None)
-
-
-def _write_config(tuning: Tuning, out: Path) -> None:
-    told = tuning.as_json() | {"record": record_of(tuning.world)}
-    path = out / CONFIG
-    if path.exists():
-        check_same(json.loads(path.read_text()), {name: told[name] for name in told if name != "trials"}, out)
-    with whole_file(path) as temporary:
-        temporary.write_text(json.dumps(told, indent=2))
 
 
 def _write(tuning: Tuning, outcomes: Sequence[Outcome], out: Path) -> None:

@@ -12,7 +12,8 @@ from typing import Any, Self
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments.registry import agent_class, agent_option, agent_options, learners
-from pydeeprecsys.experiments.run import RUNS, RunConfig
+from pydeeprecsys.experiments.run import RunConfig
+from pydeeprecsys.experiments.run_folder import RUNS
 from pydeeprecsys.rl.search_space import SearchSpace
 
 # Trainings are of other seeds than those of `train` and `compare`, which judge what is found.
