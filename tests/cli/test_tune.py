@@ -1,0 +1,96 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pydeeprecsys.cli import main
+from pydeeprecsys.data.world import World
+
+TUNE = ("tune", "reinforce", "--dataset", "small.world", "--trials", "6", "--episodes", "12", "--seeds", "1")
+TUNE += ("--evaluation-episodes", "10", "--checkpoint-every", "0")
+
+
+@pytest.fixture(autouse=True)
+def small(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A working directory of its own with a small world in it."""
+    monkeypatch.chdir(tmp_path)
+    world.save(tmp_path / "small.world")
+
+
+def run(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert isinstance(stopped.value.code, int)
+    return stopped.value.code
+
+
+def best(folder: str = "found") -> dict[str, object]:
+    told: dict[str, object] = json.loads(Path(folder, "best.json").read_text())
+    return told
+
+
+def test_what_is_found_is_said_and_can_be_used(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(*TUNE, "--out", "found") == 0
+    captured = capfd.readouterr()
+    assert not captured.err  # neither Optuna's log nor its warnings
+    found = best()
+    for line in (f"trial {found['trial']}: return {found['mean_return']:.2f}, the best so far", "learning_rate"):
+        assert line in captured.out
+    assert "6 trials: " in captured.out
+    assert "train reinforce --config found/best.json" in " ".join(captured.out.split())
+
+    train = ("train", "reinforce", "--dataset", "small.world", "--episodes", "2", "--config", "found/best.json")
+    assert run(*train, "--learning-rate", "0.5", "--out", "trained") == 0
+    options = json.loads(Path("trained/config.json").read_text())["options"]
+    assert options == options | found["options"] | {"learning_rate": 0.5}
+
+    compare = ("compare", "--agents", "reinforce", "--dataset", "small.world", "--episodes", "2", "--seeds", "1")
+    setting = ("--set", "reinforce.learning_rate=0.5")
+    assert run(*compare, "--config", "found/best.json", *setting, "--out", "compared") == 0
+    options = json.loads(Path("compared/config.json").read_text())["agent_options"]["reinforce"]
+    assert options == found["options"] | {"learning_rate": 0.5}
+
+
+def test_killed_it_goes_on_to_the_same(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(*TUNE, "--out", "whole") == 0
+    command = [sys.executable, "-m", "pydeeprecsys.cli", *TUNE, "--out", "found", "--jobs", "2"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
+    deadline = time.monotonic() + 120
+    while not list(Path("found").glob("runs/001-*/checkpoint.safetensors")):
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert run("resume", "found") == 0
+    assert "6 trials: " in capfd.readouterr().out
+    for name in ("trials.csv", "best.json"):
+        assert Path("found", name).read_bytes() == Path("whole", name).read_bytes()
+
+    # The same command goes on, too: here with more trials.
+    assert run(*TUNE, "--trials", "7", "--out", "found") == 0
+    assert Path("found/trials.csv").read_text().startswith(Path("whole/trials.csv").read_text())
+
+
+def test_files_and_agents_that_cannot_be(capfd: pytest.CaptureFixture[str]) -> None:
+    Path("no.json").write_text("[1, 2")
+    Path("other.json").write_text('{"agent": "dqn", "options": {"n_steps": 3}}')
+    Path("unknown.json").write_text('{"agent": "reinforce", "options": {"rate": 3}}')
+    train = ("train", "reinforce", "--dataset", "small.world", "--config")
+    for arguments, message in (
+        ((*train, "no.json"), "no.json holds no options of an agent"),
+        ((*train, "other.json"), "other.json is of the agent 'dqn', not of 'reinforce'"),
+        ((*train, "unknown.json"), "the agent 'reinforce' has no option 'rate'"),
+        (("tune", "reinforse"), "did you mean 'reinforce'"),
+        (("tune", "oracle", "--dataset", "small.world"), "the agent 'oracle' has no options to look for"),
+        (("tune", "dqn", "--dataset", "small.world", "--ray", "local", "--jobs", "2"), "leave jobs out"),
+    ):
+        assert run(*arguments) == 2
+        captured = capfd.readouterr()
+        assert message in captured.err
+        assert captured.err.count("\n") == 1
