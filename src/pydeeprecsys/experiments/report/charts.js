@@ -100,7 +100,9 @@ const report = (() => {
         });
       }
     }
-    return [traces, layout(colours, "Episodes", "Return")];
+    const axes = layout(colours, "Episodes", "Return");
+    if (longest > 0) axes.xaxis.range = [0, 1.02 * longest];
+    return [traces, axes];
   };
 
   const profiles = (world, shown, look, colours) => {
@@ -223,7 +225,7 @@ const report = (() => {
     svg.setAttribute("aria-hidden", "true");
     const stroke = { stroke: look.color, "stroke-width": 2, "stroke-dasharray": STROKES[look.dash] };
     part("line", { x1: 0, x2: 40, y1: 7, y2: 7, ...stroke });
-    part("text", { x: 20, y: 12, "text-anchor": "middle", "font-size": 13, fill: look.color }).textContent = look.glyph;
+    part("text", { x: 20, y: 13, "text-anchor": "middle", "font-size": 17, fill: look.color }).textContent = look.glyph;
     return svg;
   };
 
