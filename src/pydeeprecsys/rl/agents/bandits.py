@@ -55,7 +55,7 @@ class LinearBandit(ReinforcementLearning):
 
     search_space: ClassVar[SearchSpace] = {
         "item_features": OneOf(False, True),
-        "max_parameters": Between(100, 2000, log=True),
+        "max_parameters": Between(100, 1000, log=True),
         "exploration_scale": Between(0.001, 1.0, log=True),
         "regularization": Between(0.01, 100.0, log=True),
         "update_frequency": Between(10, 500, log=True),

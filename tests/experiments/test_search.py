@@ -1,0 +1,71 @@
+import math
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+from pydeeprecsys.experiments.search import Outcome, Search
+from pydeeprecsys.rl.search_space import Between, OneOf
+
+SPACE = {"rate": Between(1e-4, 1.0, log=True), "layers": OneOf(None, [8], [8, 8]), "steps": Between(1, 5)}
+DEFAULTS = {"rate": 1e-3, "layers": None, "steps": 1}
+
+
+def begin(path: Path, seed: int = 0) -> Search:
+    return Search(path, SPACE, DEFAULTS, seed)
+
+
+def try_out(number: int, options: dict[str, Any]) -> Outcome:
+    """Best at a rate of 0.1 and two layers; the third trial of each round does not get far."""
+    if number % 4 == 3:
+        return Outcome(number, options, "pruned", [], {10: 0.5})
+    score = -abs(math.log10(options["rate"]) + 1) + len(options["layers"] or [])
+    return Outcome(number, options, "complete", [score, score + 1], {10: score, 20: score})
+
+
+def search(trials: int, path: Path, seed: int = 0, stops: tuple[int, ...] = ()) -> list[Outcome]:
+    found = begin(path, seed)
+    for begun in range(0, trials, 4):
+        proposed = [found.propose(number) for number in range(begun, begun + 4)]
+        for number, options in enumerate(proposed, begun):
+            if number in stops:
+                found = begin(path, seed)
+                options = found.propose(number)
+            found.add(try_out(number, options))
+    return found.outcomes
+
+
+def test_it_finds_what_is_best(tmp_path: Path) -> None:
+    outcomes = search(60, tmp_path / "study.db")
+    assert outcomes[0].options == DEFAULTS
+    assert outcomes[0].mean_return == pytest.approx(-2 + 0.5)
+    late = [outcome.mean_return for outcome in outcomes[-20:] if outcome.state == "complete"]
+    early = [outcome.mean_return for outcome in outcomes[1:12] if outcome.state == "complete"]
+    assert sum(late) / len(late) > sum(early) / len(early) + 0.5
+    assert max(late) > 2  # of 2.5
+
+
+def test_a_search_that_was_stopped_proposes_the_same(tmp_path: Path) -> None:
+    whole = search(24, tmp_path / "whole.db")
+    assert search(24, tmp_path / "parts.db", stops=(6, 8, 21)) == whole
+    assert search(24, tmp_path / "other.db", seed=1) != whole
+
+
+def test_optuna_finds_the_trials(tmp_path: Path) -> None:
+    outcomes = search(8, tmp_path / "study.db")
+    study = optuna.load_study(storage=f"sqlite:///{tmp_path / 'study.db'}", study_name="tune")
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 3 + ["PRUNED"] + ["COMPLETE"] * 3 + ["PRUNED"]
+    assert study.best_value == max(outcome.mean_return for outcome in outcomes if outcome.state == "complete")
+    assert study.trials[3].intermediate_values == {10: 0.5}
+    with sqlite3.connect(tmp_path / "study.db") as connection:
+        assert connection.execute("pragma integrity_check").fetchall() == [("ok",)]
+
+
+def test_a_failed_trial_is_kept_and_has_no_return(tmp_path: Path) -> None:
+    found = begin(tmp_path / "study.db")
+    found.add(Outcome(0, DEFAULTS, "failed", [1.0], {10: 1.0}))
+    (failed,) = begin(tmp_path / "study.db").outcomes
+    assert failed == Outcome(0, DEFAULTS, "failed", [1.0], {10: 1.0})
+    assert math.isnan(failed.mean_return)

@@ -1,0 +1,166 @@
+import json
+import math
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from pydeeprecsys.data.world import World
+from pydeeprecsys.errors import InputError
+from pydeeprecsys.experiments.search import Outcome
+from pydeeprecsys.experiments.trial import Trial, try_out
+from pydeeprecsys.experiments.tune import best_of, tune
+from pydeeprecsys.experiments.tuning import Tuning
+
+FILES = {"config.json", "trials.csv", "best.json", "study.db", "runs"}
+ROUND = 4
+
+
+def quick(world: World, **changes: Any) -> Tuning:
+    given = {"trials": 10, "episodes": 12, "seeds": 2, "evaluation_episodes": 10, "checkpoint_every": 0.0} | changes
+    return Tuning(world, "reinforce", **given)
+
+
+@pytest.fixture(scope="module")
+def whole(world: World, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Outcome]]:
+    """A search that nothing stopped, and its folder."""
+    folder = tmp_path_factory.mktemp("whole")
+    return folder, tune(quick(world), folder)
+
+
+def test_it_leaves_what_it_found(whole: tuple[Path, list[Outcome]], world: World) -> None:
+    folder, outcomes = whole
+    assert {path.name for path in folder.iterdir()} == FILES
+    assert [outcome.number for outcome in outcomes] == list(range(10))
+    assert outcomes[0].options == quick(world).defaults
+
+    trials = pd.read_csv(folder / "trials.csv")
+    assert trials["trial"].tolist() == list(range(10))
+    assert trials["state"].tolist() == [outcome.state for outcome in outcomes]
+    assert trials["learning_rate"].tolist() == [outcome.options["learning_rate"] for outcome in outcomes]
+
+    best = json.loads((folder / "best.json").read_text())
+    number = trials["mean_return"].idxmax()
+    assert best["agent"] == "reinforce"
+    assert best["trial"] == number
+    assert best["options"] == outcomes[number].options
+    assert best["mean_return"] == trials["mean_return"].max() == pytest.approx(outcomes[number].mean_return)
+    assert best["default_return"] == outcomes[0].mean_return
+
+    assert len(list(folder.glob("runs/*/metrics.csv"))) >= 10
+    assert not list(folder.glob("runs/*/checkpoint.safetensors"))
+
+
+def test_a_trial_is_stopped_where_it_is_below_the_median_of_earlier_rounds(whole: tuple[Path, list[Outcome]]) -> None:
+    """Bars worked out anew from what came of the trials."""
+    _, outcomes = whole
+    checks = [*range(4, 12), *range(16, 24)]  # one after each tenth, from a third of the way on; of both trainings
+    assert {outcome.state for outcome in outcomes} == {"complete", "pruned"}
+    for outcome in outcomes:
+        earlier = outcomes[: outcome.number // ROUND * ROUND]
+        for k in checks:
+            reached = [other.running[k] for other in earlier if k in other.running]
+            behind = len(reached) >= ROUND and outcome.running[k] < median(reached)
+            assert not behind or (k == max(outcome.running) and outcome.state == "pruned")
+            if behind:
+                break
+        else:
+            assert outcome.state == "complete"
+            assert len(outcome.returns) == 2
+
+
+def test_processes_side_by_side_change_nothing(whole: tuple[Path, list[Outcome]], world: World, tmp_path: Path) -> None:
+    folder, outcomes = whole
+    assert tune(quick(world), tmp_path, jobs=2) == outcomes
+    for name in ("trials.csv", "best.json"):
+        assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
+
+
+def test_a_search_that_was_stopped_goes_on_to_the_same(
+    whole: tuple[Path, list[Outcome]], world: World, tmp_path: Path
+) -> None:
+    seen: list[tuple[int, int]] = []
+    stops = iter([(0, 3), (0, 20), (2, 11), (4, 5), (5, 23), (9, 1)])
+    stop = next(stops)
+
+    def on_episode(trial: int, episodes: int) -> None:
+        seen.append((trial, episodes))
+        if (trial, episodes) >= stop:
+            raise KeyboardInterrupt
+
+    while True:
+        try:
+            outcomes = tune(quick(world), tmp_path, on_episode=on_episode)
+        except KeyboardInterrupt:
+            stop = next(stops, (100, 0))
+        else:
+            break
+    assert len(set(seen)) > len(seen) - 8  # nothing was done twice but what a stop cut short
+    assert outcomes == whole[1]
+    assert (tmp_path / "trials.csv").read_bytes() == (whole[0] / "trials.csv").read_bytes()
+
+
+def test_more_trials_may_be_asked_for_later(whole: tuple[Path, list[Outcome]], world: World, tmp_path: Path) -> None:
+    _, outcomes = whole
+    assert tune(quick(world, trials=6), tmp_path) == outcomes[:6]
+    heard: list[int] = []
+    assert tune(quick(world), tmp_path, lambda outcome: heard.append(outcome.number)) == outcomes
+    assert heard == list(range(10))
+
+
+def test_a_training_that_falls_behind_ends(world: World, tmp_path: Path) -> None:
+    tuning = quick(world, seeds=1)
+    trial = Trial(0, tuning.defaults, {6: 100.0})
+
+    told: list[int] = []
+    outcome = try_out((tuning, tmp_path), trial, lambda number, episodes: told.append(episodes))
+    assert (outcome.state, outcome.returns, list(outcome.running)) == ("pruned", [], [4, 5, 6])
+    assert told == [1, 2, 3, 4, 5, 6]
+    assert math.isnan(outcome.mean_return)
+    # It was below the bar before it was killed, and nobody had heard of it.
+    assert try_out((tuning, tmp_path), trial, lambda number, episodes: None) == outcome
+
+
+def test_a_training_that_diverges_is_a_failed_trial(world: World, tmp_path: Path) -> None:
+    tuning = quick(world, seeds=1)
+    options = tuning.defaults | {"learning_rate": 1e37}
+    outcome = try_out((tuning, tmp_path), Trial(0, options, {}), lambda number, episodes: None)
+    assert outcome.state == "failed"
+    assert best_of([outcome]) is None
+
+
+def test_a_folder_belongs_to_one_search(world: World, tmp_path: Path) -> None:
+    tune(quick(world, trials=1, seeds=1), tmp_path)
+    with pytest.raises(InputError, match="its seed is 0, not 3; give another folder, or --overwrite"):
+        tune(quick(world, trials=1, seeds=1, seed=3), tmp_path)
+    (outcome,) = tune(quick(world, trials=1, seeds=1, seed=3), tmp_path, overwrite=True)
+    assert {path.name for path in tmp_path.glob("runs/*")} == {"000-40000"}
+    assert outcome.state == "complete"
+
+
+def test_what_is_given_is_not_looked_for(world: World, tmp_path: Path) -> None:
+    tuning = quick(world, trials=2, seeds=1, options={"hidden_layers": [5], "learning_rate": 0.01})
+    outcomes = tune(tuning, tmp_path)
+    assert all("learning_rate" not in outcome.options for outcome in outcomes)
+    best = json.loads((tmp_path / "best.json").read_text())
+    assert best["options"]["hidden_layers"] == [5]
+    config = json.loads((tmp_path / "runs" / "001-10000" / "config.json").read_text())
+    assert config["options"]["learning_rate"] == 0.01
+
+
+@pytest.mark.parametrize(
+    ("agent", "changes", "match"),
+    [
+        ("reinforse", {}, "did you mean 'reinforce'"),
+        ("win-stay", {}, "has no options to look for; reinforce, actor-critic, .* have"),
+        ("dqn", {"options": {"rate": 1}}, "no option 'rate'"),
+        ("dqn", {"trials": 0}, "trials is 0"),
+        ("dqn", {"seeds": 0}, "seeds is 0"),
+        ("dqn", {"seed": -1}, "seed is -1"),
+    ],
+)
+def test_searches_that_cannot_be(world: World, agent: str, changes: dict[str, Any], match: str) -> None:
+    with pytest.raises(InputError, match=match):
+        Tuning(world, agent, **changes)
