@@ -126,7 +126,7 @@ const report = (() => {
     const [left, wide] = extent(0);
     const [bottom, high] = extent(1);
     const at = (x, y) => [((x - left) / wide) * width, ((y - bottom) / high) * height];
-    const taken = points.map(([x, y]) => at(x, y)).map(([x, y]) => [x - 6, x + 6, y - 6, y + 6]);
+    const taken = points.map(([x, y]) => at(x, y)).map(([x, y]) => ({ box: [x - 6, x + 6, y - 6, y + 6], weight: 1 }));
     return (x, y, label) => {
       const [px, py] = at(x, y);
       const half = 3.4 * label.length;
@@ -137,10 +137,10 @@ const report = (() => {
         "middle left": [px - 10 - 2 * half, px - 10, py - 7, py + 7],
       };
       const crowded = ([l, r, b, t]) =>
-        taken.filter((other) => l < other[1] && r > other[0] && b < other[3] && t > other[2]).length +
-        (l < -20 || r > width + 20);
+        taken.filter(({ box }) => l < box[1] && r > box[0] && b < box[3] && t > box[2])
+          .reduce((sum, { weight }) => sum + weight, l < -20 || r > width + 20 ? 10 : 0);
       const [best, box] = Object.entries(boxes).sort((one, other) => crowded(one[1]) - crowded(other[1]))[0];
-      taken.push(box);
+      taken.push({ box, weight: 10 }); // two labels on each other say nothing
       return best;
     };
   };
