@@ -76,7 +76,7 @@ def test_the_table_says_what_each_agent_reached(tmp_path: Path) -> None:
     # times: the Gini coefficient is (-2 * 0 + 0 * 2 + 2 * 4) / (3 * 6).
     dqn = rows[1]
     assert dqn[1:3] == ["42.50", "41.00 to 44.00"]
-    assert dqn[4:] == ["0.575", "100 % (100 to 100)", "0.125", "0.667", "0.444", "3.0", "2"]
+    assert dqn[4:] == ["0.575", "100 % (100 to 100)", "0.125", "0.6667", "0.444", "3.0", "2"]
     assert rows[2][5] == "–"
 
 

@@ -100,7 +100,9 @@ const report = (() => {
         });
       }
     }
-    return [traces, layout(colours, "Episodes", "Return")];
+    const axes = layout(colours, "Episodes", "Return");
+    if (longest > 0) axes.xaxis.range = [0, 1.02 * longest];
+    return [traces, axes];
   };
 
   const profiles = (world, shown, look, colours) => {
@@ -124,7 +126,7 @@ const report = (() => {
     const [left, wide] = extent(0);
     const [bottom, high] = extent(1);
     const at = (x, y) => [((x - left) / wide) * width, ((y - bottom) / high) * height];
-    const taken = points.map(([x, y]) => at(x, y)).map(([x, y]) => [x - 6, x + 6, y - 6, y + 6]);
+    const taken = points.map(([x, y]) => at(x, y)).map(([x, y]) => ({ box: [x - 6, x + 6, y - 6, y + 6], weight: 1 }));
     return (x, y, label) => {
       const [px, py] = at(x, y);
       const half = 3.4 * label.length;
@@ -135,10 +137,10 @@ const report = (() => {
         "middle left": [px - 10 - 2 * half, px - 10, py - 7, py + 7],
       };
       const crowded = ([l, r, b, t]) =>
-        taken.filter((other) => l < other[1] && r > other[0] && b < other[3] && t > other[2]).length +
-        (l < -20 || r > width + 20);
+        taken.filter(({ box }) => l < box[1] && r > box[0] && b < box[3] && t > box[2])
+          .reduce((sum, { weight }) => sum + weight, l < -20 || r > width + 20 ? 10 : 0);
       const [best, box] = Object.entries(boxes).sort((one, other) => crowded(one[1]) - crowded(other[1]))[0];
-      taken.push(box);
+      taken.push({ box, weight: 10 }); // two labels on each other say nothing
       return best;
     };
   };
@@ -223,7 +225,7 @@ const report = (() => {
     svg.setAttribute("aria-hidden", "true");
     const stroke = { stroke: look.color, "stroke-width": 2, "stroke-dasharray": STROKES[look.dash] };
     part("line", { x1: 0, x2: 40, y1: 7, y2: 7, ...stroke });
-    part("text", { x: 20, y: 12, "text-anchor": "middle", "font-size": 13, fill: look.color }).textContent = look.glyph;
+    part("text", { x: 20, y: 13, "text-anchor": "middle", "font-size": 17, fill: look.color }).textContent = look.glyph;
     return svg;
   };
 

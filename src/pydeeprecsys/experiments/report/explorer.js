@@ -88,7 +88,7 @@
       line("violence", "y3", colours.high, "triangle-up", "dot"),
       {
         type: "heatmap", x: at, y: genres, z: table.map((row) => row.map(bend)), customdata: table,
-        xgap: steps.length > 60 ? 0 : 1, ygap: 1,
+        xgap: chart.clientWidth < 12 * steps.length ? 0 : 1, ygap: 1,
         zmin: -bend(most), zmax: bend(most), colorscale: [[0, colours.low], [0.5, colours.middle], [1, colours.high]],
         colorbar: {
           thickness: 10, len: 0.62, y: 0, yanchor: "bottom", outlinewidth: 0,
