@@ -17,12 +17,14 @@ DQN = {
     "minimum_exploration_probability": 0.01,
 }
 RAINBOW = {
+    "categorical": True,
+    "v_max": 100.0,
     "n_steps": 10,
-    "learning_rate": 1e-3,
+    "learning_rate": 5e-4,
     "batch_size": 128,
     "buffer_size": 50_000,
-    "network_update_frequency": 2,
-    "network_sync_frequency": 200,
+    "network_update_frequency": 4,
+    "network_sync_frequency": 400,
     "noise_sigma": 0.1,
     "hidden_layers": [128, 128, 64, 64],
 }
