@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from pydeeprecsys.errors import InputError
 
@@ -24,7 +25,7 @@ def interquartile_mean(scores: ArrayLike) -> float:
     Raises:
         InputError: for no scores, or some that are no finite numbers.
     """
-    return float(stats.trim_mean(score_table(scores), _TRIMMED, axis=None))
+    return float(_trimmed_mean(score_table(scores), axis=None))
 
 
 def bootstrap_interval(
@@ -54,9 +55,15 @@ def bootstrap_interval(
         return float("nan"), float("nan")
     drawn = np.random.default_rng(seed).integers(seeds, size=(resamples, *table.shape))
     resampled = np.take_along_axis(table[None], drawn, axis=1).reshape(resamples, -1)
-    means = np.asarray(stats.trim_mean(resampled, _TRIMMED, axis=1))
+    means = np.asarray(_trimmed_mean(resampled, axis=1))
     low, high = percentiles(means, confidence)
     return float(low), float(high)
+
+
+def _trimmed_mean(scores: NDArray[np.float64], axis: int | None) -> Any:
+    from scipy import stats  # takes a while to import, and processes that only train need none of it
+
+    return stats.trim_mean(scores, _TRIMMED, axis=axis)
 
 
 def check_bootstrap(confidence: float, resamples: int) -> None:
