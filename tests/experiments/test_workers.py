@@ -1,6 +1,7 @@
 import multiprocessing
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -129,3 +130,19 @@ def test_processes_end_with_the_first(folder: Path) -> None:
 def test_workers_that_cannot_be(folder: Path, jobs: int, address: str | None, match: str) -> None:
     with pytest.raises(InputError, match=match), open_workers(None, folder, jobs, address):
         pass
+
+
+def test_what_listens_but_is_no_cluster_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = pytest.importorskip("ray")
+
+    def refuse(*arguments: object, **options: object) -> None:
+        raise ConnectionError("Failed to connect to Ray cluster")  # Ray says so after half a minute
+
+    monkeypatch.setattr(ray, "init", refuse)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        with (
+            pytest.raises(InputError, match=f"no Ray cluster answers at '{address}'"),
+            open_workers(None, folder, ray_address=address),
+        ):
+            pass

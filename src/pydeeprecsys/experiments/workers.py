@@ -233,10 +233,15 @@ def _ray(address: str) -> Iterator[Any]:
         raise InputError("Ray is not installed: pip install 'pydeeprecsys[ray]'") from error
     options: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
     if address == LOCAL:
-        options["include_dashboard"] = False
+        ray.init(LOCAL, include_dashboard=False, **options)
     else:
-        _check_listens(address)
-    ray.init(address, **options)
+        try:
+            _check_listens(address)
+            ray.init(address, **options)
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"no Ray cluster answers at {address!r}; give 'local', or HOST:PORT of one begun with 'ray start --head'"
+            ) from error
     try:
         yield ray
     finally:
@@ -246,9 +251,4 @@ def _ray(address: str) -> Iterator[Any]:
 def _check_listens(address: str) -> None:
     # Ray itself would try for ten minutes.
     host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host, int(port)), timeout=5).close()
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"no Ray cluster answers at {address!r}; give 'local', or HOST:PORT of one begun with 'ray start --head'"
-        ) from error
+    socket.create_connection((host, int(port)), timeout=5).close()
