@@ -240,7 +240,8 @@ def _ray(address: str) -> Iterator[Any]:
             ray.init(address, **options)
         except (OSError, ValueError) as error:
             raise InputError(
-                f"no Ray cluster answers at {address!r}; give 'local', or HOST:PORT of one begun with 'ray start --head'"
+                f"no Ray cluster answers at {address!r}; "
+                "give 'local', or HOST:PORT of one begun with 'ray start --head'"
             ) from error
     try:
         yield ray
