@@ -13,6 +13,10 @@ class InputError(ValueError):
     """
 
 
+class BusyError(InputError):
+    """Another process is at work where this one would be."""
+
+
 class DivergenceError(FloatingPointError):
     """An agent met a loss or a reward that is NaN or infinite; it still has its last finite parameters.
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pydeeprecsys.errors import InputError
+from pydeeprecsys.errors import BusyError, InputError
 
 
 def product(shared: NDArray[np.float64], task: int, tell: Callable[..., None]) -> tuple[bytes, int, int]:
@@ -54,3 +54,13 @@ def count_to(shared: object, task: tuple[Path, int], tell: Callable[..., None]) 
         with path.open("a") as file:
             file.write(".")
     return [path.read_text(), len(starts.read_text())]
+
+
+def busy_at_first(shared: object, task: Path, tell: Callable[..., None]) -> int:
+    """Another process is at work the first two times; gives how many times it was called."""
+    with task.open("a") as file:
+        file.write("called\n")
+    calls = task.read_text().count("called")
+    if calls < 3:
+        raise BusyError(f"another process is at work in {task}")
+    return calls

@@ -12,7 +12,11 @@ import numpy as np
 import pytest
 
 from contracts import tasks
+from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError
+from pydeeprecsys.experiments.compare import Comparison, compare
+from pydeeprecsys.experiments.tune import tune
+from pydeeprecsys.experiments.tuning import Tuning
 from pydeeprecsys.experiments.workers import open_workers
 
 pytestmark = pytest.mark.xdist_group("ray")
@@ -51,6 +55,7 @@ def test_ray_gives_the_same_results_in_the_same_order(cluster: Any, folder: Path
         with pytest.raises(InputError, match=r"^soup cannot be$"):
             list(workers.results(tasks.refuse, ["soup"]))
         assert list(workers.results(tasks.killed_once, [folder / "calls"])) == [2]
+        assert list(workers.results(tasks.busy_at_first, [folder / "busy"])) == [3]
     assert [result[:2] for result in together] == [result[:2] for result in alone]
 
 
@@ -75,19 +80,30 @@ def test_who_stops_waits_for_nothing(cluster: Any, folder: Path) -> None:
     assert (folder / "a").stat().st_size == size
 
 
-def test_another_machine_goes_on_where_a_lost_one_was(cluster: Any, folder: Path) -> None:
-    doomed = cluster.add_node(num_cpus=1, include_dashboard=False)
-    paths = [folder / name for name in "abc"]
+def test_a_search_is_the_same(cluster: Any, world: World, tmp_path: Path) -> None:
+    tuning = Tuning(world, "reinforce", trials=2, episodes=4, seeds=1, evaluation_episodes=10)
+    assert tune(tuning, tmp_path / "ray", ray_address=cluster.address) == tune(tuning, tmp_path / "here")
 
-    def kill() -> None:
-        while not all(path.exists() for path in paths):
-            time.sleep(0.1)
-        cluster.remove_node(doomed, allow_graceful=False)
 
-    killer = threading.Thread(target=kill, daemon=True)
-    with open_workers(None, folder, ray_address=cluster.address) as workers:
-        killer.start()
-        results = list(workers.results(tasks.count_to, [(path, 20) for path in paths]))
-    killer.join()
-    assert all(len(text) >= 20 for text, _ in results)
-    assert sorted(starts for _, starts in results) == [1, 1, 2]
+def test_a_comparison_is_the_same_though_a_machine_was_lost(cluster: Any, world: World, tmp_path: Path) -> None:
+    options = {"hidden_layers": [16], "buffer_burn_in": 100}
+    comparison = Comparison(
+        world, ["dqn"], 80, 2, evaluation_episodes=20, agent_options={"dqn": options}, checkpoint_every=0.0
+    )
+    compare(comparison, tmp_path / "here")
+    checkpoints = [tmp_path / f"ray/runs/dqn-{seed}/checkpoint.safetensors" for seed in (0, 1)]
+
+    def switch_off() -> None:
+        while not all(path.exists() for path in checkpoints):
+            time.sleep(0.05)
+        # Each of the machines is at one of the two long trainings.
+        cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
+
+    loss = threading.Thread(target=switch_off, daemon=True)
+    loss.start()
+    compare(comparison, tmp_path / "ray", ray_address=cluster.address)
+    assert not loss.is_alive()
+    here, there = ((tmp_path / name / "all_metrics.csv").read_bytes() for name in ("here", "ray"))
+    assert here == there
+    logs = [(path.parent / "log.txt").read_text() for path in checkpoints]
+    assert sum("goes on after" in log for log in logs) == 1

@@ -12,7 +12,7 @@ from typing import Any
 
 import filelock
 
-from pydeeprecsys.errors import InputError
+from pydeeprecsys.errors import BusyError, InputError
 from pydeeprecsys.files import remove_leftovers, whole_file
 
 CONFIG, RUNS = "config.json", "runs"
@@ -29,7 +29,7 @@ def claimed(folder: Path) -> Iterator[Callable[[str], None]]:
     """Hold a folder for one run alone, and give what writes a line to its log.
 
     Raises:
-        InputError: another process holds it.
+        BusyError: another process holds it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     # The operating system lets go of the lock when a process ends, however it ends.
@@ -37,7 +37,7 @@ def claimed(folder: Path) -> Iterator[Callable[[str], None]]:
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout as error:
-        raise InputError(f"another process is at work in {folder}; wait for it, or give another folder") from error
+        raise BusyError(f"another process is at work in {folder}; wait for it, or give another folder") from error
 
     def log(line: str) -> None:
         with (folder / "log.txt").open("a") as file:

@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -21,7 +22,7 @@ from typing import Any, Protocol, TypeVar
 
 import torch
 
-from pydeeprecsys.errors import InputError
+from pydeeprecsys.errors import BusyError, InputError
 
 Shared = TypeVar("Shared")
 Task = TypeVar("Task")
@@ -31,6 +32,7 @@ Function = Callable[[Any, Task, Tell], Result]
 
 LOCAL = "local"
 _RETRIES = 3  # of a task whose Ray worker or machine was lost
+_PATIENCE = 60.0  # seconds, until what a lost machine held is free
 
 
 def _nobody(*news: object) -> None:
@@ -212,7 +214,14 @@ def _on_machine(shared: object, function: Function[Task, Result], task: Task, fo
             f"the machine {socket.gethostname()} does not see {folder}; give an --out on a disk that all machines share"
         )
     torch.set_num_threads(threads)
-    return function(shared, task, _nobody)
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return function(shared, task, _nobody)
+        except BusyError:  # Ray may know of a loss before the lost process has ended
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(1)
 
 
 @contextmanager

@@ -1,0 +1,69 @@
+"""Whether a search for options is worth its time: `python -m reproductions.tuned_rainbow`.
+
+Thirty trials for Rainbow on the embedded data, and then what was found against the defaults, on seeds that the search
+has not seen. Stopped, it goes on; writes results/tuned_rainbow.csv and results/tuned_rainbow.json.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import click
+import numpy as np
+import pandas as pd
+import torch
+
+from pydeeprecsys.data.library import SYNTHETIC, open_world
+from pydeeprecsys.evaluation.scores import improvement_interval, probability_of_improvement
+from pydeeprecsys.experiments.compare import Comparison, compare
+from pydeeprecsys.experiments.tune import BEST, tune
+from pydeeprecsys.experiments.tuning import Tuning
+from pydeeprecsys.files import whole_file
+
+RESULTS = Path(__file__).parent / "results"
+EPISODES, SEEDS = 150, 10
+
+
+def difference_interval(
+    ours: pd.Series[float], theirs: pd.Series[float], resamples: int = 10_000
+) -> tuple[float, float]:
+    """95 % bootstrap interval of the difference of means, over the seeds of both."""
+    generator = np.random.default_rng(0)
+    means = [generator.choice(scores.to_numpy(), (resamples, len(scores))).mean(axis=1) for scores in (ours, theirs)]
+    low, high = np.quantile(means[0] - means[1], [0.025, 0.975])
+    return float(low), float(high)
+
+
+@click.command()
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes side by side.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("runs/tuned_rainbow"), show_default=True)
+def main(jobs: int, out: Path) -> None:
+    """Tune Rainbow, and compare what was found with the defaults."""
+    torch.set_num_threads(1)
+    world = open_world()
+    tune(Tuning(world, "rainbow", episodes=EPISODES, seeds=1, dataset=SYNTHETIC), out / "tune", jobs=jobs)
+    best = json.loads((out / "tune" / BEST).read_text())
+    rows = []
+    for name, options in (("default", {}), ("tuned", {"rainbow": best["options"]})):
+        comparison = Comparison(world, ["rainbow"], EPISODES, SEEDS, agent_options=options, dataset=SYNTHETIC)
+        compare(comparison, out / name, jobs=jobs)
+        for seed in range(SEEDS):
+            result = json.loads((out / name / "runs" / f"rainbow-{seed}" / "result.json").read_text())
+            rows.append({"options": name, "seed": seed, "mean_return": result["mean_return"]})
+    table = pd.DataFrame(rows)
+    with whole_file(RESULTS / "tuned_rainbow.csv") as path:
+        table.to_csv(path, index=False)
+    shutil.copyfile(out / "tune" / BEST, RESULTS / "tuned_rainbow.json")
+
+    default, tuned = (table.loc[table["options"] == name, "mean_return"] for name in ("default", "tuned"))
+    low, high = difference_interval(tuned, default)
+    print(f"default {default.mean():.2f}, tuned {tuned.mean():.2f}: {tuned.mean() - default.mean():+.2f}")
+    print(f"95 % interval of the difference {low:+.2f}..{high:+.2f}")
+    print(f"probability of improvement {probability_of_improvement(tuned, default):.2f}")
+    print("its 95 % interval {:.2f}..{:.2f}".format(*improvement_interval(tuned, default)))
+
+
+if __name__ == "__main__":
+    main()
