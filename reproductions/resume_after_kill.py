@@ -40,9 +40,10 @@ _EPISODES = {"dqn": 60, "rainbow": 40, "sac": 40, "slate-q": 60, "ppo": 200, "li
 _EPISODES |= {"reinforce": 400, "actor-critic": 400, "oracle": 500}
 _FILES = ("metrics.csv", "evaluation.csv", "exposure.csv", "sessions.json", "relevance.csv")
 
-# A process that has imported everything already makes those that are killed: they begin at once.
+# A process that has imported everything already makes those that are killed: they begin at once. The first optimizer
+# would import torch._dynamo, which takes longer than all the rest.
 _processes = get_context("forkserver")
-_processes.set_forkserver_preload(["pydeeprecsys.experiments.run"])
+_processes.set_forkserver_preload(["pydeeprecsys.experiments.run", "torch._dynamo", "torch.utils.tensorboard"])
 
 
 def _carry_out(config: RunConfig, world: World, folder: Path) -> None:

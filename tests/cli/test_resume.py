@@ -125,7 +125,7 @@ def other_settings(path: Path) -> None:
         (Path.unlink, None),
         (lambda path: path.write_bytes(path.read_bytes()[:-100]), "damaged or no checkpoint"),
         (another_world, "the ratings are not those that killed was begun with"),
-        (other_settings, "killed holds a 'study', not a run or a comparison"),
+        (other_settings, "killed holds a 'study', not a run, a comparison or a search"),
         (lambda path: Path("killed/config.json").unlink(), "killed has no config.json of a run"),
         (lambda path: Path("killed/config.json").write_text("{"), "killed has no config.json of a run"),
         (lambda path: Path("killed/metrics.csv").write_text(""), "was shortened or removed since the last checkpoint"),

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from pydeeprecsys.data.dataset import GENRES
 from pydeeprecsys.errors import InputError, did_you_mean
 from pydeeprecsys.simulation.dynamics import SatiatingTaste
-from pydeeprecsys.simulation.simulator import MAX_RATING, Simulator
+from pydeeprecsys.simulation.kernels import MAX_RATING
+from pydeeprecsys.simulation.simulator import Simulator
 from pydeeprecsys.simulation.state import State
 
 DEMOGRAPHICS = 4

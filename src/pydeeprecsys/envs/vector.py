@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from pydeeprecsys.envs.options import WorldOptions, make_observation, make_simulator, with_defaults
 from pydeeprecsys.envs.sessions import SessionVector
 from pydeeprecsys.errors import InputError
+from pydeeprecsys.simulation.kernels import MAX_RATING
 from pydeeprecsys.simulation.ranking import discounts, diversities, self_information, unit_vectors
-from pydeeprecsys.simulation.simulator import MAX_RATING
 from pydeeprecsys.simulation.state import Response, State
 
 

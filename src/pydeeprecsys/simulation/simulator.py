@@ -7,19 +7,16 @@ from functools import cached_property
 from typing import Literal, get_args
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError, did_you_mean
-from pydeeprecsys.simulation.choice import Choice, position, uniform_choice
+from pydeeprecsys.simulation.choice import Choice, uniform_choice
 from pydeeprecsys.simulation.dynamics import Dynamics, GenreReinforcement, Taste, Unsated
+from pydeeprecsys.simulation.kernels import MAX_RATING, MIN_RATING, ended, pushed, rate, restart, strike, take
 from pydeeprecsys.simulation.patience import Patience
 from pydeeprecsys.simulation.rewards import EnjoymentAndCalm, Reward
 from pydeeprecsys.simulation.state import Response, State
-from pydeeprecsys.simulation.streams import CHOICE_LANE, USER_LANE, uniform_pair
-
-MIN_RATING, MAX_RATING = 1.0, 5.0
 
 Pool = Literal["all", "train", "evaluation", "test"]
 Consumption = Literal["slate", "chosen"]
@@ -134,34 +131,59 @@ class Simulator:
         """Begin the next session of the streams where `over` (n,) is set; the others go on as they are.
 
         It depends on the streams and the numbers of their sessions alone, which showing a slate does not change.
-        A state that nobody will look at again may be `given_up`, which saves time: see `State.with_rows`.
+        A state that nobody will look at again may be `given_up`, which saves time: see `State.copied`.
         """
         if np.count_nonzero(over) == len(over):  # a quarter of the time of all()
             return self._begin(state.seeds, state.episodes + 1)
+        after = state.copied(given_up=given_up)
+        np.add(after.episodes, over, out=after.episodes)
         (rows,) = over.nonzero()
-        fresh = self._begin(state.seeds[rows], state.episodes[rows] + 1)
-        return state.with_rows(rows, fresh, given_up=given_up)
+        self._restart(after, rows)
+        after.vectors[rows], after.satiations[rows] = self._tastes(after.users.take(rows))
+        return after
 
     def _begin(self, seeds: NDArray[np.uint64], episodes: NDArray[np.int64]) -> State:
         n = len(seeds)
-        steps = np.zeros(n, dtype=np.int64)
-        users = _drawn(seeds, episodes, self.users)
-        vectors, satiations = self.taste.begin(self.world.user_vectors.take(users, axis=0))
-        earlier = (n, self.remembered - 1)
-        return State(
+        history = (n, self.remembered - 1)
+        state = State(
             seeds,
             episodes,
-            steps,
-            users,
-            vectors,
-            last_items=np.full(n, -1, dtype=np.int64),
-            last_ratings=np.zeros(n),
-            earlier_items=np.full(earlier, -1, dtype=np.int64),
-            earlier_ratings=np.zeros(earlier),
-            satiations=satiations,
-            budgets=np.full(n, 0.0 if self.patience is None else self.patience.budget),
-            allowed=np.ones((n, 0 if self.repeats == "allow" else self.world.n_items), dtype=np.bool_),
+            steps=np.empty(n, dtype=np.int64),
+            users=np.empty(n, dtype=np.int64),
+            vectors=np.empty((n, 0)),
+            last_items=np.empty(n, dtype=np.int64),
+            last_ratings=np.empty(n),
+            earlier_items=np.empty(history, dtype=np.int64),
+            earlier_ratings=np.empty(history),
+            satiations=np.empty((n, 0)),
+            budgets=np.empty(n),
+            allowed=np.empty((n, 0 if self.repeats == "allow" else self.world.n_items), dtype=np.bool_),
         )
+        self._restart(state, np.arange(n))
+        vectors, satiations = self._tastes(state.users)
+        return state._replace(vectors=vectors, satiations=satiations)
+
+    def _restart(self, state: State, rows: NDArray[np.int64]) -> None:
+        """Begin, in place, the sessions of `rows` (m,), whose numbers are set already, but for the users' tastes."""
+        restart(
+            rows,
+            state.seeds,
+            state.episodes,
+            self.users,
+            0.0 if self.patience is None else self.patience.budget,
+            state.steps,
+            state.users,
+            state.last_items,
+            state.last_ratings,
+            state.earlier_items,
+            state.earlier_ratings,
+            state.budgets,
+            state.allowed,
+        )
+
+    def _tastes(self, users: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(m, d) vectors and (m, 19 or 0) satiations with which sessions of these users begin."""
+        return self.taste.begin(self.world.user_vectors.take(users, axis=0))
 
     def step(self, state: State, slates: NDArray[np.int64]) -> tuple[State, Response]:
         """Show each user a slate.
@@ -177,8 +199,8 @@ class Simulator:
             The sessions after it, and what the users answered.
         """
         world = self.world
-        ratings, violence = _rate(self.taste.felt(state), world.item_vectors, world.violence, slates, state.allowed)
-        chosen, last_items, last_ratings, last_violence = _take(
+        ratings, violence = rate(self.taste.felt(state), world.item_vectors, world.violence, slates, state.allowed)
+        chosen, last_items, last_ratings, last_violence = take(
             slates, ratings, violence, self._choices(ratings), state.seeds, state.episodes, state.steps
         )
         if self.consumption == "slate":
@@ -193,13 +215,13 @@ class Simulator:
             terminated, truncated = steps >= self.session_steps, np.zeros(len(steps), dtype=np.bool_)
         else:
             budgets = self.patience.spend(budgets, last_ratings)
-            terminated, truncated = _ended(budgets, steps, self.patience.max_steps)
+            terminated, truncated = ended(budgets, steps, self.patience.max_steps)
         if self.repeats != "allow":
             allowed = allowed.copy()
-            _strike(allowed, terminated, truncated, items, steps, self.slate_size)
+            strike(allowed, terminated, truncated, items, steps, self.slate_size)
         earlier_items, earlier_ratings = state.earlier_items, state.earlier_ratings
         if self.remembered > 1:
-            earlier_items, earlier_ratings = _pushed(
+            earlier_items, earlier_ratings = pushed(
                 state.last_items, state.last_ratings, earlier_items, earlier_ratings
             )
         after = State(
@@ -240,122 +262,3 @@ class Simulator:
         if self.consumption == "chosen":
             rewards = rewards * self.choice(self.choice_scale * ratings)[:, 0]
         return rewards.reshape(scores.shape)
-
-
-@njit(cache=True)
-def _drawn(seeds: NDArray[np.uint64], episodes: NDArray[np.int64], users: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(n,) of the users, each as likely as the others, the one whom each session is of."""
-    drawn = np.empty(len(seeds), dtype=np.int64)
-    for i in range(len(seeds)):
-        uniform, _ = uniform_pair(seeds[i], episodes[i], np.int64(0), USER_LANE)
-        drawn[i] = users[np.int64(uniform * len(users))]
-    return drawn
-
-
-@njit(cache=True)
-def _rate(
-    vectors: NDArray[np.float64],
-    item_vectors: NDArray[np.float64],
-    violence: NDArray[np.float32],
-    slates: NDArray[np.int64],
-    allowed: NDArray[np.bool_],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(n, k) ratings, the lowest of what is not allowed, and violence of the items shown.
-
-    Compiled, for numpy would first copy a vector for every item.
-    """
-    n, k = slates.shape
-    ratings, shown_violence = np.empty((n, k)), np.empty((n, k))
-    for i in range(n):
-        for j in range(k):
-            item = slates[i, j]
-            score = 0.0
-            for c in range(vectors.shape[1]):
-                score += vectors[i, c] * item_vectors[item, c]
-            ratings[i, j] = min(max(score, MIN_RATING), MAX_RATING)
-            if allowed.shape[1] and not allowed[i, item]:
-                ratings[i, j] = MIN_RATING
-            shown_violence[i, j] = violence[item]
-    return ratings, shown_violence
-
-
-@njit(cache=True)
-def _take(
-    slates: NDArray[np.int64],
-    ratings: NDArray[np.float64],
-    violence: NDArray[np.float64],
-    probabilities: NDArray[np.float64],
-    seeds: NDArray[np.uint64],
-    episodes: NDArray[np.int64],
-    steps: NDArray[np.int64],
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    """Draw what is chosen: (n,) positions, items, ratings and violence, -1, -1, 0 and 0 for nothing.
-
-    Without probabilities, (n, 0), it is the first of each slate.
-    """
-    n = len(slates)
-    chosen = np.zeros(n, dtype=np.int64)
-    items, item_ratings, item_violence = np.full(n, -1, dtype=np.int64), np.zeros(n), np.zeros(n)
-    for i in range(n):
-        if probabilities.shape[1]:
-            uniform, _ = uniform_pair(seeds[i], episodes[i], steps[i], CHOICE_LANE)
-            chosen[i] = position(probabilities[i], uniform)
-        if chosen[i] >= 0:
-            items[i] = slates[i, chosen[i]]
-            item_ratings[i] = ratings[i, chosen[i]]
-            item_violence[i] = violence[i, chosen[i]]
-    return chosen, items, item_ratings, item_violence
-
-
-@njit(cache=True)
-def _ended(
-    budgets: NDArray[np.float64], steps: NDArray[np.int64], max_steps: int
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """(n,) where patience is used up, and where it is not but the session is cut off."""
-    terminated, truncated = np.empty(len(steps), dtype=np.bool_), np.empty(len(steps), dtype=np.bool_)
-    for i in range(len(steps)):
-        terminated[i] = budgets[i] <= 0
-        truncated[i] = steps[i] >= max_steps and not terminated[i]
-    return terminated, truncated
-
-
-@njit(cache=True)
-def _strike(
-    allowed: NDArray[np.bool_],
-    terminated: NDArray[np.bool_],
-    truncated: NDArray[np.bool_],
-    consumed: NDArray[np.int64],
-    steps: NDArray[np.int64],
-    slate_size: int,
-) -> None:
-    """Take, in place, (n, c) items off what is allowed, -1 for none; where no slate can be filled any more, end.
-
-    There, all is told to be allowed: the session is over, and nobody meets a mask that allows nothing.
-    """
-    n_items = allowed.shape[1]
-    for i in range(consumed.shape[0]):
-        for j in range(consumed.shape[1]):
-            if consumed[i, j] >= 0:
-                allowed[i, consumed[i, j]] = False
-        # Counting what is left takes longer than the rest: only where so much was shown that it can matter.
-        if steps[i] * consumed.shape[1] > n_items - slate_size:
-            left = 0
-            for item in range(n_items):
-                left += allowed[i, item]
-            if left < slate_size:
-                terminated[i], truncated[i] = True, False
-                allowed[i] = True
-
-
-@njit(cache=True)
-def _pushed(
-    items: NDArray[np.int64],
-    ratings: NDArray[np.float64],
-    earlier_items: NDArray[np.int64],
-    earlier_ratings: NDArray[np.float64],
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """(n,) items and ratings put before (n, h - 1) earlier ones each, of which the last go."""
-    pushed_items, pushed_ratings = np.empty_like(earlier_items), np.empty_like(earlier_ratings)
-    pushed_items[:, 0], pushed_items[:, 1:] = items, earlier_items[:, :-1]
-    pushed_ratings[:, 0], pushed_ratings[:, 1:] = ratings, earlier_ratings[:, :-1]
-    return pushed_items, pushed_ratings

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 
@@ -28,17 +27,14 @@ class State(NamedTuple):
     budgets: NDArray[np.float64]  # (n,) patience left, where patience is what ends the session
     allowed: NDArray[np.bool_]  # (n, items or 0) what was not consumed in this session
 
-    def with_rows(self, rows: NDArray[np.int64], other: State, *, given_up: bool = False) -> State:
-        """These sessions, but for `rows` (m,) the m others, which are of the same streams.
+    def copied(self, *, given_up: bool = False) -> State:
+        """A state like it, of arrays that may be written to, but for the streams' seeds.
 
         Where nobody will look at this state again, it may be `given_up`: its mask, by far its largest array, is then
-        written over and not copied.
+        handed on and not copied.
         """
         allowed = self.allowed if given_up else self.allowed.copy()
-        merged = State._make([self.seeds, *(array.copy() for array in self[1:-1]), allowed])
-        _put(rows, *merged[1:-1], *other[1:-1])
-        allowed[rows] = other.allowed
-        return merged
+        return State._make([self.seeds, *(array.copy() for array in self[1:-1]), allowed])
 
 
 class Response(NamedTuple):
@@ -51,37 +47,3 @@ class Response(NamedTuple):
     rewards: NDArray[np.float64]  # (n,) in [0, 1]
     terminated: NDArray[np.bool_]  # (n,) the session is over
     truncated: NDArray[np.bool_]  # (n,) the session is cut off, though the user would have stayed
-
-
-# Compiled, for as many indexed assignments take five times as long. A state as one argument would cost as much, too.
-@njit(cache=True)
-def _put(
-    rows: NDArray[np.int64],
-    episodes: NDArray[np.int64],
-    steps: NDArray[np.int64],
-    users: NDArray[np.int64],
-    vectors: NDArray[np.float64],
-    last_items: NDArray[np.int64],
-    last_ratings: NDArray[np.float64],
-    earlier_items: NDArray[np.int64],
-    earlier_ratings: NDArray[np.float64],
-    satiations: NDArray[np.float64],
-    budgets: NDArray[np.float64],
-    new_episodes: NDArray[np.int64],
-    new_steps: NDArray[np.int64],
-    new_users: NDArray[np.int64],
-    new_vectors: NDArray[np.float64],
-    new_last_items: NDArray[np.int64],
-    new_last_ratings: NDArray[np.float64],
-    new_earlier_items: NDArray[np.int64],
-    new_earlier_ratings: NDArray[np.float64],
-    new_satiations: NDArray[np.float64],
-    new_budgets: NDArray[np.float64],
-) -> None:
-    """Write, in place, m sessions into `rows` (m,) of others: all of a state but its seeds and its mask."""
-    for i in range(len(rows)):
-        row = rows[i]
-        episodes[row], steps[row], users[row] = new_episodes[i], new_steps[i], new_users[i]
-        vectors[row], satiations[row], budgets[row] = new_vectors[i], new_satiations[i], new_budgets[i]
-        last_items[row], last_ratings[row] = new_last_items[i], new_last_ratings[i]
-        earlier_items[row], earlier_ratings[row] = new_earlier_items[i], new_earlier_ratings[i]

@@ -78,6 +78,23 @@ def test_twins_predict_the_lower_of_two_values(states: Tensor) -> None:
     assert lower.shape == (20, 4)
 
 
+@pytest.mark.parametrize("hidden_layers", [[], [8, 4]])
+def test_estimates_of_actions_are_those_among_all(states: Tensor, hidden_layers: list[int]) -> None:
+    critic = TwinnedQValueEstimator(3, 5, hidden_layers=hidden_layers, device="cpu")
+    actions = torch.arange(20) % 4  # some twice, one never
+    taken, estimates = critic.of_actions(states, actions)
+    assert not estimates.requires_grad
+    assert torch.equal(estimates, critic(states))
+    among_all = critic(states)[:, torch.arange(20), actions]
+    torch.testing.assert_close(taken, among_all)
+    for found, expected in zip(
+        torch.autograd.grad(taken.square().sum(), list(critic.parameters())),
+        torch.autograd.grad(among_all.square().sum(), list(critic.parameters())),
+        strict=True,
+    ):
+        torch.testing.assert_close(found, expected)
+
+
 def test_twins_learn_apart(states: Tensor, actions: Tensor) -> None:
     critic = TwinnedQValueEstimator(5, learning_rate=0.01, device="cpu")
     before = [parameter.detach().clone() for parameter in critic.parameters()]

