@@ -45,14 +45,24 @@ def main(jobs: int, out: Path) -> None:
     world = open_world()
     tune(Tuning(world, "rainbow", episodes=EPISODES, seeds=1, dataset=SYNTHETIC), out / "tune", jobs=jobs)
     best = json.loads((out / "tune" / BEST).read_text())
-    rows = []
     for name, options in (("default", {}), ("tuned", {"rainbow": best["options"]})):
         comparison = Comparison(world, ["rainbow"], EPISODES, SEEDS, agent_options=options, dataset=SYNTHETIC)
         compare(comparison, out / name, jobs=jobs)
-        for seed in range(SEEDS):
-            result = json.loads((out / name / "runs" / f"rainbow-{seed}" / "result.json").read_text())
-            rows.append({"options": name, "seed": seed, "mean_return": result["mean_return"]})
-    table = pd.DataFrame(rows)
+    keep_results(out)
+
+
+def keep_results(out: Path) -> None:
+    """Write the results from the folders of the search and of both comparisons, and print what they say."""
+    rows = [
+        {
+            "options": name,
+            "seed": seed,
+            **json.loads((out / name / "runs" / f"rainbow-{seed}" / "result.json").read_text()),
+        }
+        for name in ("default", "tuned")
+        for seed in range(SEEDS)
+    ]
+    table = pd.DataFrame(rows)[["options", "seed", "mean_return"]]
     with whole_file(RESULTS / "tuned_rainbow.csv") as path:
         table.to_csv(path, index=False)
     shutil.copyfile(out / "tune" / BEST, RESULTS / "tuned_rainbow.json")
