@@ -31,7 +31,31 @@ PPO = {
     "minibatch_size": 160,
     "entropy_coefficient": 0.01,
 }
-
+RAINBOW = {
+    "item_features": True,
+    "discount_factor": 0.9,
+    "network_update_frequency": 16,
+    "network_sync_frequency": 1000,
+    "batch_size": 128,
+    "buffer_size": 20_000,
+    "hidden_layers": [128, 128, 64, 64],
+    "learning_rate": 5e-4,
+    "noise_sigma": 0.5,
+}
+_POLICY_GRADIENT = {"item_features": True, "discount_factor": 0.9, "minibatches": 8, "entropy_coefficient": 0.01}
+REINFORCE = {**_POLICY_GRADIENT, "hidden_layers": [128, 128], "learning_rate": 1e-3}
+ACTOR_CRITIC = {**_POLICY_GRADIENT, "gae_lambda": 0.9, "actor_hidden_layers": [128, 128], "actor_learning_rate": 1e-3}
+SAC = {
+    "item_features": True,
+    "discount_factor": 0.9,
+    "learning_rate": 5e-4,
+    "update_frequency": 16,
+    "batch_size": 128,
+    "hidden_layers": [128, 128],
+    "buffer_size": 20_000,
+}
+# The states of 214 numbers leave two principal components of the items with the default of 500, and 10 with this.
+LINUCB = {"item_features": True, "max_parameters": 2500}
 
 STUDY = Study(
     name="movielens_faithful",
@@ -43,8 +67,13 @@ STUDY = Study(
         Claim("random", 2000),
         Claim("best-rated", 2000),
         Claim("win-stay", 2000),
+        Claim("linucb", 40_000, options=LINUCB, n_envs=64),
         Claim("thompson", 40_000, options={"item_features": True}, n_envs=64),
+        Claim("reinforce", 150_000, BAR, REINFORCE, n_envs=64),
+        Claim("actor-critic", 150_000, BAR, ACTOR_CRITIC, n_envs=64),
         Claim("dqn", 60_000, BAR, DQN, n_envs=16),
+        Claim("rainbow", 60_000, BAR, RAINBOW, n_envs=16),
+        Claim("sac", 60_000, options=SAC, n_envs=16),
         Claim("ppo", 150_000, BAR, PPO, n_envs=64),
         Claim("oracle", 2000),
     ],

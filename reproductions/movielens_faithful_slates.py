@@ -21,6 +21,10 @@ _Q_LEARNING = {
     "minimum_exploration_probability": 0.01,
 }
 DQN = {**_Q_LEARNING, "double": True}
+REINFORCE = {**movielens_faithful.REINFORCE, "discount_factor": 0.5, "entropy_coefficient": 0.0}
+ACTOR_CRITIC = {**movielens_faithful.ACTOR_CRITIC, "discount_factor": 0.5}
+RAINBOW = {**movielens_faithful.RAINBOW, "discount_factor": 0.5}
+SAC = {**movielens_faithful.SAC, "discount_factor": 0.5}
 
 STUDY = Study(
     name="movielens_faithful_slates",
@@ -33,8 +37,13 @@ STUDY = Study(
         Claim("random", 2000),
         Claim("best-rated", 2000),
         Claim("win-stay", 2000),
+        Claim("linucb", 40_000, options=movielens_faithful.LINUCB, n_envs=64),
         Claim("thompson", 40_000, options={"item_features": True}, n_envs=64),
+        Claim("reinforce", 150_000, BAR, REINFORCE, n_envs=64),
+        Claim("actor-critic", 150_000, BAR, ACTOR_CRITIC, n_envs=64),
         Claim("dqn", 60_000, BAR, DQN, n_envs=16),
+        Claim("rainbow", 60_000, BAR, RAINBOW, n_envs=16),
+        Claim("sac", 60_000, options=SAC, n_envs=16),
         Claim("slate-q", 60_000, BAR, _Q_LEARNING, n_envs=16),
         Claim("ppo", 150_000, BAR, movielens_faithful.PPO, n_envs=64),
         Claim("oracle", 2000),

