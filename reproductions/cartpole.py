@@ -31,8 +31,8 @@ RAINBOW = {
 SAC = {
     "n_steps": 3,
     "learning_rate": 1e-3,
-    "batch_size": 256,
-    "update_frequency": 4,
+    "batch_size": 128,
+    "update_frequency": 2,
     "timesteps_to_start_predicting": 1000,
     "target_update_interval": 1,
     "soft_target_update_rate": 0.02,
