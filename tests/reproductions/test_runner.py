@@ -217,7 +217,7 @@ def test_simulated_users_are_judged_as_in_a_comparison(world: World, tmp_path: P
     theirs = compare(
         Comparison(world, agents, episodes=12, seeds=2, n_envs=3, evaluation_episodes=100), tmp_path / "compared"
     )
-    expected = theirs.set_index("agent")["mean_return"]
+    expected = theirs.set_index("agent")["iqm"]
     assert ours["iqm"].tolist() == pytest.approx([expected[agent] for agent in (*agents, "oracle")], rel=1e-12)
 
 
