@@ -62,9 +62,13 @@ def rate(
             for c in range(vectors.shape[1]):
                 score += vectors[i, c] * item_vectors[item, c]
             ratings[i, j] = min(max(score, MIN_RATING), MAX_RATING)
-            if allowed.shape[1] and not allowed[i, item]:
-                ratings[i, j] = MIN_RATING
             shown_violence[i, j] = violence[item]
+    # By itself, so that the processor fetches from the masks of many users at once.
+    if allowed.shape[1]:
+        for i in range(n):
+            for j in range(k):
+                if not allowed[i, slates[i, j]]:
+                    ratings[i, j] = MIN_RATING
     return ratings, shown_violence
 
 
