@@ -19,7 +19,15 @@ ROUND = 4
 
 
 def quick(world: World, **changes: Any) -> Tuning:
-    given = {"trials": 10, "episodes": 12, "seeds": 2, "evaluation_episodes": 10, "checkpoint_every": 0.0} | changes
+    # With this seed, trials 7 and 9 would end otherwise if bars knew of trials of their own rounds.
+    given = {
+        "seed": 3,
+        "trials": 10,
+        "episodes": 12,
+        "seeds": 2,
+        "evaluation_episodes": 10,
+        "checkpoint_every": 0.0,
+    } | changes
     return Tuning(world, "reinforce", **given)
 
 
@@ -82,7 +90,7 @@ def test_a_search_that_was_stopped_goes_on_to_the_same(
     whole: tuple[Path, list[Outcome]], world: World, tmp_path: Path
 ) -> None:
     seen: list[tuple[int, int]] = []
-    stops = iter([(0, 3), (0, 20), (2, 11), (4, 5), (5, 23), (9, 1)])
+    stops = iter([(0, 3), (0, 20), (2, 11), (5, 1), (5, 23), (6, 1), (7, 1), (9, 1)])
     stop = next(stops)
 
     def on_episode(trial: int, episodes: int) -> None:
@@ -97,7 +105,7 @@ def test_a_search_that_was_stopped_goes_on_to_the_same(
             stop = next(stops, (100, 0))
         else:
             break
-    assert len(set(seen)) > len(seen) - 8  # nothing was done twice but what a stop cut short
+    assert len(set(seen)) > len(seen) - 10  # nothing was done twice but what a stop cut short
     assert outcomes == whole[1]
     assert (tmp_path / "trials.csv").read_bytes() == (whole[0] / "trials.csv").read_bytes()
 
@@ -133,10 +141,10 @@ def test_a_training_that_diverges_is_a_failed_trial(world: World, tmp_path: Path
 
 def test_a_folder_belongs_to_one_search(world: World, tmp_path: Path) -> None:
     tune(quick(world, trials=1, seeds=1), tmp_path)
-    with pytest.raises(InputError, match="its seed is 0, not 3; give another folder, or --overwrite"):
-        tune(quick(world, trials=1, seeds=1, seed=3), tmp_path)
-    (outcome,) = tune(quick(world, trials=1, seeds=1, seed=3), tmp_path, overwrite=True)
-    assert {path.name for path in tmp_path.glob("runs/*")} == {"000-40000"}
+    with pytest.raises(InputError, match="its seed is 3, not 5; give another folder, or --overwrite"):
+        tune(quick(world, trials=1, seeds=1, seed=5), tmp_path)
+    (outcome,) = tune(quick(world, trials=1, seeds=1, seed=5), tmp_path, overwrite=True)
+    assert {path.name for path in tmp_path.glob("runs/*")} == {"000-60000"}
     assert outcome.state == "complete"
 
 
@@ -146,7 +154,7 @@ def test_what_is_given_is_not_looked_for(world: World, tmp_path: Path) -> None:
     assert all("learning_rate" not in outcome.options for outcome in outcomes)
     best = json.loads((tmp_path / "best.json").read_text())
     assert best["options"]["hidden_layers"] == [5]
-    config = json.loads((tmp_path / "runs" / "001-10000" / "config.json").read_text())
+    config = json.loads((tmp_path / "runs" / "001-40000" / "config.json").read_text())
     assert config["options"]["learning_rate"] == 0.01
 
 
