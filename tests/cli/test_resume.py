@@ -98,6 +98,15 @@ def test_a_killed_training_is_resumed_to_the_same_numbers(killed: None) -> None:
     assert Path("killed/evaluation.csv").stat().st_mtime_ns == done
 
 
+def test_a_run_of_a_comparison_is_resumed_by_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("compare", "--agents", "win-stay", *COMMON, "--seeds", "1", "--episodes", "2", "--out", "out") == 0
+    for agent in ("win-stay", "random"):  # the second is judged along, and did not train
+        Path(f"out/runs/{agent}-0/result.json").unlink()
+        assert run("resume", f"out/runs/{agent}-0") == 0
+        assert "when judged without exploration in 10" in capsys.readouterr().out
+        assert Path(f"out/runs/{agent}-0/result.json").exists()
+
+
 def damage(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[-3] ^= 1

@@ -107,13 +107,11 @@ def train_with_progress(config: RunConfig, world: World, out: Path) -> None:
     figure = run.statistics.plot_learning_stats()
     save_figure(figure, out / "learning", [".png"])
     plt.close(figure)
+    judged = f"return {run.evaluation['return'].mean():.2f} when judged without exploration in {len(run.evaluation)}"
     moving = run.statistics.moving_rewards
-    assert moving is not None
-    screen.print(
-        f"{config.agent}: return {moving.iloc[-1]:.2f}, mean of the last {min(100, config.episodes)} episodes; "
-        f"{run.evaluation['return'].mean():.2f} when judged without exploration in {len(run.evaluation)}",
-        soft_wrap=True,
-    )
+    if moving is not None:  # a comparison has runs that are only judged, which may be resumed by themselves
+        judged += f", {moving.iloc[-1]:.2f} in the last {min(100, config.episodes)} training episodes"
+    screen.print(f"{config.agent}: {judged}", soft_wrap=True)
     files = sorted(path.name for path in out.iterdir() if not path.name.startswith("."))
     screen.print(f"files in {out}: {', '.join(files)}", soft_wrap=True)
 
