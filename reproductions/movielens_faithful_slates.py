@@ -24,6 +24,7 @@ DQN = {**_Q_LEARNING, "double": True}
 REINFORCE = {**movielens_faithful.REINFORCE, "discount_factor": 0.5, "entropy_coefficient": 0.0}
 ACTOR_CRITIC = {**movielens_faithful.ACTOR_CRITIC, "discount_factor": 0.5}
 RAINBOW = {**movielens_faithful.RAINBOW, "discount_factor": 0.5}
+PPO = {**movielens_faithful.PPO, "discount_factor": 0.5}
 SAC = {**movielens_faithful.SAC, "discount_factor": 0.5}
 
 STUDY = Study(
@@ -45,7 +46,7 @@ STUDY = Study(
         Claim("rainbow", 60_000, BAR, RAINBOW, n_envs=16),
         Claim("sac", 60_000, options=SAC, n_envs=16),
         Claim("slate-q", 60_000, BAR, _Q_LEARNING, n_envs=16),
-        Claim("ppo", 150_000, BAR, movielens_faithful.PPO, n_envs=64),
+        Claim("ppo", 150_000, BAR, PPO, n_envs=64),
         Claim("oracle", 2000),
     ],
 )
