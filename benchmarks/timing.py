@@ -72,7 +72,7 @@ def rate(case: Case, seconds: float) -> float:
     start = time.perf_counter()
     while (elapsed := time.perf_counter() - start) < seconds or steps == 0:
         steps += case.work()
-    return steps / elapsed
+    return float(steps / elapsed)  # steps may be counted by numpy, whose numbers JSON does not take
 
 
 def timed(function: Callable[..., T], *arguments: Any) -> tuple[float, T]:
