@@ -191,6 +191,9 @@ def test_more_seeds_are_added_and_other_settings_refused(world: World, tmp_path:
     assert (tmp_path / "runs" / "random-0" / "result.json").stat().st_mtime_ns == first
     with pytest.raises(InputError, match="holds another run: its episodes is 3, not 4"):
         compare(replace(comparison, episodes=4), tmp_path)
+    with pytest.raises(InputError, match="leave jobs out"):
+        compare(replace(comparison, episodes=4), tmp_path, jobs=2, ray_address="local", overwrite=True)
+    assert (tmp_path / "runs" / "random-1" / "result.json").exists()  # nothing is given up for what cannot be
     (tmp_path / "mine.txt").write_text("notes")
     compare(replace(comparison, episodes=4), tmp_path, overwrite=True)
     assert not (tmp_path / "runs" / "random-1").exists()

@@ -143,9 +143,6 @@ def compare(
     world, configs = comparison.world, comparison.runs()
     for config in configs[: len(configs) // comparison.seeds]:
         check(config, world)
-    if overwrite:
-        forget(out)
-    keep_config(out, comparison.as_json() | {"record": record_of(world)}, may_change={"agents", "seeds"})
     told: set[tuple[str, int]] = set()
 
     def tell(agent: str, seed: int, number: int, episode: Episode) -> None:
@@ -156,6 +153,10 @@ def compare(
     runs: list[Run] = []
     try:
         with open_workers((world, out.resolve()), out, jobs, ray_address) as workers:
+            # Not before there are workers: what the folder held is not given up for an address that was mistyped.
+            if overwrite:
+                forget(out)
+            keep_config(out, comparison.as_json() | {"record": record_of(world)}, may_change={"agents", "seeds"})
             for run in workers.results(_carry_out, configs, stop_if_asked=stop_if_asked, tell=tell, cost=_cost):
                 runs.append(run)
                 _write(runs, out)

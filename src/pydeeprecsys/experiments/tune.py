@@ -59,21 +59,21 @@ def tune(
         BrokenProcessPool: a process of several was killed; what was done is kept.
     """
     check(tuning.run(0, {}), tuning.world)
-    if overwrite:
-        forget(out)
-        for name in (BEST, TRIALS, STUDY):
-            (out / name).unlink(missing_ok=True)
-    keep_config(out, tuning.as_json() | {"record": record_of(tuning.world)}, may_change={"trials"})
-    search = Search(out / STUDY, tuning.space, tuning.defaults, tuning.seed)
-    outcomes = search.outcomes[: tuning.trials]
-    for outcome in outcomes:
-        on_trial(outcome)
 
     def tell(trial: int, episodes: int) -> None:
         stop_if_asked()
         on_episode(trial, episodes)
 
     with open_workers((tuning, out.resolve()), out, jobs, ray_address) as workers:
+        if overwrite:
+            forget(out)
+            for name in (BEST, TRIALS, STUDY):
+                (out / name).unlink(missing_ok=True)
+        keep_config(out, tuning.as_json() | {"record": record_of(tuning.world)}, may_change={"trials"})
+        search = Search(out / STUDY, tuning.space, tuning.defaults, tuning.seed)
+        outcomes = search.outcomes[: tuning.trials]
+        for outcome in outcomes:
+            on_trial(outcome)
         while len(outcomes) < tuning.trials:
             begin = len(outcomes) // ROUND * ROUND
             bars = _bars(outcomes[:begin])
@@ -86,7 +86,7 @@ def tune(
                 for index in range(tuning.seeds):  # what is kept needs no checkpoint
                     (tuning.folder(out, outcome.number, index) / CHECKPOINT).unlink(missing_ok=True)
                 on_trial(outcome)
-    _write(tuning, outcomes, out)
+        _write(tuning, outcomes, out)
     return outcomes
 
 
