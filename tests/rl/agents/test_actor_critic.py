@@ -34,6 +34,7 @@ class TestActorCriticWithEverythingContract(AgentContract):
             entropy_coefficient=0.1,
             entropy_decay=0.99,
             item_features=np.random.default_rng(0).random((n_actions, 4)),
+            standardize_states=True,
             random_state=seed,
             device="cpu",
         )
@@ -121,6 +122,18 @@ def test_the_critic_learns_the_returns_and_the_actor_the_standardized_advantages
     critic_losses = agent.statistics.get_metrics("critic_loss")
     assert critic_losses is not None
     assert critic_losses.tolist() == [2.5, 2.5]
+
+
+def test_states_are_standardised_by_all_that_was_learned_from() -> None:
+    agent = ActorCriticAgent(3, 1, standardize_states=True, device="cpu")
+    for t in range(6):  # three episodes of two steps: three updates
+        states, last = np.array([[float(t)]]), np.array([t % 2 == 1])
+        agent.store_experiences(Steps(states, np.array([0]), np.ones(1), last, np.zeros(1, dtype=np.bool_), states + 1))
+    for network in (agent.policy_estimator, agent.value_estimator):
+        assert network.standardizer is not None
+        assert network.standardizer.count == 6
+        np.testing.assert_allclose(network.standardizer.mean, np.mean(range(6)))
+        np.testing.assert_allclose(network.standardizer.variance, np.var(range(6)))
 
 
 def test_the_critic_comes_to_know_the_values() -> None:

@@ -46,6 +46,7 @@ class TestPPOWithEverythingContract(AgentContract):
             entropy_decay=0.9,
             target_kl=0.01,
             item_features=np.random.default_rng(0).random((n_actions, 4)),
+            standardize_states=True,
             random_state=seed,
         )
 
@@ -136,6 +137,17 @@ def test_the_log_probabilities_it_compares_with_are_those_within_the_masks() -> 
     torch.testing.assert_close(
         agent._log_probabilities(states, slates, masks), slate_log_probabilities(logits, slates).detach()
     )
+
+
+def test_states_are_standardised_by_all_that_was_learned_from() -> None:
+    agent = PPOAgent(2, 1, **QUICK, standardize_states=True)
+    for t in range(24):  # of two environments: three updates
+        agent.store_experiences(step_of(t))
+    for network in (agent.policy_estimator, agent.value_estimator):
+        assert network.standardizer is not None
+        assert network.standardizer.count == 48
+        np.testing.assert_allclose(network.standardizer.mean, np.mean(range(24)))
+        np.testing.assert_allclose(network.standardizer.variance, np.var(range(24)))
 
 
 def test_statistics_and_entropy_decay() -> None:

@@ -38,6 +38,7 @@ class TestReinforceWithItemFeaturesContract(AgentContract):
             entropy_coefficient=0.1,
             entropy_decay=0.9,
             item_features=features,
+            standardize_states=True,
             random_state=seed,
             device="cpu",
         )

@@ -42,6 +42,8 @@ class ActorCriticAgent(PolicyGradientAgent):
         entropy_decay: what that is multiplied by after each update, above 0, at most 1.
         item_features: (n_actions, features) of the items that the actions stand for, to score them by; outputs are
             independent of one another when not given.
+        standardize_states: by the mean and deviation of all states learned from so far; where the numbers of a state
+            differ in scale.
         random_state: seed of the initial networks and of the exploration, 0 or more.
         device: cpu, cuda or cuda:N; CUDA where there is one, else the CPU, when not given.
 
@@ -57,6 +59,7 @@ class ActorCriticAgent(PolicyGradientAgent):
 
     search_space: ClassVar[SearchSpace] = {
         "item_features": OneOf(False, True),
+        "standardize_states": OneOf(False, True),
         "discount_factor": Between(0.0, 1.0),
         "gae_lambda": Between(0.5, 1.0),
         "actor_learning_rate": Between(1e-4, 1e-2, log=True),
@@ -87,6 +90,7 @@ class ActorCriticAgent(PolicyGradientAgent):
         entropy_coefficient: float = 0.0,
         entropy_decay: float = 1.0,
         item_features: ArrayLike | None = None,
+        standardize_states: bool = False,
         random_state: int = 42,
         device: str | None = None,
     ) -> None:
@@ -111,13 +115,20 @@ class ActorCriticAgent(PolicyGradientAgent):
             entropy_coefficient,
             entropy_decay,
             item_features,
+            standardize_states,
             random_state,
             device,
         )
         # PolicyEstimator takes the first two of this sequence.
         critic_seed = int(np.random.SeedSequence(random_state).generate_state(3)[2])
         self.value_estimator = ValueEstimator(
-            state_size, critic_layers, 1, critic_learning_rate, random_state=critic_seed, device=device
+            state_size,
+            critic_layers,
+            1,
+            critic_learning_rate,
+            standardize_inputs=standardize_states,
+            random_state=critic_seed,
+            device=device,
         )
         self.gae_lambda = gae_lambda
         self.normalize_advantages = normalize_advantages

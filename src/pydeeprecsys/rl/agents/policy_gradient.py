@@ -40,6 +40,8 @@ class PolicyGradientAgent(ReinforcementLearning):
         entropy_decay: what that is multiplied by after each update, above 0, at most 1.
         item_features: (n_actions, features) of the items that the actions stand for, to score them by; outputs are
             independent of one another when not given.
+        standardize_states: by the mean and deviation of all states learned from so far; where the numbers of a state
+            differ in scale.
         random_state: seed of the initial policy and of the exploration, 0 or more.
         device: cpu, cuda or cuda:N; CUDA where there is one, else the CPU, when not given.
 
@@ -63,6 +65,7 @@ class PolicyGradientAgent(ReinforcementLearning):
         entropy_coefficient: float,
         entropy_decay: float,
         item_features: ArrayLike | None,
+        standardize_states: bool,
         random_state: int,
         device: str | None,
     ) -> None:
@@ -88,6 +91,7 @@ class PolicyGradientAgent(ReinforcementLearning):
             n_actions,
             learning_rate,
             item_features=item_features,
+            standardize_inputs=standardize_states,
             random_state=random_state,
             device=device,
         )
@@ -154,6 +158,8 @@ class PolicyGradientAgent(ReinforcementLearning):
         steps = memory.complete_steps()
         states, masks = split_masks(steps.states[steps.complete], self.state_size, self.n_actions)
         actions = steps.actions[steps.complete]
+        for network in self._networks.values():
+            network.observe(states)
         advantages, returns = self._advantages_and_returns(steps)
         losses = []
         # Every so many rows one, so that each part has of all times and environments.

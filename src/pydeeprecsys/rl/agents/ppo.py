@@ -54,6 +54,8 @@ class PPOAgent(ReinforcementLearning):
             limit when not given.
         item_features: (n_actions, features) of the items that the actions stand for, to score them by; outputs are
             independent of one another when not given.
+        standardize_states: by the mean and deviation of all states learned from so far; where the numbers of a state
+            differ in scale.
         random_state: seed of the initial networks, of the exploration and of the minibatches, 0 or more.
         device: cpu, cuda or cuda:N; CUDA where there is one, else the CPU, when not given.
 
@@ -69,6 +71,7 @@ class PPOAgent(ReinforcementLearning):
 
     search_space: ClassVar[SearchSpace] = {
         "item_features": OneOf(False, True),
+        "standardize_states": OneOf(False, True),
         "discount_factor": Between(0.0, 1.0),
         "gae_lambda": Between(0.5, 1.0),
         "actor_learning_rate": Between(1e-4, 1e-2, log=True),
@@ -102,6 +105,7 @@ class PPOAgent(ReinforcementLearning):
         entropy_decay: float = 1.0,
         target_kl: float | None = None,
         item_features: ArrayLike | None = None,
+        standardize_states: bool = False,
         random_state: int = 42,
         device: str | None = None,
     ) -> None:
@@ -135,11 +139,18 @@ class PPOAgent(ReinforcementLearning):
             n_actions,
             actor_learning_rate,
             item_features=item_features,
+            standardize_inputs=standardize_states,
             random_state=actor_seed,
             device=device,
         )
         self.value_estimator = ValueEstimator(
-            state_size, critic_layers, 1, critic_learning_rate, random_state=critic_seed, device=device
+            state_size,
+            critic_layers,
+            1,
+            critic_learning_rate,
+            standardize_inputs=standardize_states,
+            random_state=critic_seed,
+            device=device,
         )
         self._networks = {"policy_estimator": self.policy_estimator, "value_estimator": self.value_estimator}
         self._order = np.random.default_rng(order_seed)
@@ -180,6 +191,10 @@ class PPOAgent(ReinforcementLearning):
 
     def _learn(self, rollout: Rollout) -> None:
         actor, critic = self.policy_estimator, self.value_estimator
+        rows = rollout.rows.reshape(rollout.rewards.size, -1)
+        states, masks = split_masks(rows, self.state_size, self.n_actions)
+        for network in (actor, critic):
+            network.observe(states)
         values, new_values = (
             critic.predict(rows[..., : self.state_size])[..., 0] for rows in (rollout.rows, rollout.new_rows)
         )
@@ -193,8 +208,6 @@ class PPOAgent(ReinforcementLearning):
         )
         targets = (advantages + values).reshape(-1)
         weights = actor.as_tensor(standardize(advantages.reshape(-1)))
-        rows = rollout.rows.reshape(len(targets), -1)
-        states, masks = split_masks(rows, self.state_size, self.n_actions)
         slates = torch.from_numpy(rollout.slates.reshape(len(rows), -1)).to(actor.device)
         before = self._log_probabilities(states, slates, masks)
         actor_losses, critic_losses = [], []

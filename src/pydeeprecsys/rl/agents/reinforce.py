@@ -35,6 +35,8 @@ class ReinforceAgent(PolicyGradientAgent):
         entropy_decay: what that is multiplied by after each update, above 0, at most 1.
         item_features: (n_actions, features) of the items that the actions stand for, to score them by; outputs are
             independent of one another when not given.
+        standardize_states: by the mean and deviation of all states learned from so far; where the numbers of a state
+            differ in scale.
         random_state: seed of the initial policy and of the exploration, 0 or more.
         device: cpu, cuda or cuda:N; CUDA where there is one, else the CPU, when not given.
 
@@ -48,6 +50,7 @@ class ReinforceAgent(PolicyGradientAgent):
 
     search_space: ClassVar[SearchSpace] = {
         "item_features": OneOf(False, True),
+        "standardize_states": OneOf(False, True),
         "discount_factor": Between(0.0, 1.0),
         "learning_rate": Between(1e-4, 1e-2, log=True),
         "hidden_layers": OneOf(None, [32], [128, 128]),
@@ -70,6 +73,7 @@ class ReinforceAgent(PolicyGradientAgent):
         entropy_coefficient: float = 0.0,
         entropy_decay: float = 1.0,
         item_features: ArrayLike | None = None,
+        standardize_states: bool = False,
         random_state: int = 42,
         device: str | None = None,
     ) -> None:
@@ -84,6 +88,7 @@ class ReinforceAgent(PolicyGradientAgent):
             entropy_coefficient,
             entropy_decay,
             item_features,
+            standardize_states,
             random_state,
             device,
         )

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.files import whole_file
+from pydeeprecsys.rl.neural_networks.standardizer import RunningStandardizer
 
 
 def choose_device(device: str | torch.device | None) -> torch.device:
@@ -88,6 +89,8 @@ def sequential_architecture(
 class BaseNetwork(nn.Module):
     """A network on a device. Subclasses set `model` and, to learn, `optimizer`, and move themselves to `device`.
 
+    Those that standardise their inputs set `standardizer` too.
+
     Args:
         device: where it lives and computes; when None, CUDA where there is one, else the CPU.
 
@@ -101,11 +104,21 @@ class BaseNetwork(nn.Module):
     def __init__(self, device: str | torch.device | None = None) -> None:
         super().__init__()
         self.device = choose_device(device)
+        self.standardizer: RunningStandardizer | None = None
 
     def forward(self, inputs: Tensor) -> Tensor:
         """The model's output."""
-        output: Tensor = self.model(inputs)
+        output: Tensor = self.model(self.standardized(inputs))
         return output
+
+    def observe(self, inputs: ArrayLike) -> None:
+        """Let the standardizer, where there is one, take (n, size) inputs into account."""
+        if self.standardizer is not None:
+            self.standardizer.observe(self.as_tensor(inputs))
+
+    def standardized(self, inputs: Tensor) -> Tensor:
+        """The inputs as the layers see them."""
+        return inputs if self.standardizer is None else self.standardizer(inputs)
 
     def as_tensor(self, array: ArrayLike) -> Tensor:
         """The array as a float32 tensor on the network's device, sharing its memory where it can."""

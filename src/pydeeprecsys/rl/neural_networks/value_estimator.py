@@ -9,6 +9,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from pydeeprecsys.rl.neural_networks.base_network import BaseNetwork, sequential_architecture
+from pydeeprecsys.rl.neural_networks.standardizer import RunningStandardizer
 from pydeeprecsys.rl.ops.values import squared_losses
 
 
@@ -20,6 +21,7 @@ class ValueEstimator(BaseNetwork):
         hidden_layers: sizes of the hidden layers.
         output_size: how many values of a state.
         learning_rate: of Adam, above 0.
+        standardize_inputs: by the mean and deviation of what `observe` is given.
         random_state: seed of the initial parameters.
         device: where it computes; when None, CUDA where there is one, else the CPU.
     """
@@ -31,13 +33,16 @@ class ValueEstimator(BaseNetwork):
         output_size: int = 1,
         learning_rate: float = 0.1,
         *,
+        standardize_inputs: bool = False,
         random_state: int = 0,
         device: str | torch.device | None = None,
     ) -> None:
         super().__init__(device)
         generator = torch.Generator().manual_seed(random_state)
         layers = [input_size, *hidden_layers, output_size]
-        self.model = sequential_architecture(layers, generator=generator).to(self.device)
+        self.model = sequential_architecture(layers, generator=generator)
+        self.standardizer = RunningStandardizer(input_size) if standardize_inputs else None
+        self.to(self.device)
         self.optimizer = torch.optim.Adam(self.parameters(), lr=learning_rate, fused=True)
 
     def predict(self, state: ArrayLike) -> NDArray[np.float32]:
