@@ -28,21 +28,23 @@ DQN = {
 RAINBOW = {**_Q_LEARNING, "hidden_layers": [128, 128, 64, 64], "noise_sigma": 0.5}
 _POLICY_GRADIENT = {
     "item_features": True,
+    "standardize_states": True,
     "discount_factor": 0.0,
     "minibatches": 16,
     "entropy_coefficient": 0.5,
-    "entropy_decay": 0.985,
+    "entropy_decay": 0.98,
 }
-REINFORCE = {**_POLICY_GRADIENT, "hidden_layers": [128, 128], "learning_rate": 5e-4}
+REINFORCE = {**_POLICY_GRADIENT, "hidden_layers": [128, 128], "learning_rate": 2e-4}
 ACTOR_CRITIC = {
     **_POLICY_GRADIENT,
     "actor_hidden_layers": [128, 128],
     "critic_hidden_layers": [128, 64],
-    "actor_learning_rate": 5e-4,
-    "critic_learning_rate": 3e-3,
+    "actor_learning_rate": 2e-4,
+    "critic_learning_rate": 1e-3,
 }
 PPO = {
     "item_features": True,
+    "standardize_states": True,
     "discount_factor": 0.5,
     "gae_lambda": 0.9,
     "actor_hidden_layers": [128, 128],
@@ -52,7 +54,7 @@ PPO = {
     "epochs": 5,
     "minibatch_size": 400,
     "entropy_coefficient": 0.02,
-    "entropy_decay": 0.993,
+    "entropy_decay": 0.99,
 }
 
 STUDY = Study(
@@ -65,7 +67,7 @@ STUDY = Study(
         Claim("rainbow", 400_000, BAR, RAINBOW, n_envs=16),
         Claim("reinforce", 600_000, BAR, REINFORCE, n_envs=64),
         Claim("actor-critic", 600_000, BAR, ACTOR_CRITIC, n_envs=64),
-        Claim("ppo", 600_000, BAR, PPO, n_envs=64),
+        Claim("ppo", 400_000, BAR, PPO, n_envs=64),
     ],
 )
 
