@@ -54,8 +54,9 @@ SAC = {
     "hidden_layers": [128, 128],
     "buffer_size": 20_000,
 }
-# The states of 214 numbers leave two principal components of the items with the default of 500, and 10 with this.
+# The states of 214 numbers leave one principal component of the items with the default of 500, and 10 with this.
 LINUCB = {"item_features": True, "max_parameters": 2500}
+THOMPSON = {**LINUCB, "exploration_scale": 0.02}
 
 STUDY = Study(
     name="movielens_faithful",
@@ -68,7 +69,7 @@ STUDY = Study(
         Claim("best-rated", 2000),
         Claim("win-stay", 2000),
         Claim("linucb", 40_000, options=LINUCB, n_envs=64),
-        Claim("thompson", 40_000, options={"item_features": True}, n_envs=64),
+        Claim("thompson", 40_000, options=THOMPSON, n_envs=64),
         Claim("reinforce", 150_000, BAR, REINFORCE, n_envs=64),
         Claim("actor-critic", 150_000, BAR, ACTOR_CRITIC, n_envs=64),
         Claim("dqn", 60_000, BAR, DQN, n_envs=16),

@@ -39,7 +39,7 @@ STUDY = Study(
         Claim("best-rated", 2000),
         Claim("win-stay", 2000),
         Claim("linucb", 40_000, options=movielens_faithful.LINUCB, n_envs=64),
-        Claim("thompson", 40_000, options={"item_features": True}, n_envs=64),
+        Claim("thompson", 40_000, options=movielens_faithful.THOMPSON, n_envs=64),
         Claim("reinforce", 150_000, BAR, REINFORCE, n_envs=64),
         Claim("actor-critic", 150_000, BAR, ACTOR_CRITIC, n_envs=64),
         Claim("dqn", 60_000, BAR, DQN, n_envs=16),
