@@ -31,15 +31,15 @@ _POLICY_GRADIENT = {
     "standardize_states": True,
     "discount_factor": 0.0,
     "minibatches": 16,
-    "entropy_coefficient": 0.5,
-    "entropy_decay": 0.98,
+    "entropy_coefficient": 0.3,
+    "entropy_decay": 0.99,
 }
-REINFORCE = {**_POLICY_GRADIENT, "hidden_layers": [128, 128], "learning_rate": 2e-4}
+REINFORCE = {**_POLICY_GRADIENT, "hidden_layers": [128, 128], "learning_rate": 1e-4}
 ACTOR_CRITIC = {
     **_POLICY_GRADIENT,
     "actor_hidden_layers": [128, 128],
     "critic_hidden_layers": [128, 64],
-    "actor_learning_rate": 2e-4,
+    "actor_learning_rate": 1e-4,
     "critic_learning_rate": 1e-3,
 }
 PPO = {
@@ -65,8 +65,8 @@ STUDY = Study(
     claims=[
         Claim("dqn", 400_000, BAR, DQN, n_envs=16),
         Claim("rainbow", 400_000, BAR, RAINBOW, n_envs=16),
-        Claim("reinforce", 600_000, BAR, REINFORCE, n_envs=64),
-        Claim("actor-critic", 600_000, BAR, ACTOR_CRITIC, n_envs=64),
+        Claim("reinforce", 1_000_000, BAR, REINFORCE, n_envs=64),
+        Claim("actor-critic", 1_000_000, BAR, ACTOR_CRITIC, n_envs=64),
         Claim("ppo", 400_000, BAR, PPO, n_envs=64),
     ],
 )
