@@ -1,7 +1,7 @@
 """What policies do on MovieLens 1M after a liked and a disliked movie: `python -m reproductions.movielens_habits`.
 
 Each agent is trained as in `movielens_tuned`, from seed 0, and judged. Told is how sure its policy is of what it shows
-next, and how often that is a movie of the very genres of the last: nearly always the last one again.
+next, and how often that is a movie of the very genres of the last, all of them and no others.
 """
 
 from __future__ import annotations
