@@ -10,7 +10,7 @@ import json
 import math
 import platform
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
@@ -30,7 +30,9 @@ from pydeeprecsys.evaluation.plots import save_figure
 from pydeeprecsys.experiments.compare import ORACLE
 from pydeeprecsys.experiments.registry import make_agent
 from pydeeprecsys.files import whole_file
+from pydeeprecsys.rl.agents.agent import ReinforcementLearning
 from pydeeprecsys.rl.manager import Manager
+from pydeeprecsys.rl.rollout import Episode
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "reproductions" / "results"
@@ -111,28 +113,40 @@ class Study:
         return json.dumps(facts, sort_keys=True)
 
 
+def train(
+    study: Study, claim: Claim, seed: int, on_episode: Callable[[int, Episode], None] | None = None
+) -> ReinforcementLearning:
+    """Train the agent of a claim from a seed, on one thread.
+
+    Args:
+        on_episode: called after each episode with its number from 0.
+    """
+    # Environment i of a seed has the stream seed + i: streams of different seeds must not meet.
+    manager = study.manager(seed * claim.n_envs, claim.n_envs)
+    manager.reward_threshold = claim.stop_at
+    torch.set_num_threads(1)  # not before: building a world sets it too
+    agent = make_agent(claim.agent, manager, seed, **claim.options)
+    manager.train(agent, max_episodes=None, max_steps=claim.steps, should_print=False, on_episode=on_episode)
+    return agent
+
+
 def train_and_judge(study: Study, claim: Claim, seed: int) -> tuple[Row, list[Row]]:
     """Train an agent from a seed, and judge it without exploration on fresh seeds.
 
     Returns:
         The row of the results, and those of the learning curve.
     """
-    # Environment i of a seed has the stream seed + i: streams of different seeds must not meet.
-    manager = study.manager(seed * claim.n_envs, claim.n_envs)
-    manager.reward_threshold = claim.stop_at
     judge = study.manager(_EVALUATION_SEED + seed * study.evaluation_envs, study.evaluation_envs)
-    torch.set_num_threads(1)  # not before: building a world sets it too
-    agent = make_agent(claim.agent, manager, seed, **claim.options)
     lengths: list[int] = []
     returns: list[float] = []
 
-    def on_episode(number: int, episode: Any) -> None:
+    def on_episode(number: int, episode: Episode) -> None:
         timesteps, reward_sum = episode.output
         lengths.append(timesteps)
         returns.append(reward_sum)
 
     start = time.perf_counter()
-    manager.train(agent, max_episodes=None, max_steps=claim.steps, should_print=False, on_episode=on_episode)
+    agent = train(study, claim, seed, on_episode)
     seconds = time.perf_counter() - start
     if claim.agent == ORACLE:  # it reads the users' minds, so it has to know whose
         agent = make_agent(claim.agent, judge, seed, **claim.options)

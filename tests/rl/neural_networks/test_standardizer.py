@@ -41,8 +41,9 @@ def test_it_passes_inputs_on_until_it_has_observed_some_and_standardises_them_th
     torch.testing.assert_close(outputs.std(dim=0, correction=0), torch.ones(3), atol=1e-5, rtol=0)
 
 
-def test_what_never_varied_stays_within_the_limit() -> None:
+def test_what_was_never_seen_to_vary_stays_within_the_limit() -> None:
     standardizer = RunningStandardizer(2)
+    assert standardizer(torch.tensor([[0.5, 1e9]])).tolist() == [[0.5, LIMIT]]
     standardizer.observe(torch.tensor([[0.5, 1.0], [0.5, 2.0]]))
     assert standardizer(torch.tensor([[0.5, 1.5], [0.6, 1e9], [0.0, -1e9]])).tolist() == [
         [0.0, 0.0],

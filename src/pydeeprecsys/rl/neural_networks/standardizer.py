@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from gymnasium.wrappers.utils import update_mean_var_count_from_moments
 from torch import Tensor, nn
 
 LIMIT = 10.0  # deviations from the mean; what was never seen to vary may lie any number of them away
@@ -11,8 +12,8 @@ LIMIT = 10.0  # deviations from the mean; what was never seen to vary may lie an
 class RunningStandardizer(nn.Module):
     """Subtracts the mean of all inputs observed so far, and divides by their standard deviation.
 
-    It passes inputs on as they are until it has observed some. What it observed is part of the network's parameters:
-    saved and loaded with them, but not learned.
+    Until it has observed some, it passes them on, within the same limit. What it observed is part of the network's
+    parameters: saved and loaded with them, but not learned.
 
     Args:
         size: numbers in an input.
@@ -35,19 +36,14 @@ class RunningStandardizer(nn.Module):
 
     @torch.no_grad()
     def observe(self, inputs: Tensor) -> None:
-        """Take (n, size) inputs into account, n at least 1.
-
-        Two sets are merged without the cancellation of sums of squares (Chan, Golub & LeVeque, Algorithms for Computing
-        the Sample Variance, 1983, equation 2.1).
-        """
-        inputs = inputs.double()
-        n, mean = len(inputs), inputs.mean(dim=0)
-        total = self.count + n
-        apart = mean - self.mean
-        squares = self.variance * self.count + inputs.var(dim=0, correction=0) * n
-        self.variance.copy_((squares + apart.square() * self.count * n / total) / total)
-        self.mean.add_(apart * n / total)
-        self.count.copy_(total)
+        """Take (n, size) inputs into account, n at least 1."""
+        rows = inputs.double()
+        of_all = (self.mean, self.variance, self.count)
+        of_these = (rows.mean(dim=0), rows.var(dim=0, correction=0), torch.tensor(len(rows)))
+        moments = [moment.numpy(force=True) for moment in of_all + of_these]
+        merged = update_mean_var_count_from_moments(*moments)  # type: ignore[no-untyped-call]
+        for buffer, value in zip(of_all, merged, strict=True):
+            buffer.copy_(torch.as_tensor(value))
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Standardise (..., size) inputs, to within ±`LIMIT`."""
