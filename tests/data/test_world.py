@@ -87,7 +87,9 @@ def test_a_saved_world_of_movielens_1m_size_loads_at_once(world: World, tmp_path
         user_ids=np.arange(6040).astype(np.str_),
         item_ids=np.arange(3883).astype(np.str_),
         titles=np.array([f"A title of some length, number {i} (2000)" for i in range(3883)]),
-        rating_counts=np.arange(3883),
+        rating_users=rng.integers(6040, size=1_000_209, dtype=np.int32),
+        rating_items=rng.integers(3883, size=1_000_209, dtype=np.int32),
+        rating_stars=rng.integers(1, 6, size=1_000_209).astype(np.float32),
     )
     big.save(tmp_path / "big.world")
     start = time.perf_counter()
@@ -155,11 +157,13 @@ def test_an_array_alone_and_an_archive_of_other_arrays(tmp_path: Path) -> None:
         ({"titles": None}, "is not a saved world or it is damaged"),
         ({"header": np.array("no json")}, "is not a saved world or it is damaged"),
         ({"header": np.array("[]")}, "is not a saved world or it is damaged"),
-        ({"header": np.array('{"format": "pydeeprecsys world 1"}')}, "is not a saved world or it is damaged"),
+        ({"header": np.array('{"format": "pydeeprecsys world 2"}')}, "is not a saved world or it is damaged"),
         ({"header": np.array('{"format": "pydeeprecsys world 99"}')}, "of the format 'pydeeprecsys world 99'"),
         ({"violence": np.zeros(79, dtype=np.float32)}, r"violence has shape \(79,\), not \(80,\); build it anew"),
         ({"demographics": np.zeros((60, 5), dtype=np.float32)}, r"demographics has shape \(60, 5\), not \(60, 4\)"),
         ({"genres": np.zeros((80, 18), dtype=np.bool_)}, r"genres has shape \(80, 18\), not \(80, 19\)"),
+        ({"rating_users": np.zeros(3, dtype=np.int32)}, r"rating_users has shape \(3,\)"),
+        ({"rating_items": np.full(1, 80, dtype=np.int32)}, "build it anew"),
         ({"user_vectors": np.zeros((60, 7))}, r"user_vectors has shape \(60, 7\)"),
         ({"user_vectors": np.zeros(60)}, r"user_vectors has shape \(60,\)"),
         ({"user_vectors": np.array(1.0)}, "build it anew"),

@@ -38,7 +38,9 @@ def easy_world(world: World) -> World:
         violence=world.violence[:6],
         titles=world.titles[:6],
         item_ids=world.item_ids[:6],
-        rating_counts=world.rating_counts[:6],
+        rating_users=world.rating_users[world.rating_items < 6],
+        rating_items=world.rating_items[world.rating_items < 6],
+        rating_stars=world.rating_stars[world.rating_items < 6],
     )
 
 

@@ -19,7 +19,7 @@ from pydeeprecsys.data.factorization import FactorizationSettings, factorize
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.files import whole_file
 
-FORMAT = "pydeeprecsys world 1"
+FORMAT = "pydeeprecsys world 2"
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,9 @@ class World:
         user_ids: (users,) the ids of the data set, as text.
         item_ids: (items,) likewise.
         titles: (items,) of the items.
-        rating_counts: (items,) how often each item was rated in the data set.
+        rating_users: (ratings,) row of the user of each rating in the data set.
+        rating_items: (ratings,) row of the item.
+        rating_stars: (ratings,) the rating, in 1..5 stars.
         record: where it comes from: factorization settings, `held_out_rmse`, checksum of the data set, numbers of
             users, items and ratings, share of items without a measured violence.
     """
@@ -50,7 +52,9 @@ class World:
     user_ids: NDArray[np.str_]
     item_ids: NDArray[np.str_]
     titles: NDArray[np.str_]
-    rating_counts: NDArray[np.int64]
+    rating_users: NDArray[np.int32]
+    rating_items: NDArray[np.int32]
+    rating_stars: NDArray[np.float32]
     record: dict[str, Any]
 
     @property
@@ -62,6 +66,11 @@ class World:
     def n_items(self) -> int:
         """How many items there are."""
         return len(self.item_vectors)
+
+    @cached_property
+    def rating_counts(self) -> NDArray[np.int64]:
+        """(items,) how often each item was rated in the data set."""
+        return np.bincount(self.rating_items, minlength=self.n_items)
 
     @cached_property
     def mean_ratings(self) -> NDArray[np.float64]:
@@ -91,7 +100,9 @@ class World:
             user_ids=dataset.users["user_id"].to_numpy(np.str_),
             item_ids=dataset.items["item_id"].to_numpy(np.str_),
             titles=dataset.items["title"].to_numpy(np.str_),
-            rating_counts=np.bincount(dataset.item_index, minlength=len(dataset.items)),
+            rating_users=dataset.user_index,
+            rating_items=dataset.item_index,
+            rating_stars=dataset.ratings,
             record={
                 **factors.record,
                 "dataset_checksum": dataset.checksum,
@@ -149,8 +160,13 @@ class World:
             "user_ids": (users,),
             "item_ids": (items,),
             "titles": (items,),
-            "rating_counts": (items,),
+            "rating_users": self.rating_items.shape,
+            "rating_stars": self.rating_items.shape,
         }
         for name, shape in expected.items():
             if getattr(self, name).shape != shape:
                 raise InputError(f"{path}: {name} has shape {getattr(self, name).shape}, not {shape}; build it anew")
+        for name, size in (("rating_users", users), ("rating_items", items)):
+            rows = getattr(self, name)
+            if rows.dtype.kind not in "iu" or rows.min(initial=0) < 0 or rows.max(initial=0) >= size:
+                raise InputError(f"{path}: {name} names rows that do not exist; build it anew")
