@@ -29,5 +29,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """For the end of an error about an unknown name: the known ones and, where one is near, which."""
     known = list(known)
     near = difflib.get_close_matches(name, known, n=1)
-    listed = textwrap.shorten(", ".join(known) or "none", 400, placeholder=" …")
-    return f"there are: {listed}" + (f"; did you mean {near[0]!r}?" if near else "")
+    return f"there are: {shortened(known)}" + (f"; did you mean {near[0]!r}?" if near else "")
+
+
+def shortened(names: Iterable[str]) -> str:
+    """Names separated by commas, cut where they are too many for one line."""
+    return textwrap.shorten(", ".join(names) or "none", 400, placeholder=" …")

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import filelock
 import numpy as np
 import pandas as pd
 import pytest
@@ -21,6 +22,7 @@ from pydeeprecsys.experiments.registry import AGENTS, agent_options, make_agent
 from pydeeprecsys.rl.manager import MovieLensFairnessManager
 
 SHORT = ("--episodes", "2", "--seeds", "1")
+RUN = ("--episodes", "2", "--evaluation-episodes", "3")
 
 
 @pytest.fixture
@@ -145,7 +147,7 @@ def test_numbers_that_are_not_finite_end_a_comparison_in_one_line(
     episodes = {agent: (rows["metric"] == "episode_rewards").sum() for agent, rows in metrics.items()}
     assert episodes["random"] == 9
     assert 1 <= episodes["reinforce"] < 9
-    assert pd.read_csv("out/summary.csv")["agent"].tolist() == ["random"]
+    assert pd.read_csv("out/summary.csv")["agent"].tolist() == ["oracle", "random", "reinforce"]
 
 
 def test_compare_prints_the_table_and_numbers_its_folders(saved: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -195,15 +197,89 @@ def test_losses_of_all_agents_are_in_all_metrics(saved: str) -> None:
     assert metrics[metrics["metric"] == "epsilon_values"]["model"].unique().tolist() == ["dqn"]
 
 
-def test_an_existing_folder_is_refused_unless_told(saved: str, capsys: pytest.CaptureFixture[str]) -> None:
+def everything(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != ".lock"}
+
+
+def test_an_existing_run_is_resumed_or_overwritten(saved: str, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ("compare", "--agents", "random", "--dataset", saved, *SHORT, "--out", "here")
     Path("here").mkdir()
-    Path("here/notes.txt").write_text("mine")
+    assert run(*arguments) == 0  # an empty folder is as good as none
+    assert run("report", "here") == 0
     assert run(*arguments) == 2
-    assert capsys.readouterr().err.startswith("error: here exists")
+    assert "go on with its run by 'pydeeprecsys resume here'" in (error := capsys.readouterr().err)
+    assert "overwrite" not in error
     assert run(*arguments, "--overwrite") == 0
-    assert Path("here/notes.txt").read_text() == "mine"
-    assert Path("here/summary.csv").exists()
+    assert run("train", "random", "--dataset", saved, *RUN, "--out", "here", "--overwrite") == 0
+    assert not Path("here/summary.csv").exists()
+
+
+@pytest.mark.parametrize("verb", [("train", "random"), ("compare", "--agents", "random"), ("tune", "reinforce")])
+@pytest.mark.parametrize(
+    "mine",
+    [
+        {"notes.txt": "mine"},
+        {"config.json": '{"my": "settings"}', "log.txt": "mine", "metrics.csv": "a,b"},
+        {"config.json": "no json"},
+        {"log.txt": "mine"},
+        {"runs/mine.txt": "mine"},
+        {"runs/compare-1/notes.txt": "mine"},
+        {"folder/metrics.csv": "a,b"},
+    ],
+    ids=lambda mine: ",".join(mine),
+)
+def test_overwriting_never_removes_the_users_own_files(
+    saved: str, verb: tuple[str, ...], mine: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, text in mine.items():
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text(text)
+    assert run("train", "random", "--dataset", saved, *RUN) == 0  # runs/random-1, an earlier result
+    before = everything(Path())
+    capsys.readouterr()
+    assert run(*verb, "--dataset", saved, *RUN, "--out", ".", "--overwrite") == 2
+    error = capsys.readouterr().err
+    assert "holds what is not of a run" in error
+    assert "nothing was removed" in error
+    assert everything(Path()) == before
+    assert not Path(".lock").exists()
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_overwriting_leaves_a_run_with_files_beside_it(saved: str, inside: bool) -> None:
+    arguments = ("compare", "--agents", "random", "--dataset", saved, *SHORT, "--out", "here")
+    assert run(*arguments) == 0
+    Path("here/runs/random-0/notes.txt" if inside else "here/notes.txt").write_text("mine")
+    before = everything(Path("here"))
+    assert run(*arguments, "--overwrite") == 2
+    assert everything(Path("here")) == before
+
+
+@pytest.mark.parametrize("at_work", ["here", "here/runs/random-0"])
+def test_overwriting_leaves_what_another_process_is_at_work_in(
+    saved: str, at_work: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("compare", "--agents", "random", "--dataset", saved, *SHORT, "--out", "here")
+    assert run(*arguments) == 0
+    before = everything(Path("here"))
+    with filelock.FileLock(Path(at_work, ".lock")):
+        assert run(*arguments, "--overwrite") == 2
+    assert f"another process is at work in {at_work}" in capsys.readouterr().err
+    assert everything(Path("here")) == before
+
+
+def test_a_seed_that_diverges_does_not_stop_the_others(saved: str, capsys: pytest.CaptureFixture[str]) -> None:
+    lost = ("--set", "dqn.learning_rate=1e37", "--set", "dqn.buffer_burn_in=40", "--set", "dqn.batch_size=8")
+    arguments = ("--agents", "dqn,reinforce", "--seeds", "2", "--dataset", saved, *RUN, *lost, "--out", "out")
+    assert run("compare", *arguments) == 1
+    assert "the table leaves out dqn from seed 0, dqn from seed 1" in capsys.readouterr().err
+    summary = pd.read_csv("out/summary.csv").set_index("agent")
+    assert summary["failed"].to_dict() == {"oracle": 0, "random": 0, "reinforce": 0, "dqn": 2}
+    assert summary.loc["reinforce", "seeds"] == 2
+    assert summary.loc["dqn", "seeds"] == 0
+    assert pd.isna(summary.loc["dqn", "iqm"])
+    assert run("resume", "out") == 1
+    assert "the table leaves out dqn from seed 0, dqn from seed 1" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

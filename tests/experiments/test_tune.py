@@ -14,7 +14,7 @@ from pydeeprecsys.experiments.trial import Trial, try_out
 from pydeeprecsys.experiments.tune import best_of, tune
 from pydeeprecsys.experiments.tuning import Tuning
 
-FILES = {"config.json", "trials.csv", "best.json", "study.db", "runs"}
+FILES = {".lock", "config.json", "trials.csv", "best.json", "study.db", "runs"}
 ROUND = 4
 
 
@@ -141,7 +141,7 @@ def test_a_training_that_diverges_is_a_failed_trial(world: World, tmp_path: Path
 
 def test_a_folder_belongs_to_one_search(world: World, tmp_path: Path) -> None:
     tune(quick(world, trials=1, seeds=1), tmp_path)
-    with pytest.raises(InputError, match="its seed is 3, not 5; give another folder, or --overwrite"):
+    with pytest.raises(InputError, match="its seed is 3, not 5; go on with that one by 'pydeeprecsys resume"):
         tune(quick(world, trials=1, seeds=1, seed=5), tmp_path)
     (outcome,) = tune(quick(world, trials=1, seeds=1, seed=5), tmp_path, overwrite=True)
     assert {path.name for path in tmp_path.glob("runs/*")} == {"000-60000"}

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from pydeeprecsys.data.library import SYNTHETIC, open_world
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError
+from pydeeprecsys.experiments.run_folder import holds_run
 
 screen = Console(highlight=False, markup=False)
 
@@ -87,7 +88,11 @@ WORLD_OPTIONS: list[click.Parameter] = [
         type=click.Path(path_type=Path, file_okay=False),
         help="Folder for the results; a new one under runs/ when not given.",
     ),
-    click.Option(["--overwrite"], is_flag=True, help="Write into --out though it exists."),
+    click.Option(
+        ["--overwrite"],
+        is_flag=True,
+        help="Remove the run that --out holds, and begin anew. A folder that holds anything else is refused.",
+    ),
 ]
 
 RAY_OPTION = click.Option(
@@ -107,12 +112,13 @@ def choose_out(out: Path | None, overwrite: bool, label: str) -> Path:
     """The folder for results, made with the first file: the one asked for, or a free one of `runs/<label>-1`, `-2`, ...
 
     Raises:
-        InputError: the folder exists and is not to be overwritten.
+        InputError: the folder holds something and is not to be overwritten.
     """
     if out is None:
         return next(free for n in itertools.count(1) if not (free := Path("runs") / f"{label}-{n}").exists())
-    if out.exists() and not overwrite:
-        raise InputError(f"{out} exists; give another --out, or --overwrite to write into it")
+    if not overwrite and out.exists() and any(out.iterdir()):
+        advice = f"go on with its run by 'pydeeprecsys resume {out}', or " if holds_run(out) else ""
+        raise InputError(f"{out} exists; {advice}give another --out")
     return out
 
 

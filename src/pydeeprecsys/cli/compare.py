@@ -24,7 +24,7 @@ from pydeeprecsys.cli.common import (
     world_options,
 )
 from pydeeprecsys.errors import DivergenceError, InputError
-from pydeeprecsys.experiments.compare import Comparison, compare
+from pydeeprecsys.experiments.compare import Comparison, Failure, compare
 from pydeeprecsys.experiments.registry import AGENTS, agent_class, agent_option
 from pydeeprecsys.rl.manager import Episode
 
@@ -110,7 +110,12 @@ def command(
 def compare_with_progress(
     comparison: Comparison, out: Path, jobs: int, ray_address: str | None = None, *, overwrite: bool = False
 ) -> None:
-    """Carry out a comparison with a bar on screen, and print the table."""
+    """Carry out a comparison with a bar on screen, and print the table.
+
+    Raises:
+        DivergenceError: some runs diverged; the table of the others was printed.
+    """
+    failures: list[Failure] = []
     try:
         with stop_between_episodes() as stop_if_asked, progress_bars() as progress:
             task = progress.add_task("", total=len(comparison.agents) * comparison.seeds * comparison.episodes)
@@ -118,8 +123,8 @@ def compare_with_progress(
             def on_episode(agent: str, seed: int, number: int, episode: Episode) -> None:
                 progress.update(task, advance=1, description=f"{agent}, seed {seed}: return {sum(episode.rewards):.1f}")
 
-            summary = compare(comparison, out, on_episode, jobs, stop_if_asked, ray_address, overwrite)
-    except (KeyboardInterrupt, DivergenceError):
+            summary = compare(comparison, out, on_episode, jobs, stop_if_asked, ray_address, overwrite, failures.append)
+    except KeyboardInterrupt:
         screen.print(f"stopped; what was done is in {out}; go on with: pydeeprecsys resume {out}", soft_wrap=True)
         raise
     except BrokenProcessPool as error:
@@ -128,7 +133,11 @@ def compare_with_progress(
             f"go on with fewer: pydeeprecsys resume {out} --jobs 1"
         ) from error
     screen.print(_table(summary))
-    screen.print(f"files in {out}: {', '.join(sorted(path.name for path in out.iterdir()))}", soft_wrap=True)
+    files = sorted(path.name for path in out.iterdir() if not path.name.startswith("."))
+    screen.print(f"files in {out}: {', '.join(files)}", soft_wrap=True)
+    if failures:
+        named = ", ".join(f"{failure.agent} from seed {failure.seed}" for failure in failures)
+        raise DivergenceError(f"{failures[0].message}; the table leaves out {named}")
 
 
 command.params.extend([RAY_OPTION, *WORLD_OPTIONS])
@@ -164,16 +173,22 @@ def _table(summary: pd.DataFrame) -> Table:
         table.add_column(heading, justify="left" if heading == "agent" else "right", no_wrap=True)
     for row in summary.to_dict("records"):
         table.add_row(
-            row["agent"],
-            f"{row['iqm']:.2f}",
-            "one seed" if pd.isna(row["iqm_low"]) else f"{row['iqm_low']:.2f}..{row['iqm_high']:.2f}",
+            f"{row['agent']} ({row['failed']} diverged)" if row["failed"] else row["agent"],
+            _or_dash(row["iqm"], "{:.2f}"),
+            _interval(row),
             _or_dash(row["normalized"], "{:.2f}"),
             _or_dash(row["improvement"], "{:.0%}"),
             _or_dash(row["training_return"], "{:.2f}"),
-            f"{row['violence']:.3f}",
+            _or_dash(row["violence"], "{:.3f}"),
             _or_dash(row["steps_per_second"], "{:,.0f}"),
         )
     return table
+
+
+def _interval(row: dict[Any, Any]) -> str:
+    if pd.isna(row["iqm_low"]):
+        return "one seed" if row["seeds"] else "-"
+    return f"{row['iqm_low']:.2f}..{row['iqm_high']:.2f}"
 
 
 def _or_dash(number: float, form: str) -> str:

@@ -17,7 +17,7 @@ from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments.compare import Comparison
 from pydeeprecsys.experiments.record import record_of
 from pydeeprecsys.experiments.run import RunConfig
-from pydeeprecsys.experiments.run_folder import CONFIG
+from pydeeprecsys.experiments.run_folder import CONFIG, KINDS
 from pydeeprecsys.experiments.tuning import Tuning
 
 
@@ -57,7 +57,7 @@ def _read(folder: Path) -> dict[str, Any]:
         raise InputError(
             f"{folder} has no {CONFIG} of a run; give the folder that train, compare or tune wrote to"
         ) from error
-    if kind not in ("run", "compare", "tune"):
+    if kind not in KINDS:
         raise InputError(f"{folder} holds a {kind!r}, not a run, a comparison or a search")
     if dataset is None:
         raise InputError(f"{folder} was begun from Python, with a world of its own: go on by the same call")

@@ -24,7 +24,6 @@ from pydeeprecsys.errors import DivergenceError, InputError
 from pydeeprecsys.evaluation.plots import save_figure
 from pydeeprecsys.experiments.registry import AGENTS, Option, agent_options
 from pydeeprecsys.experiments.run import RunConfig, carry_out, check
-from pydeeprecsys.experiments.run_folder import forget
 from pydeeprecsys.rl.manager import Episode
 
 
@@ -82,12 +81,10 @@ def _train(
         checkpoint_every,
     )
     check(config, world)
-    if overwrite:
-        forget(out)
-    train_with_progress(config, world, out)
+    train_with_progress(config, world, out, overwrite=overwrite)
 
 
-def train_with_progress(config: RunConfig, world: World, out: Path) -> None:
+def train_with_progress(config: RunConfig, world: World, out: Path, *, overwrite: bool = False) -> None:
     """Carry out a run with a bar on screen, draw how it learned, and say what it reached."""
     try:
         with stop_between_episodes() as stop_if_asked, progress_bars() as progress:
@@ -98,7 +95,7 @@ def train_with_progress(config: RunConfig, world: World, out: Path) -> None:
                 progress.update(task, completed=number + 1, description=description)
                 stop_if_asked()
 
-            run = carry_out(config, world, out, on_episode=on_episode)
+            run = carry_out(config, world, out, on_episode=on_episode, overwrite=overwrite)
     except (KeyboardInterrupt, DivergenceError):
         screen.print(f"stopped; what was done is in {out}; go on with: pydeeprecsys resume {out}", soft_wrap=True)
         raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,13 +15,13 @@ import numpy as np
 import pandas as pd
 
 from pydeeprecsys.data.world import World
-from pydeeprecsys.errors import InputError
+from pydeeprecsys.errors import DivergenceError, InputError
 from pydeeprecsys.evaluation.plots import learning_curves, save_figure
 from pydeeprecsys.evaluation.standings import ORACLE, RANDOM, run_measures, standings
 from pydeeprecsys.experiments.record import record_of
 from pydeeprecsys.experiments.registry import agent_class
 from pydeeprecsys.experiments.run import Run, RunConfig, carry_out, check
-from pydeeprecsys.experiments.run_folder import RUNS, forget, keep_config
+from pydeeprecsys.experiments.run_folder import RUNS, claimed, keep_config
 from pydeeprecsys.experiments.workers import open_workers
 from pydeeprecsys.files import whole_file
 from pydeeprecsys.rl.manager import Episode
@@ -30,6 +31,21 @@ OnEpisode = Callable[[str, int, int, Episode], None]
 # About how long 5,000 sessions take that agents learn in; those not named take a second or less.
 _SECONDS = {"sac": 40_000, "slate-q": 3000, "rainbow": 900, "dqn": 800, "ppo": 250, "linucb": 200, "thompson": 200}
 _SECONDS |= {"actor-critic": 150, "reinforce": 150}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A run that met numbers that are no longer finite.
+
+    Attributes:
+        agent: its name.
+        seed: of the run.
+        message: one line that says when.
+    """
+
+    agent: str
+    seed: int
+    message: str
 
 
 @dataclass(frozen=True)
@@ -113,6 +129,7 @@ def compare(
     stop_if_asked: Callable[[], None] = lambda: None,
     ray_address: str | None = None,
     overwrite: bool = False,
+    on_failure: Callable[[Failure], None] = lambda failure: None,
 ) -> pd.DataFrame:
     """Train and judge every agent from every seed, keeping the files in `out` up to date with what is done.
 
@@ -130,14 +147,16 @@ def compare(
         jobs: processes side by side, of as many threads of torch each as this one has; the numbers are the same.
         stop_if_asked: called often; it may raise KeyboardInterrupt, and what was done is then kept.
         ray_address: of a Ray cluster that does the runs, see `open_workers`.
-        overwrite: begin anew, whatever the folder holds of other runs.
+        overwrite: remove the comparison that the folder holds, and begin anew.
+        on_failure: called after each run that diverged; the other runs go on.
 
     Returns:
         The summary, see `summarize`.
 
     Raises:
-        InputError: an option that cannot be, or the folder holds runs of other settings.
-        DivergenceError: an agent met numbers that are no longer finite; what was done is kept.
+        InputError: an option that cannot be, or the folder holds runs of other settings, or another process is at work
+            in it, or it is to be overwritten and holds anything that is not of a run.
+        DivergenceError: every run diverged.
         BrokenProcessPool: a process of several was killed; what was done is kept.
     """
     world, configs = comparison.world, comparison.runs()
@@ -151,23 +170,33 @@ def compare(
         on_episode(agent, seed, number, episode)
 
     runs: list[Run] = []
-    try:
-        with open_workers((world, out.resolve()), out, jobs, ray_address) as workers:
-            # Not before there are workers: what the folder held is not given up for an address that was mistyped.
-            if overwrite:
-                forget(out)
-            keep_config(out, comparison.as_json() | {"record": record_of(world)}, may_change={"agents", "seeds"})
+    failures: list[Failure] = []
+    # Workers first: what the folder holds is not removed for an address that was mistyped.
+    with (
+        open_workers((world, out.resolve()), out, jobs, ray_address) as workers,
+        claimed(out, overwrite=overwrite) as log,
+    ):
+        keep_config(out, comparison.as_json() | {"record": record_of(world)}, may_change={"agents", "seeds"})
+        try:
             for run in workers.results(_carry_out, configs, stop_if_asked=stop_if_asked, tell=tell, cost=_cost):
+                if isinstance(run, Failure):
+                    failures.append(run)
+                    log(f"{run.agent}, seed {run.seed}: {run.message}")
+                    on_failure(run)
+                    continue
                 runs.append(run)
-                _write(runs, out)
+                _write(runs, failures, out)
                 if (run.agent, run.seed) not in told:  # by a process of its own, or before
                     episodes = run.statistics.get_metrics("timestep_rewards")
                     for number, rewards in enumerate([] if episodes is None else episodes.tolist()):
                         tell(run.agent, run.seed, number, Episode(rewards, {}))
-    finally:
-        if runs:
-            _draw(runs, out)
-    return summarize(runs)
+        finally:
+            if runs:
+                _write_summary(runs, failures, out)
+                _draw(runs, out)
+    if not runs:
+        raise DivergenceError(failures[0].message)
+    return summarize(runs, failures)
 
 
 def _cost(config: RunConfig) -> float:
@@ -175,24 +204,29 @@ def _cost(config: RunConfig) -> float:
     return config.episodes * _SECONDS.get(config.agent, 1)
 
 
-def _carry_out(shared: tuple[World, Path], config: RunConfig, tell: Callable[..., None]) -> Run:
+def _carry_out(shared: tuple[World, Path], config: RunConfig, tell: Callable[..., None]) -> Run | Failure:
     world, out = shared
     folder = out / RUNS / f"{config.agent}-{config.seed}"
     on_episode = partial(tell, config.agent, config.seed)
-    return carry_out(config, world, folder, on_episode=on_episode)
+    try:
+        return carry_out(config, world, folder, on_episode=on_episode)
+    except DivergenceError as error:
+        return Failure(config.agent, config.seed, str(error))
 
 
-def summarize(runs: Sequence[Run]) -> pd.DataFrame:
+def summarize(runs: Sequence[Run], failures: Sequence[Failure] = ()) -> pd.DataFrame:
     """Summarise what agents reached.
 
     Args:
         runs: of any agents and seeds.
+        failures: of the same comparison.
 
     Returns:
         One row an agent, best first: what `standings` tells of the mean returns in evaluation; `training_return` (of
         the last 100 training episodes), `violence` shown in evaluation, slates in a session there (`session_length`),
         share of the items shown there at all (`coverage`) and how unequally (`gini`, see `simulation.ranking`), each
-        the mean over seeds; `steps_per_second` in training, the median.
+        the mean over seeds; `steps_per_second` in training, the median; `failed`, how many seeds diverged, of which
+        nothing is known. An agent that failed from every seed comes last, with NaN.
     """
     own: dict[str, list[Run]] = {}
     for run in runs:
@@ -209,20 +243,28 @@ def summarize(runs: Sequence[Run]) -> pd.DataFrame:
                 "steps_per_second": np.median([run.steps_per_second for run in own[agent]]),
             }
         )
-    return standings({agent: table["return"] for agent, table in measured.items()}).merge(
+    summary = standings({agent: table["return"] for agent, table in measured.items()}).merge(
         pd.DataFrame(rows), on="agent"
     )
+    failed = Counter(failure.agent for failure in failures)
+    lost = pd.DataFrame({"agent": [agent for agent in failed if agent not in own], "seeds": 0})
+    summary = pd.concat([summary, lost], ignore_index=True) if len(lost) else summary
+    return summary.assign(failed=[failed[agent] for agent in summary["agent"]])
 
 
-def _write(runs: Sequence[Run], out: Path) -> None:
+def _write_summary(runs: Sequence[Run], failures: Sequence[Failure], out: Path) -> None:
+    with whole_file(out / "summary.csv") as temporary:
+        summarize(runs, failures).to_csv(temporary, index=False)
+
+
+def _write(runs: Sequence[Run], failures: Sequence[Failure], out: Path) -> None:
     run, path = runs[-1], out / "all_metrics.csv"
     with whole_file(path) as temporary:
         if len(runs) > 1:
             shutil.copyfile(path, temporary)  # cheaper than to write all numbers out again
         frame = run.statistics.to_frame().assign(seed=run.seed)
         frame.to_csv(temporary, mode="a", header=len(runs) == 1, index=False)
-    with whole_file(out / "summary.csv") as temporary:
-        summarize(runs).to_csv(temporary, index=False)
+    _write_summary(runs, failures, out)
     relevance = relevance_metrics(runs)
     if len(relevance):
         for name, table in (("relevance_metrics", relevance), ("relevance_metrics_describe", relevance.describe())):

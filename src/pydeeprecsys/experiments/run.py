@@ -108,7 +108,12 @@ OnEpisode = Callable[[int, Episode], None]
 
 
 def carry_out(
-    config: RunConfig, world: World, folder: Path, *, on_episode: OnEpisode = lambda number, episode: None
+    config: RunConfig,
+    world: World,
+    folder: Path,
+    *,
+    on_episode: OnEpisode = lambda number, episode: None,
+    overwrite: bool = False,
 ) -> Run:
     """Do what is not done yet of a run, and keep its folder up to date with it.
 
@@ -123,12 +128,14 @@ def carry_out(
             `sessions.json`, some sessions step by step, `agent.safetensors` where the agent can be saved.
         on_episode: called after each training episode with its number and the episode; what it raises stops the run,
             after a checkpoint.
+        overwrite: remove the run that the folder holds, and begin anew.
 
     Raises:
-        InputError: the folder is another run's, or another process is at work in it, or its checkpoint is damaged.
+        InputError: the folder is another run's, or another process is at work in it, or its checkpoint is damaged; or
+            it is to be overwritten and holds anything that is not of a run.
         DivergenceError: the agent met numbers that are no longer finite; the last checkpoint stays.
     """
-    with claimed(folder) as log:
+    with claimed(folder, overwrite=overwrite) as log:
         keep_config(folder, config.as_json() | {"record": record_of(world)})
         if not (folder / RESULT).exists():
             _do(config, world, folder, on_episode, log)

@@ -1,51 +1,73 @@
-"""The folder of a run: whose it is, and what it was begun with."""
+"""The folder of a run or of several: who is at work in it, what it was begun with, and what of it may be removed."""
 
 from __future__ import annotations
 
 import json
 import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import filelock
 
-from pydeeprecsys.errors import BusyError, InputError
-from pydeeprecsys.files import remove_leftovers, whole_file
+from pydeeprecsys.errors import BusyError, InputError, shortened
+from pydeeprecsys.files import UNFINISHED, remove_leftovers, whole_file
 
 CONFIG, RUNS = "config.json", "runs"
 CHECKPOINT = "checkpoint.safetensors"
 RESULT = "result.json"
 """It comes last: a run that has one is done."""
 
-_FILES = [CONFIG, RESULT, CHECKPOINT, "agent.safetensors", "log.txt", "events.out.tfevents.*"]
-_FILES += ["metrics.csv", "relevance.csv", "evaluation.csv", "exposure.csv", "sessions.json"]
+KINDS = ("run", "compare", "tune")
+"""What `config.json` may be of."""
+
+_LOCK = ".lock"
+_FILES = [CONFIG, RESULT, CHECKPOINT, "agent.safetensors", "log.txt", "events.out.tfevents.*", "learning.png"]
+_FILES += ["metrics.csv", "relevance.csv", "evaluation.csv", "exposure.csv", "sessions.json", "report.html"]
+_FILES += ["all_metrics.csv", "summary.csv", "learning_curves.png", "learning_curves.pdf"]
+_FILES += ["relevance_metrics.csv", "relevance_metrics_describe.csv"]
+_FILES += ["best.json", "trials.csv", "study.db", "study.db-journal", _LOCK, f"{UNFINISHED}*"]
 
 
 @contextmanager
-def claimed(folder: Path) -> Iterator[Callable[[str], None]]:
-    """Hold a folder for one run alone, and give what writes a line to its log.
+def claimed(folder: Path, *, overwrite: bool = False) -> Iterator[Callable[[str], None]]:
+    """Lock a folder, and give a function that writes one line to its log.
+
+    Args:
+        folder: of a run, a comparison or a search; it is made where it does not exist.
+        overwrite: remove, once it is locked, the run that it holds.
 
     Raises:
-        BusyError: another process holds it.
+        BusyError: another process is at work in it.
+        InputError: it is to be overwritten and holds anything that is not of a run; nothing was removed.
     """
+    if overwrite:
+        _check_ours(folder)  # a lock would be one more file among the user's own
+    with _locked(folder):
+        if overwrite:
+            _forget(folder)
+        remove_leftovers(folder)
+
+        def log(line: str) -> None:
+            with (folder / "log.txt").open("a") as file:
+                file.write(f"{datetime.now().astimezone().isoformat(timespec='seconds')} {line}\n")
+
+        yield log
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
-    # The operating system lets go of the lock when a process ends, however it ends.
-    lock = filelock.FileLock(folder / ".lock")
+    # The operating system releases the lock when a process ends, however it ends.
+    lock = filelock.FileLock(folder / _LOCK)
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout as error:
         raise BusyError(f"another process is at work in {folder}; wait for it, or give another folder") from error
-
-    def log(line: str) -> None:
-        with (folder / "log.txt").open("a") as file:
-            file.write(f"{datetime.now().astimezone().isoformat(timespec='seconds')} {line}\n")
-
     try:
-        remove_leftovers(folder)
-        yield log
+        yield
     finally:
         lock.release()
 
@@ -68,7 +90,7 @@ def keep_config(folder: Path, config: Mapping[str, Any], may_change: Collection[
             if before.get(name) != config[name]:
                 raise InputError(
                     f"{folder} holds another run: its {name} is {before.get(name)}, not {config[name]}; "
-                    "give another folder, or --overwrite"
+                    f"go on with that one by 'pydeeprecsys resume {folder}', or give another folder"
                 )
         checksums = [told["record"]["dataset_checksum"] for told in (before, config)]
         if checksums[0] != checksums[1]:
@@ -79,10 +101,47 @@ def keep_config(folder: Path, config: Mapping[str, Any], may_change: Collection[
         temporary.write_text(json.dumps(config, indent=2))
 
 
-def forget(folder: Path) -> None:
-    """Remove what runs have left in a folder, and nothing else."""
-    for pattern in _FILES:
-        for path in folder.glob(pattern):
-            path.unlink()
-    if (folder / RUNS).is_dir():
-        shutil.rmtree(folder / RUNS)
+def holds_run(folder: Path) -> bool:
+    """Whether a folder has the `config.json` of a run, a comparison or a search."""
+    try:
+        config = json.loads((folder / CONFIG).read_text())
+    except (OSError, ValueError):
+        return False
+    return isinstance(config, dict) and config.get("kind") in KINDS and "record" in config
+
+
+def _check_ours(folder: Path) -> None:
+    """Raise an InputError where a folder holds anything that is not of a run, a comparison or a search."""
+    if not folder.exists():
+        return
+    files = [path for path in folder.iterdir() if path.name != RUNS]
+    foreign = [path for path in files if path.is_dir() or not any(map(path.match, _FILES))]
+    runs = folder / RUNS
+    if runs.is_symlink() or (runs.exists() and not runs.is_dir()):
+        foreign.append(runs)
+    elif runs.exists():
+        foreign += [path for path in runs.iterdir() if path.is_symlink() or not path.is_dir()]
+    held = [path for path in files if path.name != _LOCK]
+    if not foreign and (held or runs.exists()) and not holds_run(folder):
+        foreign = held or [runs]
+    if foreign:
+        names = shortened(sorted(path.name for path in foreign))
+        raise InputError(
+            f"{folder} holds what is not of a run: {names}; nothing was removed; give another --out, or go on with a "
+            "run by 'pydeeprecsys resume'"
+        )
+    for run in runs.iterdir() if runs.exists() else ():
+        _check_ours(run)
+
+
+def _forget(folder: Path) -> None:
+    """Remove the run that a locked folder holds, where nothing else is in it and nobody is at work."""
+    _check_ours(folder)
+    with ExitStack() as stack:
+        for run in sorted(folder.glob(f"{RUNS}/*")):
+            stack.enter_context(_locked(run))
+        if (folder / RUNS).exists():
+            shutil.rmtree(folder / RUNS)
+        for path in folder.iterdir():
+            if path.name != _LOCK:
+                path.unlink()

@@ -12,7 +12,7 @@ import pandas as pd
 
 from pydeeprecsys.experiments.record import record_of
 from pydeeprecsys.experiments.run import check
-from pydeeprecsys.experiments.run_folder import CHECKPOINT, forget, keep_config
+from pydeeprecsys.experiments.run_folder import CHECKPOINT, claimed, keep_config
 from pydeeprecsys.experiments.search import ROUND, Outcome, Search
 from pydeeprecsys.experiments.trial import Trial, try_out
 from pydeeprecsys.experiments.tuning import Tuning
@@ -49,13 +49,14 @@ def tune(
         jobs: processes side by side, of as many threads of torch each as this one has.
         stop_if_asked: called often; it may raise KeyboardInterrupt, and what was done is then kept.
         ray_address: of a Ray cluster that does the trials, see `open_workers`.
-        overwrite: begin anew, whatever the folder holds.
+        overwrite: remove the search that the folder holds, and begin anew.
 
     Returns:
         The outcomes of all trials.
 
     Raises:
-        InputError: an option that cannot be, or the folder holds a search of other settings.
+        InputError: an option that cannot be, or the folder holds a search of other settings, or another
+            process is at work in it.
         BrokenProcessPool: a process of several was killed; what was done is kept.
     """
     check(tuning.run(0, {}), tuning.world)
@@ -64,11 +65,11 @@ def tune(
         stop_if_asked()
         on_episode(trial, episodes)
 
-    with open_workers((tuning, out.resolve()), out, jobs, ray_address) as workers:
-        if overwrite:
-            forget(out)
-            for name in (BEST, TRIALS, STUDY):
-                (out / name).unlink(missing_ok=True)
+    # Workers first: what the folder holds is not removed for an address that was mistyped.
+    with (
+        open_workers((tuning, out.resolve()), out, jobs, ray_address) as workers,
+        claimed(out, overwrite=overwrite),
+    ):
         keep_config(out, tuning.as_json() | {"record": record_of(tuning.world)}, may_change={"trials"})
         search = Search(out / STUDY, tuning.space, tuning.defaults, tuning.seed)
         outcomes = search.outcomes[: tuning.trials]
