@@ -38,6 +38,12 @@ GENRES = (
 # Later MovieLens releases say "Children" for what the earlier ones call "Children's".
 _GENRE_INDEX = {name: i for i, name in enumerate(GENRES)} | {"Children": GENRES.index("Children's")}
 
+# A leading zero may be lost, where zip codes were kept as numbers.
+_ZIP_CODE = r"^\s*(\d{1,5}|\d{5}-?\d{4})\s*$"
+
+_NO_GENRES = frozenset({"", "(no genres listed)", "unknown"})
+"""What stands in place of genres that are not known; the last two are MovieLens' own."""
+
 USER_COLUMNS = ("user_id", "sex", "age", "occupation", "zip_code")
 ITEM_COLUMNS = ("item_id", "title", "genres", "violence")
 
@@ -56,6 +62,7 @@ class Dataset:
         item_index: (ratings,) row in `items` of the item rated.
         ratings: (ratings,) the rating, within `scale`.
         scale: lowest and highest possible rating.
+        violence_source: where the violence of the measured items is from, in a phrase.
 
     Raises:
         InputError: for an empty set, fewer than two users or items, ratings off the scale or not finite, a pair of user
@@ -69,6 +76,7 @@ class Dataset:
     item_index: NDArray[np.int32]
     ratings: NDArray[np.float32]
     scale: tuple[float, float] = field(default=(1.0, 5.0))
+    violence_source: str = "the data set's own"
 
     def __post_init__(self) -> None:
         for table, columns, what in ((self.users, USER_COLUMNS, "users"), (self.items, ITEM_COLUMNS, "items")):
@@ -114,37 +122,48 @@ class Dataset:
 
     @cached_property
     def genres(self) -> NDArray[np.bool_]:
-        """(items, 19) which genres each item has, in the order of `GENRES`; an unknown one or none is Other."""
+        """(items, 19) which genres each item has, in the order of `GENRES`.
+
+        A genre that is not in `GENRES` is Other, and so is an item of which none is known: see `genres_known`.
+        """
         flags = np.zeros((len(self.items), len(GENRES)), dtype=np.bool_)
         for row, names in enumerate(self.items["genres"].fillna("")):
-            for name in names.split("|"):
+            for name in set(names.split("|")) - _NO_GENRES or {"Other"}:
                 flags[row, _GENRE_INDEX.get(name, 0)] = True
         return flags
 
     @cached_property
+    def genres_known(self) -> NDArray[np.bool_]:
+        """(items,) whether any genre of the item is known."""
+        return np.array([bool(set(names.split("|")) - _NO_GENRES) for names in self.items["genres"].fillna("")])
+
+    @cached_property
     def demographics(self) -> NDArray[np.float32]:
-        """(users, 4) sex (F 0, M 1), age / 56, occupation / 20 and zip code / 99999, in [0, 1]; 0.5 where unknown."""
+        """(users, 4) sex (F 0, M 1), age / 56, occupation / 20 and zip code / 99999, in [0, 1]; NaN where unknown.
+
+        Of zip codes those of the United States are known: five digits, or five and four.
+        """
         sex = self.users["sex"].map({"F": 0.0, "M": 1.0})
         # Exact ages (MovieLens 100K has them) may pass 56, the highest bracket of MovieLens 1M.
         age = self.users["age"].astype(float) / 56
         occupation = self.users["occupation"].astype(float) / 20
-        digits = self.users["zip_code"].astype("string").str.replace(r"\D", "", regex=True).str[:5]
+        digits = self.users["zip_code"].astype("string").str.extract(_ZIP_CODE, expand=False).str[:5]
         zip_code = pd.to_numeric(digits, errors="coerce").astype(float) / 99999
         columns = [column.to_numpy(np.float32, na_value=np.nan) for column in (sex, age, occupation, zip_code)]
-        scaled: NDArray[np.float32] = np.nan_to_num(np.clip(np.stack(columns, axis=1), 0, 1), nan=0.5)
+        scaled: NDArray[np.float32] = np.clip(np.stack(columns, axis=1), 0, 1)
         return scaled
 
     @cached_property
     def violence(self) -> NDArray[np.float32]:
-        """(items,) violence in [0, 1], 0 where unknown."""
-        known: NDArray[np.float32] = np.nan_to_num(self.items["violence"].to_numpy(np.float32, na_value=np.nan))
-        return known
+        """(items,) measured violence in [0, 1]; NaN where nobody measured it."""
+        return self.items["violence"].to_numpy(np.float32, na_value=np.nan)
 
     @cached_property
     def checksum(self) -> str:
         """SHA-256 over all that the world is built from; two data sets with the same checksum give the same world."""
         digest = hashlib.sha256(repr(self.scale).encode())
-        for array in (self.user_index, self.item_index, self.ratings, self.genres, self.demographics, self.violence):
+        of_items = (self.genres, self.genres_known, self.violence)
+        for array in (self.user_index, self.item_index, self.ratings, *of_items, self.demographics):
             digest.update(np.ascontiguousarray(array).data)
         for text in (*self.users["user_id"], *self.items["item_id"], *self.items["title"]):
             digest.update(f"{text}\n".encode())

@@ -13,10 +13,10 @@ from urllib.parse import unquote
 from pydeeprecsys.data.dataset import Dataset
 from pydeeprecsys.data.download import data_home, locate
 from pydeeprecsys.data.factorization import FactorizationSettings
-from pydeeprecsys.data.movielens import FILE_NAMES, read_movielens
+from pydeeprecsys.data.movielens import FILE_NAMES, has_genome_ids, read_movielens
 from pydeeprecsys.data.releases import GENOME, RELEASES
 from pydeeprecsys.data.synthetic import synthetic_dataset
-from pydeeprecsys.data.tables import read_tables
+from pydeeprecsys.data.tables import read_tables, wants_genome
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError, did_you_mean
 
@@ -34,7 +34,7 @@ def read_dataset(source: str | Path) -> Dataset:
     Args:
         source: "synthetic", the name of a fetched release, a MovieLens zip or folder, or a CSV or Parquet of ratings.
             The last may be followed by arguments of `read_tables`, as in an address:
-            `ratings.csv?user_column=who&scale=1,10&items=movies.csv`. `items` and `users` are beside the ratings;
+            `ratings.csv?user_column=who&scale=1,10&items=movies.csv`. Files named there are beside the ratings;
             `%26` stands for "&" in a value, `%25` for "%".
 
     Raises:
@@ -92,12 +92,30 @@ def _reader(source: str | Path) -> tuple[Callable[..., Dataset], Path, dict[str,
                 + did_you_mean(address, [SYNTHETIC, *RELEASES])
             )
         if path.suffix.lower() in _TABLES and path.is_file():
-            return read_tables, path, _table_options(path, query) if query else {}
+            options = _table_options(path, query) if query else {}
+            names = {name: options[name] for name in ("title_column", "violence_column") if name in options}
+            if wants_genome(options.get("items"), **names):
+                options = _genome(path.parent, options.get("tag_genome")) | options
+            return read_tables, path, options
         if query:
             raise InputError(f"{path}: options after '?' are for {', '.join(_TABLES)}, not for MovieLens' own files")
         options = {}
-    genomes = (folder / f"{GENOME}.zip" for folder in (data_home(), path.parent))
-    return read_movielens, path, options | {"tag_genome": next((g for g in genomes if g.exists()), None)}
+    genome = _genome(path.parent)
+    if has_genome_ids(path):
+        genome.pop("genome_titles", None)
+    return read_movielens, path, options | genome
+
+
+def _genome(beside: Path, given: Path | None = None) -> dict[str, Path]:
+    """The tag genome given, fetched, or beside the data, and a release that lists titles for its movie ids."""
+
+    def first(*names: str) -> Path | None:
+        paths = (folder / f"{name}.zip" for name in names for folder in (data_home(), beside))
+        return next((path for path in paths if path.exists()), None)
+
+    genome = given or first(GENOME)
+    titles = first(*(name for name in RELEASES if name not in ("ml-100k", GENOME)))
+    return ({"tag_genome": genome} | ({"genome_titles": titles} if titles else {})) if genome else {}
 
 
 def _table_options(ratings: Path, query: str) -> dict[str, Any]:
@@ -111,9 +129,9 @@ def _table_options(ratings: Path, query: str) -> dict[str, Any]:
             raise InputError(f"{ratings}: there is no option {name!r}; {did_you_mean(name, known)}")
         if not value or name in options:
             raise InputError(f"{ratings}: give the option {name} once, with a value, as in '?{name}=...'")
-        if name in ("items", "users"):
+        if name in ("items", "users", "tag_genome", "genome_titles"):
             options[name] = ratings.parent / value
-            if not options[name].is_file():
+            if not options[name].exists():
                 raise InputError(f"{options[name]}: there is no such file, given as {name} of {ratings.name}")
         elif name == "scale":
             try:

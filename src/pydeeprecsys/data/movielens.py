@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pydeeprecsys.data.dataset import GENRES, ITEM_COLUMNS, USER_COLUMNS, Dataset
 from pydeeprecsys.data.delimited import FLAG, ID, NUMBER, SECONDS, TEXT, File, Folder, Kind, among, open_folders
+from pydeeprecsys.data.titles import match_titles
 from pydeeprecsys.errors import InputError
 
 VIOLENCE_TAG = "violence"
@@ -50,11 +51,11 @@ class Layout:
 
 @dataclass(frozen=True)
 class GenomeLayout:
-    """The files of a tag genome; `titles` are looked for only where movie ids do not serve."""
+    """The files of a tag genome; `titles` may be absent."""
 
     scores: File
     tags: File
-    titles: File | None = None
+    titles: File
 
     @property
     def files(self) -> tuple[File, ...]:
@@ -64,6 +65,7 @@ class GenomeLayout:
 
 _RATING = {"user_id": ID, "item_id": ID, "rating": NUMBER, "timestamp": SECONDS}
 _ITEM = {"item_id": ID, "title": TEXT, "genres": TEXT}
+_MOVIES_CSV = File("movies.csv", ",", _ITEM, header="movieId,title,genres")
 _SCORE = {"item_id": ID, "tag_id": ID, "relevance": NUMBER}
 
 LAYOUTS = (
@@ -107,7 +109,7 @@ LAYOUTS = (
     # MovieLens 20M, 25M, 32M, latest, latest-small
     Layout(
         ratings=File("ratings.csv", ",", _RATING, header="userId,movieId,rating,timestamp"),
-        items=File("movies.csv", ",", _ITEM, header="movieId,title,genres"),
+        items=_MOVIES_CSV,
         users=None,
         scale=(0.5, 5.0),
     ),
@@ -123,6 +125,7 @@ GENOME_LAYOUTS = (
     GenomeLayout(
         scores=File("genome-scores.csv", ",", _SCORE, header="movieId,tagId,relevance"),
         tags=File("genome-tags.csv", ",", {"tag_id": ID, "tag": TEXT}, header="tagId,tag"),
+        titles=_MOVIES_CSV,
     ),
 )
 
@@ -152,7 +155,8 @@ def _read_items(folder: Folder, file: File) -> pd.DataFrame:
     items = folder.table(file)
     if "genres" not in items:
         flags = items[list(GENRES)].to_numpy(np.bool_)
-        items["genres"] = ["|".join(name for name, set_ in zip(GENRES, row, strict=True) if set_) for row in flags]
+        # The first flag, which stands where Other does, is called "unknown".
+        items["genres"] = ["|".join(np.array(GENRES[1:])[row[1:]]) for row in flags]
     return items
 
 
@@ -211,18 +215,6 @@ def _read_violence(layout: GenomeLayout, folder: Folder) -> pd.Series[float]:
     return pd.Series(relevance_of, name="violence", dtype=np.float32).rename_axis("item_id")
 
 
-def _violence_of(items: pd.DataFrame, genome_ids: bool, genome: GenomeLayout, folder: Folder) -> pd.Series[float]:
-    """Violence of each row of `items`, missing where the genome has none."""
-    ids = items["item_id"]
-    if not genome_ids:
-        file = genome.titles
-        titles = folder.table(file) if file and folder.has(file) else pd.DataFrame(columns=[*_ITEM])
-        # A title that two movies share tells them not apart: neither gets a score.
-        titles = titles[~titles["title"].duplicated(keep=False)]
-        ids = items["title"].map(dict(zip(titles["title"], titles["item_id"], strict=True)))
-    return ids.map(_read_violence(genome, folder)).astype(np.float32)
-
-
 def read_tag_genome(path: Path) -> pd.Series[float]:
     """Read how violent movies are: the relevance of the tag "violence" in a tag genome.
 
@@ -240,17 +232,73 @@ def read_tag_genome(path: Path) -> pd.Series[float]:
         return _read_violence(*_require(GENOME_LAYOUTS, folders))
 
 
-def read_movielens(path: Path, *, tag_genome: Path | None = None, name: str | None = None) -> Dataset:
+def violence_of(
+    items: pd.DataFrame, tag_genome: Path, *, genome_titles: Path | None = None, by_id: bool = False
+) -> tuple[NDArray[np.float32], str]:
+    """Violence of movies by a tag genome: by id, then by title and year (see `titles.match_titles`).
+
+    Args:
+        items: one movie per row, with `item_id` and `title`.
+        tag_genome: see `read_tag_genome`; titles are those of the `movies.dat` or `movies.csv` beside its scores.
+        genome_titles: a MovieLens release, for its titles: a genome may list none. Not MovieLens 100K, which numbers its
+            movies differently.
+        by_id: whether items have the ids of the genome.
+
+    Returns:
+        (items,) violence in [0, 1], NaN where the genome has no score or no match; and how it was found, in a phrase.
+
+    Raises:
+        InputError: with file and line, where something cannot be read.
+    """
+    listed: list[pd.DataFrame] = []
+    with open_folders(tag_genome) as folders:
+        genome, folder = _require(GENOME_LAYOUTS, folders)
+        scores = _read_violence(genome, folder)
+        if folder.has(genome.titles):
+            listed.append(folder.table(genome.titles))
+    if genome_titles:
+        with open_folders(genome_titles) as folders:
+            layout, folder = _require(LAYOUTS, folders)
+            if not layout.genome_ids:
+                raise InputError(f"{genome_titles}: its movie ids are not those of the tag genome; give another release")
+            listed.append(folder.table(layout.items))
+    ids = items["item_id"].where(by_id & items["item_id"].isin(scores.index))
+    known = [pair for table in listed for pair in zip(table["title"], table["item_id"], strict=True)]
+    matched = pd.Series(match_titles(items["title"].tolist(), known), items.index, dtype=object)
+    # What has an id of its own is another movie than one that has not, be they called the same.
+    by_title = ids.isna() & matched.isin(scores.index) & ~(by_id & matched.isin(items["item_id"]))
+    violence = ids.where(~by_title, matched).map(scores).to_numpy(np.float32, na_value=np.nan)
+    found = {"movie id": ids.notna().sum(), "title and year": by_title.sum()}
+    told = [f"{count:,} by {how}" for how, count in found.items() if count]
+    if not told and not known and not by_id:
+        told = ["without titles: fetch ml-1m, which has the same movie ids, for them"]
+    return violence, f"tag genome ({', '.join(told) or 'no movie in it matches'})"
+
+
+def has_genome_ids(path: Path) -> bool:
+    """Whether a release numbers its movies as the tag genome does.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    with open_folders(path) as folders:
+        return _require(LAYOUTS, folders)[0].genome_ids
+
+
+def read_movielens(
+    path: Path, *, tag_genome: Path | None = None, genome_titles: Path | None = None, name: str | None = None
+) -> Dataset:
     """Read a MovieLens release, whichever it is: its files tell.
 
     Items are the rows of its table of movies, in file order; users those of its table of users or, in releases without
     one, the ids that rated, sorted, with nothing known of them (NaN). Violence comes from the genome that the release
     itself brings, else from `tag_genome`, by movie id; MovieLens 100K numbers its movies differently, so there it is
-    found by exact title, where the genome lists titles.
+    found by title and year.
 
     Args:
         path: the zip as GroupLens ships it, the folder of the extracted files, or the folder that holds that folder.
         tag_genome: zip or folder of a tag genome (see `read_tag_genome`), for a release that brings none.
+        genome_titles: another release, for the titles of a genome that lists none (see `violence_of`).
         name: name of the data set; by default that of `path`.
 
     Returns:
@@ -265,12 +313,10 @@ def read_movielens(path: Path, *, tag_genome: Path | None = None, name: str | No
         users = folder.table(layout.users) if layout.users else None
         users, user_index, item_index, ratings = _read_ratings(folder, layout, items, users)
         items["violence"] = np.float32(np.nan)
-        if genome := _find(GENOME_LAYOUTS, folders):
-            items["violence"] = _violence_of(items, layout.genome_ids, *genome)
-        elif tag_genome:
-            with open_folders(tag_genome) as genome_folders:
-                genome = _require(GENOME_LAYOUTS, genome_folders)
-                items["violence"] = _violence_of(items, layout.genome_ids, *genome)
+        source = "not measured: there is no tag genome"
+        if genome := path if _find(GENOME_LAYOUTS, folders) else tag_genome:
+            titles = None if layout.genome_ids else genome_titles
+            items["violence"], source = violence_of(items, genome, genome_titles=titles, by_id=layout.genome_ids)
         try:
             return Dataset(
                 name=name or (path.stem if path.is_file() else path.resolve().name),
@@ -280,6 +326,7 @@ def read_movielens(path: Path, *, tag_genome: Path | None = None, name: str | No
                 item_index=item_index,
                 ratings=ratings,
                 scale=layout.scale,
+                violence_source=source,
             )
         except InputError:
             # Dataset finds a repeated pair fast, but knows no lines.

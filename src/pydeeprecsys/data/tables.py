@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from pydeeprecsys.data.dataset import Dataset
 from pydeeprecsys.data.delimited import shorten
+from pydeeprecsys.data.movielens import violence_of
 from pydeeprecsys.errors import InputError, did_you_mean
 
 ID = pa.dictionary(pa.int32(), pa.string())
@@ -71,14 +73,18 @@ class _File:
                     yield line, fields
                 line = reader.line_num + 1
 
-    def read(self, wanted: dict[str, Column]) -> dict[str, pa.ChunkedArray]:
-        """The columns of `wanted` that the file has, by its keys; InputError where one is lacking or does not parse."""
-        try:
+    def names(self) -> list[str]:
+        """The names of its columns."""
+        with self._reading():
             names = pa.parquet.read_schema(self.path).names if self.is_parquet else next(self.records(), (0, []))[1]
-            if not names:
-                raise InputError(f"{self.path}: it is empty")
-            present = self._present(wanted, names)
-            table = self._read_parquet(present) if self.is_parquet else self._read_csv(present)
+        if not names:
+            raise InputError(f"{self.path}: it is empty")
+        return list(names)
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
         except (UnicodeDecodeError, csv.Error, pa.ArrowException) as error:
             kind = "Parquet" if self.is_parquet else "CSV in UTF-8"
             raise InputError(f"{self.path}: it cannot be read as {kind} ({str(error).splitlines()[0]})") from error
@@ -86,6 +92,12 @@ class _File:
             raise InputError(
                 f"{self.path}: it cannot be read ({error.strerror or str(error).splitlines()[0]})"
             ) from error
+
+    def read(self, wanted: dict[str, Column]) -> dict[str, pa.ChunkedArray]:
+        """The columns of `wanted` that the file has, by its keys; InputError where one is lacking or does not parse."""
+        present = self._present(wanted, self.names())
+        with self._reading():
+            table = self._read_parquet(present) if self.is_parquet else self._read_csv(present)
         if table.num_rows == 0:
             raise InputError(f"{self.path}: it has no rows")
         return {key: table[column.name] for key, column in present.items()}
@@ -205,6 +217,16 @@ def _match(
     return table.reindex(columns=list(columns)), index
 
 
+def wants_genome(items: Path | None, title_column: str = "title", violence_column: str = "violence") -> bool:
+    """Whether there is a table of items that has titles and no violence.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    names = _File(items).names() if items else []
+    return title_column in names and violence_column not in names
+
+
 def read_tables(
     ratings: Path,
     *,
@@ -222,6 +244,8 @@ def read_tables(
     zip_code_column: str = "zip_code",
     scale: tuple[float, float] | None = None,
     name: str | None = None,
+    tag_genome: Path | None = None,
+    genome_titles: Path | None = None,
 ) -> Dataset:
     """Read the user's own ratings, CSV (UTF-8, with a header; tabs separate in `.tsv`) or Parquet.
 
@@ -249,6 +273,9 @@ def read_tables(
         zip_code_column: column of the zip code, in `users`.
         scale: lowest and highest possible rating, mapped to 1 and 5.
         name: name of the data set; by default that of `ratings`.
+        tag_genome: a tag genome (see `movielens.violence_of`), for a table of movies without violence; their titles
+            end in the year. A data set that is named by a path gets the one that was fetched or is beside it.
+        genome_titles: a MovieLens release, for the titles of a genome that lists none; likewise.
 
     Returns:
         The data set, on the scale (1, 5) where `scale` is given, else (0.5, 5). Ids are whole numbers where all of them
@@ -279,6 +306,11 @@ def read_tables(
         "violence": about("violence", violence_column, NUMBER),
     }
 
+    if tag_genome and not wants_genome(items, title_column, violence_column):
+        needed = f"the column {title_column!r} and not {violence_column!r}"
+        raise InputError(f"{ratings}: tag_genome is for a table of items that has {needed}; leave it out")
+    if genome_titles and not tag_genome:
+        raise InputError(f"{ratings}: genome_titles are those of a tag_genome; give one")
     file = _File(ratings)
     read = file.read({"user_id": user_id, "item_id": item_id, "rating": rating})
     values = read["rating"].to_numpy()
@@ -297,6 +329,11 @@ def read_tables(
         file.require(~repeated, f"user {user} rates item {item} a second time; keep one rating a pair")
     item_table["title"] = item_table["title"].astype(object).fillna(item_table["item_id"].astype(str))
     item_table["genres"] = item_table["genres"].astype(object).fillna("")
+    source = f"column {violence_column!r}"
+    if tag_genome:
+        item_table["violence"], source = violence_of(item_table, tag_genome, genome_titles=genome_titles)
+    elif item_table["violence"].isna().all():
+        source = "not measured"
     return Dataset(
         name=name or ratings.stem,
         users=user_table,
@@ -305,4 +342,5 @@ def read_tables(
         item_index=item_index,
         ratings=values.astype(np.float32),
         scale=(1.0, 5.0) if scale else UNSCALED,
+        violence_source=source,
     )

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from pydeeprecsys.data.dataset import GENRES, Dataset
 from pydeeprecsys.data.factorization import FactorizationSettings, factorize
+from pydeeprecsys.data.violence import impute
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.files import whole_file
 
@@ -30,9 +31,11 @@ class World:
         name: of the data set it was made from.
         user_vectors: (users, d) the last 19 entries are the affinities for the genres.
         item_vectors: (items, d) rating = dot product of the two, clipped to [1, 5].
-        genres: (items, 19) in the order of `GENRES`.
-        violence: (items,) in [0, 1].
-        demographics: (users, 4) sex, age, occupation, zip code, in [0, 1].
+        genres: (items, 19) in the order of `GENRES`; an item whose genres are unknown has Other.
+        genres_known: (items,) whether any genre of the item is known.
+        violence: (items,) in [0, 1], measured or imputed; NaN for all where none was measured.
+        violence_measured: (items,) whether it was measured.
+        demographics: (users, 4) sex, age, occupation, zip code, in [0, 1]; NaN where unknown.
         user_ids: (users,) the ids of the data set, as text.
         item_ids: (items,) likewise.
         titles: (items,) of the items.
@@ -40,14 +43,17 @@ class World:
         rating_items: (ratings,) row of the item.
         rating_stars: (ratings,) the rating, in 1..5 stars.
         record: where it comes from: factorization settings, `held_out_rmse`, checksum of the data set, numbers of
-            users, items and ratings, share of items without a measured violence.
+            users, items and ratings; `violence`: share of items measured, source, how the others are imputed, and the
+            held-out error of that (see `data.violence`).
     """
 
     name: str
     user_vectors: NDArray[np.float64]
     item_vectors: NDArray[np.float64]
     genres: NDArray[np.bool_]
+    genres_known: NDArray[np.bool_]
     violence: NDArray[np.float32]
+    violence_measured: NDArray[np.bool_]
     demographics: NDArray[np.float32]
     user_ids: NDArray[np.str_]
     item_ids: NDArray[np.str_]
@@ -90,12 +96,15 @@ class World:
     ) -> Self:
         """Factorize the ratings of a data set; `progress` is called with the sweeps done and all sweeps."""
         factors = factorize(dataset, settings, progress)
+        violence = impute(dataset.violence, dataset.genres & dataset.genres_known[:, None])
         return cls(
             name=dataset.name,
             user_vectors=factors.user_vectors,
             item_vectors=factors.item_vectors,
             genres=dataset.genres,
-            violence=dataset.violence,
+            genres_known=dataset.genres_known,
+            violence=violence.values,
+            violence_measured=violence.measured,
             demographics=dataset.demographics,
             user_ids=dataset.users["user_id"].to_numpy(np.str_),
             item_ids=dataset.items["item_id"].to_numpy(np.str_),
@@ -109,7 +118,7 @@ class World:
                 "users": len(dataset.users),
                 "items": len(dataset.items),
                 "ratings": len(dataset.ratings),
-                "share_without_violence": float(dataset.items["violence"].isna().mean()),
+                "violence": violence.record | {"source": dataset.violence_source},
             },
         )
 
@@ -155,7 +164,9 @@ class World:
             "user_vectors": (users, d),
             "item_vectors": (items, d),
             "genres": (items, len(GENRES)),
+            "genres_known": (items,),
             "violence": (items,),
+            "violence_measured": (items,),
             "demographics": (users, 4),
             "user_ids": (users,),
             "item_ids": (items,),

@@ -1,0 +1,86 @@
+"""The violence of items that nobody measured, from their genres."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Ridge penalty: the prior variance of a genre's effect is a third of the variance of the noise. On MovieLens 1M no
+# penalty from 0.1 to 30 does worse by 0.001; with 10 to 400 measured movies, 3 does best of 0.3, 1, 3 and 10.
+_PENALTY = 3.0
+_FOLDS = 10
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Violence:
+    """Violence of items, measured or imputed.
+
+    Attributes:
+        values: (items,) in [0, 1]; NaN for all where none was measured.
+        measured: (items,) whether it was measured; the others are imputed.
+        held_out_rmse: root mean squared error of imputation on measured items that it was not told of, by 10-fold
+            cross-validation; None with fewer than 20 measured.
+        rmse_of_the_mean: the same for the mean of the measured items, in place of imputation.
+    """
+
+    values: NDArray[np.float32]
+    measured: NDArray[np.bool_]
+    held_out_rmse: float | None
+    rmse_of_the_mean: float | None
+
+    @property
+    def record(self) -> dict[str, float | str | None]:
+        """All but the arrays, with the share of items that were measured and the method of imputation."""
+        return {
+            "measured": float(self.measured.mean()),
+            "method": "ridge regression on genres" if self.measured.any() else None,
+            "held_out_rmse": self.held_out_rmse,
+            "rmse_of_the_mean": self.rmse_of_the_mean,
+        }
+
+
+def impute(measurements: NDArray[np.float32], genres: NDArray[np.bool_]) -> Violence:
+    """Impute what was not measured: ridge regression on the genres, with an intercept, clipped to [0, 1].
+
+    Hoerl & Kennard, Ridge Regression, 1970. It takes for granted that unmeasured items are like measured ones of the
+    same genres.
+
+    Args:
+        measurements: (items,) violence in [0, 1], NaN where not measured.
+        genres: (items, g) which genres each item has; an item of none gets the mean of the measured ones.
+    """
+    measured = ~np.isnan(measurements)
+    values = measurements.copy()
+    flags, known = genres[measured].astype(np.float64), measurements[measured].astype(np.float64)
+    if not len(known):
+        return Violence(values, measured, None, None)
+    values[~measured] = _predict(flags, known, genres[~measured])
+    if len(known) < 2 * _FOLDS:
+        return Violence(values, measured, None, None)
+    by_genres, by_mean = np.empty_like(known), np.empty_like(known)
+    for fold in range(_FOLDS):
+        held_out = np.arange(len(known)) % _FOLDS == fold
+        by_genres[held_out] = _predict(flags[~held_out], known[~held_out], flags[held_out])
+        by_mean[held_out] = known[~held_out].mean()
+    return Violence(values, measured, _rmse(by_genres - known), _rmse(by_mean - known))
+
+
+def _predict(flags: Floats, known: Floats, wanted: NDArray[np.bool_] | Floats) -> Floats:
+    has_genres = flags.any(axis=1)
+    if not has_genres.any():
+        return np.full(len(wanted), known.mean())
+    centre, mean = flags[has_genres].mean(axis=0), known[has_genres].mean()
+    deviations = flags[has_genres] - centre
+    # Not by BLAS, whose sums depend on the number of threads.
+    precision = np.einsum("if,ig->fg", deviations, deviations) + _PENALTY * np.eye(flags.shape[1])
+    effects = np.linalg.solve(precision, np.einsum("if,i->f", deviations, known[has_genres] - mean))
+    predictions = np.where(wanted.any(axis=1), mean + np.einsum("if,f->i", wanted - centre, effects), known.mean())
+    return predictions.clip(0, 1)
+
+
+def _rmse(errors: Floats) -> float:
+    return float(np.sqrt(np.mean(errors**2)))
