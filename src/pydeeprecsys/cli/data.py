@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -10,10 +11,11 @@ from rich.table import Table
 
 from pydeeprecsys.cli import SuggestingGroup
 from pydeeprecsys.cli.common import progress_bars, screen
-from pydeeprecsys.data.dataset import GENRES
+from pydeeprecsys.data.dataset import GENRES, USER_COLUMNS
 from pydeeprecsys.data.download import data_home, fetch, fetched
 from pydeeprecsys.data.library import SYNTHETIC, read_dataset
 from pydeeprecsys.data.releases import RELEASES
+from pydeeprecsys.data.violence import Violence, impute
 from pydeeprecsys.errors import InputError
 
 
@@ -68,24 +70,20 @@ def describe(name: str) -> None:
     low, high = dataset.scale
     by_user = np.bincount(dataset.user_index, minlength=users)
     by_item = np.bincount(dataset.item_index, minlength=items)
-    measured = dataset.items["violence"].notna()
+    flags = dataset.genres & dataset.genres_known[:, None]
+    violence = impute(dataset.violence, flags)
+    known = np.isfinite(dataset.demographics).mean(axis=0)
     rows = [
         ("users", f"{users:,}, each with {by_user.min()} to {by_user.max():,} ratings, median {np.median(by_user):g}"),
         ("items", f"{items:,}, each with {by_item.min()} to {by_item.max():,} ratings, median {np.median(by_item):g}"),
         ("ratings", f"{ratings:,} from {low:g} to {high:g}, mean {dataset.ratings.mean():.2f}"),
         ("density", f"{ratings / users / items:.2%} of all pairs"),
-        *(
-            (column, _known(dataset.users[column].notna().mean()))
-            for column in ("sex", "age", "occupation", "zip_code")
-        ),
-        (
-            "violence",
-            f"{_known(measured.mean())}, mean {dataset.violence[measured].mean() if measured.any() else 0:.3f}",
-        ),
-        ("", f"{(~measured).sum():,} items ({(~measured).mean():.1%}) without a score count as not violent"),
+        *((column, f"known of {share:.1%}") for column, share in zip(USER_COLUMNS[1:], known, strict=True)),
+        *_violence(violence, dataset.violence_source),
         (
             "genres",
-            ", ".join(f"{genre} {n:,}" for genre, n in zip(GENRES, dataset.genres.sum(axis=0), strict=True) if n),
+            f"known of {dataset.genres_known.mean():.1%}: "
+            + ", ".join(f"{genre} {n:,}" for genre, n in zip(GENRES, flags.sum(axis=0), strict=True) if n),
         ),
         ("checksum", dataset.checksum),
     ]
@@ -95,5 +93,14 @@ def describe(name: str) -> None:
     screen.print(table)
 
 
-def _known(share: float) -> str:
-    return f"known of {share:.1%}"
+def _violence(violence: Violence, source: str) -> Iterator[tuple[str, str]]:
+    measured = violence.measured
+    if not measured.any():
+        yield "violence", f"not known: {source}"
+        return
+    yield "violence", f"measured of {measured.mean():.1%}, mean {violence.values[measured].mean():.3f}; {source}"
+    if not measured.all():
+        yield "", f"{(~measured).sum():,} items ({(~measured).mean():.1%}) imputed from their genres"
+    if violence.held_out_rmse is not None:
+        errors = f"{violence.held_out_rmse:.3f}, of their mean {violence.rmse_of_the_mean:.3f}"
+        yield "", f"held-out RMSE of imputation {errors} (10-fold cross-validation)"

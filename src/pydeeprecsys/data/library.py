@@ -81,8 +81,9 @@ def _load(path: Path) -> World:
 def _reader(source: str | Path) -> tuple[Callable[..., Dataset], Path, dict[str, Any]]:
     """The function that reads what a name or a path means, the path it reads, and its other arguments."""
     text = str(source)
+    named = {}
     if text in RELEASES:
-        path, options = locate(text), {"name": text}
+        path, named = locate(text), {"name": text}
     else:
         address, _, query = (text, "", "") if Path(text).exists() else text.partition("?")
         path = Path(address)
@@ -92,18 +93,17 @@ def _reader(source: str | Path) -> tuple[Callable[..., Dataset], Path, dict[str,
                 + did_you_mean(address, [SYNTHETIC, *RELEASES])
             )
         if path.suffix.lower() in _TABLES and path.is_file():
-            options = _table_options(path, query) if query else {}
+            options: dict[str, Any] = _table_options(path, query) if query else {}
             names = {name: options[name] for name in ("title_column", "violence_column") if name in options}
             if wants_genome(options.get("items"), **names):
                 options = _genome(path.parent, options.get("tag_genome")) | options
             return read_tables, path, options
         if query:
             raise InputError(f"{path}: options after '?' are for {', '.join(_TABLES)}, not for MovieLens' own files")
-        options = {}
     genome = _genome(path.parent)
     if has_genome_ids(path):
         genome.pop("genome_titles", None)
-    return read_movielens, path, options | genome
+    return read_movielens, path, named | genome
 
 
 def _genome(beside: Path, given: Path | None = None) -> dict[str, Path]:

@@ -240,8 +240,8 @@ def violence_of(
     Args:
         items: one movie per row, with `item_id` and `title`.
         tag_genome: see `read_tag_genome`; titles are those of the `movies.dat` or `movies.csv` beside its scores.
-        genome_titles: a MovieLens release, for its titles: a genome may list none. Not MovieLens 100K, which numbers its
-            movies differently.
+        genome_titles: a MovieLens release, for its titles: a genome may list none. Not MovieLens 100K, which has
+            ids of its own.
         by_id: whether items have the ids of the genome.
 
     Returns:
@@ -260,7 +260,9 @@ def violence_of(
         with open_folders(genome_titles) as folders:
             layout, folder = _require(LAYOUTS, folders)
             if not layout.genome_ids:
-                raise InputError(f"{genome_titles}: its movie ids are not those of the tag genome; give another release")
+                raise InputError(
+                    f"{genome_titles}: its movie ids are not those of the tag genome; give another release"
+                )
             listed.append(folder.table(layout.items))
     ids = items["item_id"].where(by_id & items["item_id"].isin(scores.index))
     known = [pair for table in listed for pair in zip(table["title"], table["item_id"], strict=True)]

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 _YEAR = re.compile(r"\((\d{4})(?:[-–]\d{0,4})?\)\D*$")
 _ALSO_KNOWN_AS = re.compile(r"^a\.?k\.?a\.?\s+", re.IGNORECASE)
 # MovieLens writes a leading article last: "Matrix, The (1999)".
-_ARTICLES = frozenset(
-    "the a an la le les l' el los las lo il i gli das der die den det de en o os as un une una ein eine".split()
+_ARTICLES = re.compile(
+    r"the|an?|l[aeo]s?|l'|les|el|il?|gli|d[aeo]s|de[rnt]?|die|en|[oa]s?|une?|una|eine?",
 )
 
 
@@ -68,7 +68,7 @@ def _normal(name: str) -> str:
     """Lower case, without accents and punctuation, its article first."""
     name = unicodedata.normalize("NFKD", name.casefold().replace("’", "'").replace("&", " and ")).strip()
     body, _, last = name.rpartition(", ")
-    if body and last in _ARTICLES:
+    if body and _ARTICLES.fullmatch(last):
         name = last + body if last.endswith("'") else f"{last} {body}"
     letters = "".join(letter for letter in name if not unicodedata.combining(letter) and letter != "'")
     return " ".join(re.findall(r"\w+", letters))

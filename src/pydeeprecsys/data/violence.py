@@ -78,8 +78,9 @@ def _predict(flags: Floats, known: Floats, wanted: NDArray[np.bool_] | Floats) -
     # Not by BLAS, whose sums depend on the number of threads.
     precision = np.einsum("if,ig->fg", deviations, deviations) + _PENALTY * np.eye(flags.shape[1])
     effects = np.linalg.solve(precision, np.einsum("if,i->f", deviations, known[has_genres] - mean))
-    predictions = np.where(wanted.any(axis=1), mean + np.einsum("if,f->i", wanted - centre, effects), known.mean())
-    return predictions.clip(0, 1)
+    by_genres = mean + np.einsum("if,f->i", wanted - centre, effects)
+    predictions: Floats = np.where(wanted.any(axis=1), by_genres, known.mean()).clip(0, 1)
+    return predictions
 
 
 def _rmse(errors: Floats) -> float:

@@ -23,6 +23,10 @@ OF_AN_ITEM = len(GENRES) + 2
 """An item's genre flags, its rating / 5, its violence."""
 
 
+UNKNOWN = 0.5
+"""What stands for a demographic, or for an item's violence, that is not known: agents cannot tell it from a half."""
+
+
 class Observation(Protocol):
     """An observation: numbers in [0, 1]."""
 
@@ -41,7 +45,8 @@ class ChosenItems:
     """4 demographics, and for each of the last slates, the latest first, 21 numbers of the item chosen of it.
 
     These are its 19 genre flags, its rating / 5 and its violence: zeros where nothing was chosen, and before the first
-    slate. With one slate it is the founding observation of 25 numbers.
+    slate. Demographics and violence are 0.5 where they are not known. With one slate it is the founding observation of
+    25 numbers.
 
     Attributes:
         simulator: whose sessions are seen; how many slates is what it remembers.
@@ -74,8 +79,8 @@ class ChosenItems:
 class Affinities:
     """What no recommender can see: 4 demographics, the 19 affinities now, the satiation with each of the 19 genres.
 
-    Affinities are mapped from [-bound, bound], satiations from 0 to the most that they can become. For upper bounds on
-    what can be learned.
+    Demographics are 0.5 where they are not known. Affinities are mapped from [-bound, bound], satiations from 0 to the
+    most that they can become. For upper bounds on what can be learned.
 
     Attributes:
         simulator: whose sessions are seen, its dynamics a `SatiatingTaste`.
@@ -104,7 +109,8 @@ class Affinities:
         affinities = (state.vectors[:, -len(GENRES) :] + taste.bound) / (2 * taste.bound)
         most = taste.most_satiation(self.simulator.consumed_per_step)
         satiations = state.satiations / most if most > 0 else state.satiations
-        seen = np.column_stack([self.simulator.world.demographics[state.users], affinities, satiations])
+        demographics = np.nan_to_num(self.simulator.world.demographics[state.users], nan=UNKNOWN)
+        seen = np.column_stack([demographics, affinities, satiations])
         return seen.clip(0.0, 1.0).astype(np.float32)  # a sum of shares may round beyond
 
 
@@ -136,7 +142,8 @@ def _encode(
     length = 1 + earlier_items.shape[1]
     observations = np.zeros((len(users), DEMOGRAPHICS + OF_AN_ITEM * length), dtype=np.float32)
     for i in range(len(users)):
-        observations[i, :DEMOGRAPHICS] = demographics[users[i]]
+        for d in range(DEMOGRAPHICS):
+            observations[i, d] = _known(demographics[users[i], d])
         for t in range(length):
             item, rating = last_items[i], last_ratings[i]
             if t > 0:
@@ -146,5 +153,10 @@ def _encode(
                 for g in range(genres.shape[1]):
                     observations[i, first + g] = genres[item, g]
                 observations[i, first + OF_AN_ITEM - 2] = rating / MAX_RATING
-                observations[i, first + OF_AN_ITEM - 1] = violence[item]
+                observations[i, first + OF_AN_ITEM - 1] = _known(violence[item])
     return observations
+
+
+@njit(cache=True)
+def _known(number: float) -> float:
+    return UNKNOWN if np.isnan(number) else number

@@ -103,10 +103,14 @@ class MovieLensFairness(gym.Env[NDArray[np.float32], Action]):
         lines = [f"user {world.user_ids[state.users[0]]} after {state.steps[0]} slates; likes {likes}"]
         if self._last is not None:
             for position, item in enumerate(self._last.slates[0]):
-                genres = "|".join(np.array(GENRES)[world.genres[item]])
+                genres = (
+                    "|".join(np.array(GENRES)[world.genres[item]]) if world.genres_known[item] else "genres not known"
+                )
                 mark = "*" if position == self._last.chosen[0] else " "
+                violence = "not known" if np.isnan(world.violence[item]) else f"{world.violence[item]:.2f}"
+                imputed = "" if world.violence_measured[item] or violence == "not known" else " imputed"
                 lines.append(
-                    f"{mark} {self._last.ratings[0, position]:.1f} stars, violence {world.violence[item]:.2f}: "
+                    f"{mark} {self._last.ratings[0, position]:.1f} stars, violence {violence}{imputed}: "
                     f"{world.titles[item]} ({genres})"
                 )
         return "\n".join(lines)

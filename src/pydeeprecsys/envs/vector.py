@@ -29,12 +29,13 @@ class MovieLensFairnessVector(SessionVector[State, Response]):
             or DISABLED (`reset` with `options={"reset_mask": ...}` begins the next).
         **options: the simulated world, see `WorldOptions`.
 
-    Each `info` has, besides Gymnasium's masks, for each user the `ratings` (n, k) of the slate, its mean `violence`,
-    its `dcg` and `ndcg`, for k > 1 the position of the chosen item as `chosen_action`, whether there was one as `hit`,
-    the `diversity` of the slate's genres and its `novelty` in bits (see `simulation.ranking`); after a reset, the row
-    of the `user` in the world. Where the chosen item alone is consumed, these are told for k = 1 as well, and the
-    position is -1 where nothing was chosen; where consumed items are not to be shown again, `action_mask` (n, items) at
-    each reset and step tells what may be.
+    Each `info` has, besides Gymnasium's masks, for each user the `ratings` (n, k) of the slate, its mean `violence`
+    (measured or imputed; NaN where the world knows of none), the share of its items whose violence is `unmeasured`, its
+    `dcg` and `ndcg`, for k > 1 the position of the chosen item as `chosen_action`, whether there was one as `hit`,
+    the `diversity` of the slate's genres (NaN without two items of known ones) and its `novelty` in bits (see
+    `simulation.ranking`); after a reset, the row of the `user` in the world. Where the chosen item alone is consumed,
+    these are told for k = 1 as well, and the position is -1 where nothing was chosen; where consumed items are not to
+    be shown again, `action_mask` (n, items) at each reset and step tells what may be.
 
     Raises:
         InputError: an option that cannot be, or a consumed item where these are refused.
@@ -60,8 +61,10 @@ class MovieLensFairnessVector(SessionVector[State, Response]):
         super().__init__(self.simulator, State, num_envs, items, slate_size, space, seed, autoreset_mode)
         self._discounts = discounts(slate_size)
         self._ideal_dcg = MAX_RATING * self._discounts.sum()
-        self._units = unit_vectors(self.simulator.world.genres)
-        self._bits = self_information(self.simulator.world.rating_counts)
+        world = self.simulator.world
+        self._units = unit_vectors(world.genres & world.genres_known[:, None])
+        self._bits = self_information(world.rating_counts)
+        self._unmeasured = 1.0 - world.violence_measured
 
     def observe(self) -> NDArray[np.float32]:
         """(n, 25), or as many as the observation has: what is seen of every user now."""
@@ -71,11 +74,12 @@ class MovieLensFairnessVector(SessionVector[State, Response]):
         """What `info` tells of a step: (n, k) ratings, and (n,) of the slates."""
         violence, dcg, ndcg = self.judge(response)
         infos: dict[str, NDArray[Any]] = {"ratings": response.ratings, "violence": violence, "dcg": dcg, "ndcg": ndcg}
+        # A third of the time of indexing and mean().
+        infos["unmeasured"] = np.add.reduce(self._unmeasured.take(response.slates), axis=1) / self.slate_size
         if self.slate_size > 1 or self.simulator.consumption == "chosen":
             infos["chosen_action"] = response.chosen
             infos["hit"] = (response.chosen >= 0).astype(np.float64)
             infos["diversity"] = diversities(response.slates, self._units)
-            # A third of the time of indexing and mean().
             infos["novelty"] = np.add.reduce(self._bits.take(response.slates), axis=1) / self.slate_size
         return infos
 

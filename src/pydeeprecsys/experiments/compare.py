@@ -223,10 +223,11 @@ def summarize(runs: Sequence[Run], failures: Sequence[Failure] = ()) -> pd.DataF
 
     Returns:
         One row an agent, best first: what `standings` tells of the mean returns in evaluation; `training_return` (of
-        the last 100 training episodes), `violence` shown in evaluation, slates in a session there (`session_length`),
-        share of the items shown there at all (`coverage`) and how unequally (`gini`, see `simulation.ranking`), each
-        the mean over seeds; `steps_per_second` in training, the median; `failed`, how many seeds diverged, of which
-        nothing is known. An agent that failed from every seed comes last, with NaN.
+        the last 100 training episodes); of what was shown in evaluation the `violence` and the share whose violence was
+        not measured (`unmeasured`), slates in a session there (`session_length`), share of the items shown there at all
+        (`coverage`) and how unequally (`gini`, see `simulation.ranking`), each the mean over seeds; `steps_per_second`
+        in training, the median; `failed`, how many seeds diverged, of which nothing is known. An agent that failed from
+        every seed comes last, with NaN.
     """
     own: dict[str, list[Run]] = {}
     for run in runs:

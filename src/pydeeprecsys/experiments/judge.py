@@ -77,7 +77,8 @@ class _Recorder:
         self.batch, self.world = batch, world
         self.sessions: list[dict[str, Any]] = [{"steps": []} for _ in range(n_sessions)]
         self._before: NDArray[np.float64] | None = None  # (sessions, 19) affinities before the step
-        self._genres = [np.array(GENRES)[flags].tolist() for flags in world.genres]
+        known = world.genres & world.genres_known[:, None]
+        self._genres = [np.array(GENRES)[flags].tolist() for flags in known]
 
     def take(self, slates: NDArray[np.int64], rewards: NDArray[np.float64], infos: dict[str, Any]) -> None:
         """Note down a step; of a user's second session nothing is."""
@@ -106,10 +107,12 @@ class _Recorder:
 
     def _shown(self, item: int, rating: float) -> dict[str, Any]:
         world = self.world
+        violence = float(world.violence[item])
         return {
             "item": str(world.item_ids[item]),
             "title": str(world.titles[item]),
             "genres": self._genres[item],
             "rating": round(float(rating), 3),
-            "violence": round(float(world.violence[item]), 3),
+            "violence": None if np.isnan(violence) else round(violence, 3),
+            "measured": bool(world.violence_measured[item]),
         }

@@ -134,10 +134,14 @@ def coverage(exposure: ArrayLike) -> float:
     Args:
         exposure: (items,) how often each item was shown, see `exposures`.
 
+    Returns:
+        In 0..1; NaN where nothing was shown.
+
     Raises:
         InputError: for no items, or a number below 0.
     """
-    return float((_counts("exposure", exposure) > 0).mean())
+    shown = _counts("exposure", exposure) > 0
+    return float(shown.mean()) if shown.any() else float("nan")
 
 
 def gini(exposure: ArrayLike) -> float:
@@ -151,7 +155,7 @@ def gini(exposure: ArrayLike) -> float:
         exposure: (items,) how often each item was shown, see `exposures`.
 
     Returns:
-        In 0..1; 0 where nothing was shown.
+        In 0..1; NaN where nothing was shown.
 
     Raises:
         InputError: for no items, or a number below 0.
@@ -159,13 +163,13 @@ def gini(exposure: ArrayLike) -> float:
     ascending = np.sort(_counts("exposure", exposure))
     n, total = len(ascending), ascending.sum()
     if total == 0:
-        return 0.0
+        return float("nan")
     # Rounding may leave less than nothing where all are equal.
     return max(0.0, float((2 * np.arange(1, n + 1) - n - 1) @ ascending / (n * total)))
 
 
 def unit_vectors(vectors: ArrayLike) -> Floats:
-    """Vectors (items, f) at unit length, for `intra_list_diversity`; zeros stay zeros.
+    """Vectors (items, f) at unit length, for `intra_list_diversity`; zeros, which are not known, stay zeros.
 
     Raises:
         InputError: for no table of finite numbers.
@@ -177,17 +181,17 @@ def unit_vectors(vectors: ArrayLike) -> Floats:
 
 
 def intra_list_diversity(slates: ArrayLike, vectors: ArrayLike) -> Floats:
-    """1 − the mean cosine between two different positions of a slate.
+    """1 − the mean cosine between two different positions of a slate, of those whose vectors are known.
 
     Ziegler, McNee, Konstan & Lausen, Improving Recommendation Lists through Topic Diversification, 2005; with the mean
-    in place of their sum, as in Zhang & Hurley, Avoiding Monotony, 2008. An item without any genre is like none.
+    in place of their sum, as in Zhang & Hurley, Avoiding Monotony, 2008.
 
     Args:
         slates: (n, k) items.
-        vectors: (items, f) genres or other vectors of the items.
+        vectors: (items, f) genres or other vectors of the items; zeros where they are not known.
 
     Returns:
-        (n,) in 0..1 for genres, up to 2 for other vectors; 0 for slates of one item, which differs from nothing.
+        (n,) in 0..1 for genres, up to 2 for other vectors; NaN for slates of fewer than two items with known vectors.
 
     Raises:
         InputError: for an item that has no vector, or vectors that are not finite.
@@ -200,10 +204,13 @@ def intra_list_diversity(slates: ArrayLike, vectors: ArrayLike) -> Floats:
 def diversities(slates: NDArray[np.int64], units: Floats) -> Floats:
     """`intra_list_diversity` of (n, k) checked slates and (items, f) `unit_vectors`, compiled for use at every step."""
     n, k = slates.shape
-    found = np.zeros(n)
-    if k == 1:
-        return found
+    found = np.full(n, np.nan)
     for i in range(n):
+        known = 0
+        for j in range(k):
+            known += units[slates[i, j]].any()
+        if known < 2:
+            continue
         # The squared length of the sum of all is the sum over all pairs, each position with itself included.
         pairs = 0.0
         for f in range(units.shape[1]):
@@ -213,25 +220,25 @@ def diversities(slates: NDArray[np.int64], units: Floats) -> Floats:
                 total += value
                 squares += value * value
             pairs += total * total - squares
-        found[i] = 1 - pairs / (k * (k - 1))
+        found[i] = 1 - pairs / (known * (known - 1))
     return found
 
 
 def self_information(rating_counts: ArrayLike) -> Floats:
     """Bits that it takes to name an item that is as popular: −log2 of its share of all ratings.
 
-    Items that were never rated count as rated once.
+    The share is estimated by Laplace's rule of succession, (count + 1) / (total + items), which never is 0.
 
     Args:
         rating_counts: (items,) how often each item was rated.
 
     Returns:
-        (items,) 0 or more; the rarer, the more.
+        (items,) 0 or more; the rarer, the more. log2(items) each where nothing was rated.
 
     Raises:
         InputError: for no items, or a number below 0.
     """
-    counts = np.maximum(_counts("rating_counts", rating_counts), 1.0)
+    counts = _counts("rating_counts", rating_counts) + 1.0
     bits: Floats = np.log2(counts.sum()) - np.log2(counts)
     return bits
 
@@ -244,7 +251,7 @@ def novelty(slates: ArrayLike, rating_counts: ArrayLike) -> Floats:
 
     Args:
         slates: (n, k) items.
-        rating_counts: (items,) how often each item was rated; never counts as once.
+        rating_counts: (items,) how often each item was rated; see `self_information`.
 
     Returns:
         (n,) bits, 0 or more.

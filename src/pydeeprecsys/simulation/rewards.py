@@ -16,7 +16,10 @@ class Reward(Protocol):
     """A reward: ratings and violence of the items shown to one number a user."""
 
     def __call__(self, ratings: NDArray[np.float64], violence: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Map (n, k) ratings in [1, 5] and (n, k) violence in [0, 1] to (n,) rewards."""
+        """Map (n, k) ratings in [1, 5] and (n, k) violence in [0, 1] to (n,) rewards.
+
+        Violence is NaN where the world knows of none; a reward that is NaN then is refused by the simulator.
+        """
         ...
 
 
@@ -52,6 +55,8 @@ def _enjoyment_and_calm(
     for i in range(n):
         total = 0.0
         for j in range(k):
-            total += (1 - weight) * ratings[i, j] / 5 + weight * (1 - violence[i, j])
+            total += (1 - weight) * ratings[i, j] / 5
+            if weight > 0:  # without weight it may be unknown
+                total += weight * (1 - violence[i, j])
         rewards[i] = total / k
     return rewards

@@ -68,7 +68,8 @@ class Simulator:
         remembered: slates, 1 or more, of which the state holds the chosen item.
 
     Raises:
-        InputError: a slate size, a session length or another number or name that cannot be.
+        InputError: a slate size, a session length or another number or name that cannot be; or a reward that depends on
+            violence, in a world where none was measured.
     """
 
     world: World
@@ -99,6 +100,15 @@ class Simulator:
             raise InputError(f"choice_scale is {self.choice_scale}; give a finite number, 0 or more")
         if self.remembered < 1:
             raise InputError(f"{self.remembered} slates are to be remembered; give at least 1")
+        if (
+            not self.world.violence_measured.any()
+            and np.isnan(self.reward(np.ones((1, 1)), np.full((1, 1), np.nan))).any()
+        ):
+            raise InputError(
+                f"nobody measured the violence of the items of {self.world.name}, which the reward depends on: give "
+                "--lambda-non-violent 0, or data with violence, by 'pydeeprecsys data fetch tag-genome' or a table of "
+                "items with the column violence"
+            )
 
     @cached_property
     def users(self) -> NDArray[np.int64]:

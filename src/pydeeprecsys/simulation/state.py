@@ -42,7 +42,7 @@ class Response(NamedTuple):
 
     slates: NDArray[np.int64]  # (n, k) the items shown
     ratings: NDArray[np.float64]  # (n, k) in [1, 5], as given before anything moved
-    violence: NDArray[np.float64]  # (n, k) of the items shown, in [0, 1]
+    violence: NDArray[np.float64]  # (n, k) of the items shown, in [0, 1], measured or imputed; NaN where none is known
     chosen: NDArray[np.int64]  # (n,) position of the chosen item in the slate, -1 for none
     rewards: NDArray[np.float64]  # (n,) in [0, 1]
     terminated: NDArray[np.bool_]  # (n,) the session is over

@@ -145,9 +145,13 @@ const report = (() => {
     };
   };
 
+  /* What is not known has no place on an axis. */
+  const withKnownViolence = (entries) =>
+    entries.map((entry) => ({ ...entry, points: entry.points.filter(([, violence]) => violence !== null) }));
+
   const scatter = (world, shown, look, colours, chart) => {
     const traces = [];
-    const entries = world.entries.filter((entry) => shown.has(entry.label) && entry.points.length);
+    const entries = withKnownViolence(world.entries).filter((one) => shown.has(one.label) && one.points.length);
     const points = entries.flatMap((entry) => entry.points.map(([, violence, value]) => [violence, value]));
     const place = placer(points, 0.8 * chart.clientWidth, 0.75 * chart.clientHeight);
     for (const entry of entries) {
@@ -183,7 +187,8 @@ const report = (() => {
       scatter: ({ points }) =>
         points.length && `violence ${mean(points, 1).toFixed(2)}, return ${mean(points, 2).toFixed(1)}`,
     }[kind];
-    const said = world.entries.filter((entry) => shown.has(entry.label) && say(entry));
+    const entries = kind === "scatter" ? withKnownViolence(world.entries) : world.entries;
+    const said = entries.filter((entry) => shown.has(entry.label) && say(entry));
     return said.map((entry) => `${entry.label}: ${say(entry)}`).join("; ");
   };
 

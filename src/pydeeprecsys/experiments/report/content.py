@@ -21,7 +21,7 @@ _RESAMPLES = 1_000  # for the interval at each of them
 YARDSTICKS = (RANDOM, "best-rated", "win-stay", ORACLE)
 """Policies that do not learn: what does not beat them has learned nothing worth having."""
 
-_MEANS = ("violence", "coverage", "gini", "session_length")
+_MEANS = ("violence", "unmeasured", "coverage", "gini", "session_length")
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class WorldResults:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """See `standings`; with `violence`, `coverage`, `gini`, `session_length`, each the mean over seeds."""
+        """See `standings`; with the means over seeds of what `_MEANS` names."""
         judged = [entry for entry in self.entries if entry.judged]
         returns = {entry.label: entry.measured("return") for entry in judged}
         table = standings(returns, random=self._label(RANDOM), oracle=self._label(ORACLE))

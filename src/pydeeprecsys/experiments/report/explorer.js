@@ -12,8 +12,9 @@
     return session.steps.map(([items, ratings, chosen, reward, moved]) => {
       for (let i = 0; i < moved.length; i += 2) now.set(moved[i], moved[i + 1]);
       const shown = items.map((item, i) => {
-        const [title, genres, violence] = world.items[item];
-        return { title, genres: genres.map((genre) => world.genres[genre]), violence, rating: ratings[i] };
+        const [title, genres, violence, measured] = world.items[item];
+        const names = genres.map((genre) => world.genres[genre]);
+        return { title, genres: names, violence, imputed: violence !== null && measured === false, rating: ratings[i] };
       });
       return { shown, chosen, reward, affinities: new Map(now) };
     });
@@ -49,15 +50,18 @@
       const last = position === step.shown.length - 1;
       if (!taken) row.className = "passed";
       if (position === 0) row.classList.add("begins");
-      const violence = cell(item.violence.toFixed(2));
-      const meter = document.createElement("span");
-      meter.className = "meter";
-      meter.style.setProperty("--share", Math.min(1, Math.max(0, item.violence)));
-      meter.setAttribute("aria-hidden", "true");
-      violence.prepend(meter);
+      const unknown = item.violence === null;
+      const violence = cell(unknown ? "not known" : `${item.violence.toFixed(2)}${item.imputed ? " imputed" : ""}`);
+      if (!unknown) {
+        const meter = document.createElement("span");
+        meter.className = "meter";
+        meter.style.setProperty("--share", Math.min(1, Math.max(0, item.violence)));
+        meter.setAttribute("aria-hidden", "true");
+        violence.prepend(meter);
+      }
       violence.title = "violence";
       row.append(
-        cell(position === 0 ? String(number + 1) : ""), cell(item.title), cell(item.genres.join(", ")),
+        cell(position === 0 ? String(number + 1) : ""), cell(item.title), cell(item.genres.join(", ") || "not known"),
         cell(`${item.rating.toFixed(1)} ★`), violence,
         cell(taken ? "✓ chosen" : step.chosen < 0 && last ? "none" : ""),
         cell(last ? moves(world, step, steps[number + 1]) : ""));
@@ -132,7 +136,10 @@
       const steps = unpack(world, sessions[number]);
       const taken = steps.map((step) => step.shown[step.chosen]).filter(Boolean);
       const total = (numbers) => numbers.reduce((sum, number) => sum + number, 0);
-      const mean = (name) => (total(taken.map((item) => item[name])) / taken.length).toFixed(2);
+      const mean = (name) => {
+        const known = taken.map((item) => item[name]).filter((number) => number !== null);
+        return known.length ? (total(known) / known.length).toFixed(2) : "not known";
+      };
       const gained = total(steps.map((step) => step.reward)).toFixed(1);
       const about = `User ${user}, ${agent.value}, seed ${seed.value}: ${steps.length} steps, return ${gained}`;
       place.querySelector(".about").textContent = taken.length

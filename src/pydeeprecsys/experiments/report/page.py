@@ -30,6 +30,7 @@ def render(sources: Sequence[Source]) -> str:
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
     environment.filters |= {
         "number": _number,
+        "known": lambda value, digits: "not known" if math.isnan(value) else _number(value, digits),
         "interval": _interval,
         "percent": _percent,
         "short": _short,
@@ -95,6 +96,7 @@ def _world(world: WorldResults, apart: Collection[str]) -> dict[str, Any]:
         "rows": rows,
         "best": next((row for row in rows if row["agent"] not in oracles), None),
         "scale": (low, high),
+        "unknown": [row["agent"] for row in rows if math.isnan(row["violence"])],
         "options": {label: told for label, told in options.items() if told},
         "curves": any(len(run.episodes) for entry in world.entries for run in entry.runs),
         "sessions": any(run.sessions for entry in world.entries for run in entry.runs),

@@ -17,7 +17,8 @@ class Packer:
 
     Attributes:
         genres: names of the affinities, and of the genres of items.
-        items: title, numbers of its genres, violence of each item that was shown in any session.
+        items: of each item shown in any session: title, numbers of its genres, none where they are not known; violence,
+            null where not known; whether that was measured.
     """
 
     def __init__(self) -> None:
@@ -61,7 +62,8 @@ class Packer:
         if key not in self._numbers:
             self._numbers[key] = len(self.items)
             genres = [self._genre(name) for name in item["genres"]]
-            self.items.append([item["title"], genres, round(item["violence"], 2)])
+            violence = None if item["violence"] is None else round(item["violence"], 2)
+            self.items.append([item["title"], genres, violence, item.get("measured")])
         return self._numbers[key]
 
 
