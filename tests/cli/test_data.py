@@ -120,8 +120,9 @@ def test_fetch_from_a_file_and_describe(run: Run, tiny: Path, home: Path) -> Non
             "items 2, each with",
             "ratings 3 from 1 to 5, mean 2.67",
             "density 75.00%",
-            "violence known of 50.0%, mean 0.250",
-            "genres Action 1, Comedy 1",
+            "violence measured of 50.0%, mean 0.250; tag genome (1 by movie id)",
+            "1 items (50.0%) imputed from their genres",
+            "genres known of 100.0%: Action 1, Comedy 1",
         ):
             assert text in shown.out
 
@@ -140,7 +141,7 @@ def test_own_ratings_with_options(run: Run, tmp_path: Path) -> None:
     source = f"{tmp_path}/own.csv?user_column=who&item_column=what&rating_column=stars&scale=1,10&items=films.csv"
     shown = run("data", "describe", source)
     assert shown.code == 0
-    for text in ("own users 8", "items 10, each with 0 to 8", "ratings 64 from 1 to 5", "violence known of 100.0%"):
+    for text in ("own users 8", "items 10, each with 0 to 8", "ratings 64 from 1 to 5", "violence measured of 100.0%"):
         assert text in shown.out
 
     shown = run("compare", "--agents", "random", "--dataset", source, "--episodes", 2, "--seeds", 1, "--out", "out")

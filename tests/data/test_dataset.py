@@ -64,6 +64,15 @@ def test_there_are_19_genres_in_the_documented_order() -> None:
 def test_genres_of_the_items() -> None:
     names = [{GENRES[genre] for genre in np.flatnonzero(row)} for row in dataset().genres]
     assert names == [{"Action", "War"}, {"Children's"}, {"Other"}, {"Other", "Film-Noir", "Comedy"}]
+    assert dataset().genres_known.tolist() == [True, True, False, True]
+
+
+@pytest.mark.parametrize("said", ["", "(no genres listed)", "unknown", None])
+def test_an_item_without_known_genres_is_other_to_the_dynamics_alone(said: str | None) -> None:
+    unknown = dataset(items=changed(ITEMS, "genres", 0, said))
+    assert unknown.genres[0].nonzero()[0].tolist() == [0]
+    assert not unknown.genres_known[0]
+    assert dataset(items=changed(ITEMS, "genres", 0, "Other")).genres_known[0]
 
 
 def test_demographics_of_the_users() -> None:
@@ -72,16 +81,33 @@ def test_demographics_of_the_users() -> None:
         [
             [0.0, 28 / 56, 0.0, 49999 / 99999],
             [1.0, 1.0, 1.0, 1.0],
-            [0.5, 0.5, 0.5, 0.5],  # nothing known
-            [1.0, 1.0, 5 / 20, 81 / 99999],  # older than the last bracket; a Canadian code keeps its digits
+            [np.nan, np.nan, np.nan, np.nan],  # nothing known
+            [1.0, 1.0, 5 / 20, np.nan],  # older than the last bracket; a Canadian code
         ],
         rtol=1e-6,
     )
     assert dataset().demographics.dtype == np.float32
 
 
-def test_violence_of_the_items() -> None:
-    assert dataset().violence.tolist() == [0.5, 0.0, 0.0, 1.0]
+@pytest.mark.parametrize(
+    ("zip_code", "number"),
+    [
+        ("02139", 2139),
+        ("2139", 2139),  # kept as a number
+        ("021391234", 2139),
+        ("02139-1234", 2139),
+        ("V0R2M", np.nan),
+        ("123456", np.nan),
+        ("SW1A 1AA", np.nan),
+    ],
+)
+def test_zip_codes_of_the_united_states_are_known(zip_code: str, number: float) -> None:
+    given = dataset(users=changed(USERS, "zip_code", 0, zip_code)).demographics[0, 3]
+    np.testing.assert_allclose(given, number / 99999, rtol=1e-6)
+
+
+def test_violence_that_nobody_measured_is_not_zero() -> None:
+    np.testing.assert_array_equal(dataset().violence, [0.5, 0.0, np.nan, 1.0])
 
 
 @pytest.mark.parametrize(
@@ -135,6 +161,8 @@ def test_checking_leaves_the_ratings_as_they_are() -> None:
         {"items": changed(ITEMS, "title", 0, "Eleven")},
         {"items": changed(ITEMS, "genres", 0, "Action")},
         {"items": changed(ITEMS, "violence", 0, 0.25)},
+        {"items": changed(ITEMS, "violence", 2, 0.0)},  # measured, where it was missing
+        {"items": changed(ITEMS, "genres", 2, "Other")},
     ],
 )
 def test_the_checksum_tells_data_apart(changes: dict[str, Any]) -> None:

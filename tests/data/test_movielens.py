@@ -89,7 +89,7 @@ def test_movielens_100k_as_published() -> None:
     assert dataset.ratings.mean(dtype=np.float64) == pytest.approx(3.52986)
     assert dataset.users["occupation"].value_counts()[4] == 196
     assert dataset.items["genres"][0] == "Animation|Children's|Comedy"
-    assert dataset.items["genres"][266] == "Other"
+    assert dataset.items["genres"][266] == ""
     assert dataset.genres.sum(axis=0)[[0, 8, 18]].tolist() == [2, 725, 27]
 
 
@@ -105,7 +105,8 @@ def test_100k(make_zip: MakeZip) -> None:
     genome = make_zip(TAG_GENOME, "genome.zip")
     dataset = read_movielens(make_zip(ML_100K), tag_genome=genome)
     assert dataset.items["title"].tolist() == ["Bell, The (1990)", "Été (1991)"]
-    assert dataset.items["genres"].tolist() == ["Action|Drama", "Other"]
+    assert dataset.items["genres"].tolist() == ["Action|Drama", ""]
+    assert dataset.genres_known.tolist() == [True, False]
     # By title, since ids differ from the genome's.
     assert dataset.items["violence"].tolist() == [0.25, 0.5]
     assert dataset.users["occupation"].tolist() == [17, 1]
@@ -114,6 +115,51 @@ def test_100k(make_zip: MakeZip) -> None:
     assert dataset.user_index.tolist() == [0, 1, 1]
     assert dataset.item_index.tolist() == [0, 0, 1]
     assert dataset.ratings.tolist() == [5, 3, 1]
+
+
+def test_100k_finds_titles_as_another_release_writes_them(make_zip: MakeZip) -> None:
+    written = TAG_GENOME | {"movies.dat": "10\tThe Bell (1990)\t5\n30\tETE (1991)\t4\n"}
+    dataset = read_movielens(make_zip(ML_100K), tag_genome=make_zip(written, "genome.zip"))
+    assert dataset.items["violence"].tolist() == [0.25, 0.5]
+    assert dataset.violence_source == "tag genome (2 by title and year)"
+
+
+def test_100k_takes_the_titles_of_a_release_where_the_genome_lists_none(make_zip: MakeZip) -> None:
+    untitled = make_zip({name: text for name, text in TAG_GENOME.items() if name != "movies.dat"}, "genome.zip")
+    csv = make_zip(ML_CSV, "csv.zip")
+    dataset = read_movielens(make_zip(ML_100K), tag_genome=untitled, genome_titles=csv)
+    np.testing.assert_array_equal(dataset.violence, np.float32([0.25, np.nan]))
+    without = read_movielens(make_zip(ML_100K), tag_genome=untitled)
+    assert without.violence_source.startswith("tag genome (without titles: fetch ml-1m")
+    with pytest.raises(InputError, match="its movie ids are not those of the tag genome"):
+        read_movielens(make_zip(ML_100K), tag_genome=untitled, genome_titles=make_zip(ML_100K))
+
+
+def test_the_csv_genome_lists_titles_too(make_zip: MakeZip) -> None:
+    dataset = read_movielens(make_zip(ML_100K), tag_genome=make_zip(ML_CSV | GENOME_CSV, "csv.zip"))
+    np.testing.assert_array_equal(dataset.violence, np.float32([0.75, np.nan]))
+
+
+def test_csv_releases_find_by_title_what_no_id_matches(make_zip: MakeZip) -> None:
+    # Of another 11 the title is the same as of 10, which has an id of its own; 20 is 30 in the genome.
+    movies = "movieId,title,genres\n10,\"Bell, The (1990)\",Drama\n11,The Bell (1990),Drama\n20,Été (1991),\n"
+    ratings = "userId,movieId,rating,timestamp\n9,20,3.5,1\n9,10,4.0,2\n4,10,0.5,3\n"
+    release = make_zip({"movies.csv": movies, "ratings.csv": ratings})
+    dataset = read_movielens(release, tag_genome=make_zip(TAG_GENOME, "genome.zip"))
+    np.testing.assert_array_equal(dataset.violence, np.float32([0.25, np.nan, 0.5]))
+    assert dataset.violence_source == "tag genome (1 by movie id, 1 by title and year)"
+
+
+@needs_shared_data
+def test_most_of_movielens_100k_is_measured() -> None:
+    dataset = read_movielens(
+        SHARED_DATA / "ml-100k.zip",
+        tag_genome=SHARED_DATA / "tag-genome.zip",
+        genome_titles=SHARED_DATA / "ml-1m.zip",
+    )
+    assert dataset.items["violence"].notna().sum() == 1_555
+    measured = dataset.items.set_index("title")["violence"]
+    assert measured["Star Wars (1977)"] == read_tag_genome(SHARED_DATA / "tag-genome.zip")[260]
 
 
 def test_100k_has_no_violence_where_titles_are_shared_or_absent(make_zip: MakeZip) -> None:
@@ -140,7 +186,7 @@ def test_10m(make_zip: MakeZip) -> None:
     assert dataset.items["title"].tolist() == ["Bell (1990)", "Été (1991)"]
     assert dataset.users["user_id"].tolist() == [3, 7]
     assert dataset.user_index.tolist() == [1, 0]
-    assert (dataset.demographics == 0.5).all()
+    assert np.isnan(dataset.demographics).all()
     assert dataset.items["violence"].isna().all()
 
 

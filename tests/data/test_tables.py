@@ -38,9 +38,11 @@ def test_ratings_alone(write: Write) -> None:
     assert dataset.user_index.tolist() == [1, 0, 1]
     assert dataset.item_index.tolist() == [1, 0, 0]
     assert dataset.ratings.tolist() == [5.0, 0.5, 3.5]
-    assert (dataset.demographics == 0.5).all()
+    assert np.isnan(dataset.demographics).all()
     assert dataset.genres[:, 0].all()
-    assert dataset.violence.tolist() == [0, 0]
+    assert not dataset.genres_known.any()
+    assert np.isnan(dataset.violence).all()
+    assert dataset.violence_source == "not measured"
 
 
 def test_all_tables(write: Write) -> None:
@@ -49,9 +51,10 @@ def test_all_tables(write: Write) -> None:
     assert dataset.items["item_id"].tolist() == ["b", "a", "c"]
     assert dataset.items["title"].tolist() == ["Bell, The", "a", "Third"]
     assert dataset.genres[0].nonzero()[0].tolist() == [1, 8]
-    assert dataset.violence.tolist() == [0.25, 0, 1]
+    np.testing.assert_array_equal(dataset.violence, [0.25, np.nan, 1])
+    assert dataset.violence_source == "column 'violence'"
     assert dataset.users["zip_code"][0] == "02139"
-    np.testing.assert_allclose(dataset.demographics, [[0, 25 / 56, 0.2, 2139 / 99999], [0.5, 0.5, 0.5, 0.5]], rtol=1e-6)
+    np.testing.assert_allclose(dataset.demographics, [[0, 25 / 56, 0.2, 2139 / 99999], [np.nan] * 4], rtol=1e-6)
     assert dataset.item_index.tolist() == [0, 1, 1]
 
 

@@ -54,10 +54,23 @@ def test_a_world_holds_what_its_data_set_says() -> None:
     assert made.rating_counts.tolist() == [int((dataset.item_index == item).sum()) for item in range(40)]
     assert made.record["dataset_checksum"] == dataset.checksum
     assert (made.record["users"], made.record["items"], made.record["ratings"]) == (30, 40, len(dataset.ratings))
-    assert made.record["share_without_violence"] == 0.0
+    assert made.record["violence"]["measured"] == 1.0
     assert 0 < made.record["held_out_rmse"] < 3
     half = dataset.items.assign(violence=dataset.items["violence"].where(dataset.items.index < 10))
-    assert World.from_dataset(replace(dataset, items=half)).record["share_without_violence"] == 0.75
+    made = World.from_dataset(replace(dataset, items=half))
+    told = {"measured": 0.25, "method": "ridge regression on genres", "held_out_rmse": None, "rmse_of_the_mean": None}
+    assert made.record["violence"] == told | {"source": "the data set's own"}
+    assert made.violence_measured.nonzero()[0].tolist() == list(range(10))
+    assert np.isfinite(made.violence).all()
+
+
+def test_a_world_in_which_nothing_was_measured_knows_no_violence() -> None:
+    dataset = synthetic_dataset(30, 40, 500, seed=2)
+    made = World.from_dataset(replace(dataset, items=dataset.items.assign(violence=np.nan)))
+    assert np.isnan(made.violence).all()
+    assert not made.violence_measured.any()
+    assert made.record["violence"]["measured"] == 0.0
+    assert made.record["violence"]["method"] is None
 
 
 def test_mean_ratings(world: World) -> None:
@@ -82,7 +95,9 @@ def test_a_saved_world_of_movielens_1m_size_loads_at_once(world: World, tmp_path
         user_vectors=rng.normal(size=(6040, 37)),
         item_vectors=rng.normal(size=(3883, 37)),
         genres=rng.random((3883, 19)) < 0.1,
+        genres_known=np.ones(3883, dtype=np.bool_),
         violence=rng.random(3883, dtype=np.float32),
+        violence_measured=np.ones(3883, dtype=np.bool_),
         demographics=rng.random((6040, 4), dtype=np.float32),
         user_ids=np.arange(6040).astype(np.str_),
         item_ids=np.arange(3883).astype(np.str_),

@@ -105,8 +105,9 @@ def test_coverage_and_gini_by_hand() -> None:
     assert gini(shown) == pytest.approx(18 / 25 / (6 / 5))
     assert gini([3, 3, 3]) == 0
     assert gini([0, 0, 7, 0]) == pytest.approx(1 - 1 / 4)
-    assert gini([0, 0]) == 0
-    assert coverage([0, 0]) == 0
+    # Where nothing was shown there is nothing to tell.
+    assert math.isnan(gini([0, 0]))
+    assert math.isnan(coverage([0, 0]))
 
 
 def test_gini_is_half_the_relative_mean_difference() -> None:
@@ -119,20 +120,25 @@ def test_gini_is_half_the_relative_mean_difference() -> None:
 def test_intra_list_diversity_by_hand() -> None:
     genres = np.array([[1, 0, 0], [1, 1, 0], [0, 0, 1], [0, 0, 0]], dtype=bool)
     half = 1 / math.sqrt(2)
-    values = intra_list_diversity([[0, 1, 2], [0, 0, 0], [0, 2, 0], [3, 3, 3]], genres)
-    # Cosines of the three pairs: 1/√2, 0, 0; all 1; one of three; none.
-    np.testing.assert_allclose(values, [1 - half / 3, 0, 2 / 3, 1], atol=1e-15)
+    values = intra_list_diversity([[0, 1, 2], [0, 0, 0], [0, 2, 0]], genres)
+    # Cosines of the three pairs: 1/√2, 0, 0; all 1; one of three.
+    np.testing.assert_allclose(values, [1 - half / 3, 0, 2 / 3], atol=1e-15)
+    # Pairs with an item of unknown genres are not counted; without a pair there is nothing to tell.
+    values = intra_list_diversity([[0, 3, 1], [3, 2, 3], [3, 3, 3]], genres)
+    np.testing.assert_allclose(values, [1 - half, np.nan, np.nan], atol=1e-15)
     # Lengths do not matter; opposites are at the distance 2.
     np.testing.assert_allclose(intra_list_diversity([[0, 1], [0, 2]], [[2.0, 0], [5, 0], [-1, 0]]), [0, 2], atol=1e-15)
-    assert intra_list_diversity([[0], [3]], genres).tolist() == [0, 0]
+    assert np.isnan(intra_list_diversity([[0], [3]], genres)).all()
 
 
 def test_novelty_by_hand() -> None:
-    # Of 16 ratings, where the last item's none count as one.
-    counts = [8, 4, 2, 1, 0]
+    # Laplace's rule: of 11 ratings and 5 items the shares are 8, 4, 2, 1 and 1 sixteenths.
+    counts = [7, 3, 1, 0, 0]
     np.testing.assert_allclose(self_information(counts), [1, 2, 3, 4, 4])
     np.testing.assert_allclose(novelty([[0, 1], [2, 4], [3, 3]], counts), [1.5, 3.5, 4])
     assert novelty([[0]], [5]).tolist() == [0]
+    # Where nothing was rated all items are equally likely.
+    assert self_information([0, 0, 0, 0]).tolist() == [2, 2, 2, 2]
 
 
 VECTORS, COUNTS = np.eye(4), [8, 4, 2, 2]
