@@ -30,7 +30,8 @@ def config_of(agent: str, seed: int, **changes: Any) -> dict[str, Any]:
 def step(titles: Sequence[str], chosen: int, affinities: Sequence[float], rating: float = 4.0) -> dict[str, Any]:
     """One step of a recorded session, with an item of every title."""
     shown = [
-        {"item": f"id {title}", "title": title, "genres": ["Action", "Drama"], "rating": rating, "violence": 0.25}
+        {"item": f"id {title}", "title": title, "genres": ["Action", "Drama"], "rating": rating}
+        | {"violence": 0.25, "measured": True}
         for title in titles
     ]
     return {"shown": shown, "chosen": chosen, "reward": 0.8, "affinities": list(affinities)}

@@ -1,7 +1,10 @@
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from pydeeprecsys.data import library
 from pydeeprecsys.data.library import open_world, read_dataset
 from pydeeprecsys.errors import InputError
 
@@ -34,6 +37,43 @@ def test_options_follow_a_path(ratings: Path) -> None:
     dataset = read_dataset(f"{ratings}?{OPTIONS}&items=items %26 more.csv&name=50%25")
     assert dataset.items["title"].tolist() == [f"Film {item}" for item in range(9)]
     assert dataset.name == "50%"
+
+
+GENOME = {"tags.dat": "2\tviolence\t76\n", "tag_relevance.dat": "30\t2\t0.75\n10\t2\t0.25\n"}
+RELEASE = {
+    "movies.csv": 'movieId,title,genres\n10,Third (1990),Drama\n30,"Bell, The (1990)",Drama\n',
+    "ratings.csv": "userId,movieId,rating,timestamp\n",
+}
+
+
+def test_own_movies_take_the_scores_of_the_genome(ratings: Path, home: Path, make_zip: Callable[..., Path]) -> None:
+    titles = ["The Bell (1990)", "Third", *(f"Film {item} (1990)" for item in range(2, 9))]
+    text = "what,title\n" + "".join(f"{item},{title}\n" for item, title in enumerate(titles))
+    (ratings.parent / "movies.csv").write_text(text)
+    source = f"{ratings}?{OPTIONS}&items=movies.csv"
+    assert np.isnan(read_dataset(source).violence).all()
+    assert "tag_genome" not in library._reader(source)[2]
+
+    make_zip(GENOME, "tag-genome.zip")  # beside the ratings, as the release whose titles it takes
+    make_zip(RELEASE, "ml-32m.zip")
+    expected = np.float32([0.75, *[np.nan] * 8])  # "Third" has no year
+    np.testing.assert_array_equal(read_dataset(source).violence, expected)
+    np.testing.assert_array_equal(read_dataset(f"{source}&tag_genome=tag-genome.zip").violence, expected)
+    home.mkdir()
+    make_zip(GENOME | {"tag_relevance.dat": "30\t2\t0.5\n"}, "home/tag-genome.zip")  # fetched: it goes first
+    assert read_dataset(source).violence[0] == 0.5
+    assert read_dataset(f"{source}&tag_genome=tag-genome.zip").violence[0] == 0.75
+
+    # A column of violence is what counts where there is one.
+    assert (read_dataset(f"{ratings}?{OPTIONS}&items=items %26 more.csv").violence == 0.5).all()
+    for options, message in (
+        ("items=items %26 more.csv&tag_genome=tag-genome.zip", "the column 'title' and not 'violence'; leave it out"),
+        ("tag_genome=tag-genome.zip", "tag_genome is for a table of items"),
+        ("genome_titles=ml-32m.zip", "genome_titles are those of a tag_genome"),
+        ("items=movies.csv&tag_genome=none.zip", "there is no such file, given as tag_genome"),
+    ):
+        with pytest.raises(InputError, match=message):
+            read_dataset(f"{ratings}?{OPTIONS}&{options}")
 
 
 def test_a_path_may_hold_a_question_mark(ratings: Path) -> None:

@@ -142,7 +142,7 @@ def test_the_csv_genome_lists_titles_too(make_zip: MakeZip) -> None:
 
 def test_csv_releases_find_by_title_what_no_id_matches(make_zip: MakeZip) -> None:
     # Of another 11 the title is the same as of 10, which has an id of its own; 20 is 30 in the genome.
-    movies = "movieId,title,genres\n10,\"Bell, The (1990)\",Drama\n11,The Bell (1990),Drama\n20,Été (1991),\n"
+    movies = 'movieId,title,genres\n10,"Bell, The (1990)",Drama\n11,The Bell (1990),Drama\n20,Été (1991),\n'
     ratings = "userId,movieId,rating,timestamp\n9,20,3.5,1\n9,10,4.0,2\n4,10,0.5,3\n"
     release = make_zip({"movies.csv": movies, "ratings.csv": ratings})
     dataset = read_movielens(release, tag_genome=make_zip(TAG_GENOME, "genome.zip"))

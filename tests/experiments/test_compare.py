@@ -1,3 +1,4 @@
+import json
 import math
 import multiprocessing
 import time
@@ -216,6 +217,21 @@ def test_summary_by_hand() -> None:
     assert a["violence"] == pytest.approx((32 + 0 + 36 + 40 + 50) / 500)
     assert a["seeds"] == 5
     assert math.isnan(summary.loc["oracle", "iqm_low"])
+
+
+def test_where_no_violence_is_known_none_is_told(world: World, tmp_path: Path) -> None:
+    unknown = np.full_like(world.violence, np.nan)
+    bare = replace(world, violence=unknown, violence_measured=np.isfinite(unknown))
+    compare(Comparison(bare, ["random"], 2, 1, evaluation_episodes=2), tmp_path)
+    summary = pd.read_csv(tmp_path / "summary.csv")
+    assert summary["violence"].isna().all()
+    assert (summary["coverage"] > 0).all()
+    (run, *_) = sorted((tmp_path / "runs").iterdir())
+    for name in ("config.json", "result.json", "sessions.json"):
+        json.loads((run / name).read_text(), parse_constant=pytest.fail)  # NaN is not JSON
+    assert "NaN" not in (run / "metrics.csv").read_text()
+    shown = json.loads((run / "sessions.json").read_text())["sessions"][0]["steps"][0]["shown"][0]
+    assert (shown["violence"], shown["measured"]) == (None, False)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import html
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -320,12 +321,31 @@ def test_sessions_are_packed_without_loss(tmp_path: Path) -> None:
     recorded = {"genres": GENRES, "sessions": [session]}
     write_run(tmp_path / "run", config_of("dqn", 0), returns=[1.0], sessions=recorded)
     packed = pack([("dqn", read_folder(tmp_path / "run").runs[0])])
-    assert packed["items"][0] == ["a", [GENRES.index("Action"), GENRES.index("Drama")], 0.25]
+    assert packed["items"][0] == ["a", [GENRES.index("Action"), GENRES.index("Drama")], 0.25, True]
     assert unpacked(packed, packed["runs"][0]["sessions"][0]) == [
         (["a", "b"], -1, {"Other": 0.123, "Action": 0.0, "Drama": -2.0}),
         (["b", "c"], 1, {"Other": 0.123, "Action": 5e12, "Drama": -2.0}),
     ]
     assert packed["leftOut"] == 0
+
+
+def test_what_is_not_known_is_not_drawn_or_told_as_a_number(tmp_path: Path) -> None:
+    recorded = sessions_of(["7"], ["a"])
+    shown = recorded["sessions"][0]["steps"][0]["shown"][0]
+    shown |= {"violence": None, "measured": False, "genres": []}
+    write_run(tmp_path / "blind", config_of("dqn", 0), returns=[1.0], violence=math.nan, sessions=recorded)
+    write_run(tmp_path / "seen", config_of("random", 0), returns=[0.5], violence=0.25)
+    text = (tmp_path / "seen" / "evaluation.csv").read_text()
+    header, row = text.split()
+    (tmp_path / "seen" / "evaluation.csv").write_text(f"{header},unmeasured\n{row},0.12\n")
+    page = page_of(tmp_path / "blind", tmp_path / "seen")
+    cells = {row[0]: row[6] for row in rows_of(page)}
+    assert cells["dqn"] == "not known"
+    assert " ".join(cells["random"].split()) == "0.250 (12 % unmeasured)"
+    data = data_of(page)["worlds"][0]
+    assert data["entries"][0]["points"] == [[0, None, 1.0]]
+    assert "the violence of what they showed is not known: dqn." in page
+    assert data["items"][0] == ["a", [], None, False]
 
 
 def size_of(packed: dict[str, Any]) -> int:

@@ -170,11 +170,8 @@ def _table(summary: pd.DataFrame) -> Table:
         caption_justify="left",
     )
     # Only where a part of what was shown is imputed: rows of 80 characters have no room for more.
-    violence = (
-        ["violence", "unmeasured"]
-        if ((summary["unmeasured"] > 0) & summary["violence"].notna()).any()
-        else ["violence"]
-    )
+    imputed = ((summary["unmeasured"] > 0) & summary["violence"].notna()).any()
+    violence = ["violence", "unmeasured"] if imputed else ["violence"]
     for heading in ("agent", "return", "95 % interval", "score", "beats next", "training", *violence, "steps/s"):
         table.add_column(heading, justify="left" if heading == "agent" else "right", no_wrap=True)
     for row in summary.to_dict("records"):
@@ -186,7 +183,7 @@ def _table(summary: pd.DataFrame) -> Table:
             _or_dash(row["improvement"], "{:.0%}"),
             _or_dash(row["training_return"], "{:.2f}"),
             "not known" if pd.isna(row["violence"]) and row["seeds"] else _or_dash(row["violence"], "{:.3f}"),
-            *([_or_dash(row["unmeasured"], "{:.0%}")] if len(violence) > 1 else []),
+            *([_or_dash(row["unmeasured"], "{:.0%}")] if imputed else []),
             _or_dash(row["steps_per_second"], "{:,.0f}"),
         )
     return table

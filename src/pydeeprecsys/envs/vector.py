@@ -34,8 +34,8 @@ class MovieLensFairnessVector(SessionVector[State, Response]):
     `dcg` and `ndcg`, for k > 1 the position of the chosen item as `chosen_action`, whether there was one as `hit`,
     the `diversity` of the slate's genres (NaN without two items of known ones) and its `novelty` in bits (see
     `simulation.ranking`); after a reset, the row of the `user` in the world. Where the chosen item alone is consumed,
-    these are told for k = 1 as well, and the position is -1 where nothing was chosen; where consumed items are not to
-    be shown again, `action_mask` (n, items) at each reset and step tells what may be.
+    these are told for k = 1 as well, but for the diversity, and the position is -1 where nothing was chosen; where
+    consumed items are not to be shown again, `action_mask` (n, items) at each reset and step tells what may be.
 
     Raises:
         InputError: an option that cannot be, or a consumed item where these are refused.
@@ -79,7 +79,8 @@ class MovieLensFairnessVector(SessionVector[State, Response]):
         if self.slate_size > 1 or self.simulator.consumption == "chosen":
             infos["chosen_action"] = response.chosen
             infos["hit"] = (response.chosen >= 0).astype(np.float64)
-            infos["diversity"] = diversities(response.slates, self._units)
+            if self.slate_size > 1:
+                infos["diversity"] = diversities(response.slates, self._units)
             infos["novelty"] = np.add.reduce(self._bits.take(response.slates), axis=1) / self.slate_size
         return infos
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
@@ -61,20 +60,18 @@ def run_measures(evaluation: pd.DataFrame, exposure: ArrayLike) -> dict[str, flo
     """What a run did in the sessions it was judged in.
 
     Args:
-        evaluation: one row per session, with the columns return, steps, violence, unmeasured; those absent or empty
-            are not known.
+        evaluation: one row per session, with the columns return, steps, violence and, where it is known, unmeasured.
         exposure: (items,) how often each item was shown.
 
     Returns:
         `return`, `violence`, `unmeasured` (share of shown items whose violence was not measured) and `session_length`
         (slates), each the mean over sessions; `coverage` and `gini`, see `simulation.ranking`. NaN where not known.
     """
-    means = evaluation.reindex(columns=["return", "violence", "unmeasured", "steps"]).astype(np.float64).mean()
     return {
-        "return": float(means["return"]),
-        "violence": float(means["violence"]),
-        "unmeasured": float(means["unmeasured"]),
-        "session_length": float(means["steps"]),
+        "return": float(evaluation["return"].mean()),
+        "violence": float(evaluation["violence"].mean()),
+        "unmeasured": float(evaluation["unmeasured"].mean()) if "unmeasured" in evaluation else float("nan"),
+        "session_length": float(evaluation["steps"].mean()),
         "coverage": coverage(exposure),
         "gini": gini(exposure),
     }

@@ -162,7 +162,8 @@ class Manager:
                 statistics.append_metric("timestep_rewards", episode.rewards)
                 statistics.append_metric("moving_rewards", moving_average)
                 for name, mean in episode.measures.items():
-                    statistics.append_metric(name, mean)
+                    if not math.isnan(mean):  # what is not known is not recorded
+                        statistics.append_metric(name, mean)
             if should_print:
                 print(f"\rEpisode {number} Mean Rewards {moving_average:.2f} Last Reward {reward_sum:.2f}\t\t", end="")
             if on_episode is not None:
