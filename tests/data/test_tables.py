@@ -42,7 +42,7 @@ def test_ratings_alone(write: Write) -> None:
     assert dataset.genres[:, 0].all()
     assert not dataset.genres_known.any()
     assert np.isnan(dataset.violence).all()
-    assert dataset.violence_source == "not measured"
+    assert dataset.violence_source == "no column 'violence', or nothing in it"
 
 
 def test_all_tables(write: Write) -> None:

@@ -315,7 +315,7 @@ def read_movielens(
         users = folder.table(layout.users) if layout.users else None
         users, user_index, item_index, ratings = _read_ratings(folder, layout, items, users)
         items["violence"] = np.float32(np.nan)
-        source = "not measured: there is no tag genome"
+        source = "there is no tag genome; fetch tag-genome"
         if genome := path if _find(GENOME_LAYOUTS, folders) else tag_genome:
             titles = None if layout.genome_ids else genome_titles
             items["violence"], source = violence_of(items, genome, genome_titles=titles, by_id=layout.genome_ids)

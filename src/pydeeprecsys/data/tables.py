@@ -333,7 +333,7 @@ def read_tables(
     if tag_genome:
         item_table["violence"], source = violence_of(item_table, tag_genome, genome_titles=genome_titles)
     elif item_table["violence"].isna().all():
-        source = "not measured"
+        source = f"no {source}, or nothing in it"
     return Dataset(
         name=name or ratings.stem,
         users=user_table,
