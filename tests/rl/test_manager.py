@@ -467,3 +467,28 @@ def test_what_cannot_tell_its_state_is_said() -> None:
         manager.train(RandomAgent(manager.env.action_space), max_episodes=1, should_print=False)
         with pytest.raises(InputError, match="cannot tell its state, so training in it cannot be resumed"):
             manager.state_dict()
+
+
+def test_the_agent_is_told_where_episodes_begin() -> None:
+    class Told(RandomAgent):
+        def __init__(self, space: Any) -> None:
+            super().__init__(space)
+            self.heard: list[list[bool]] = []
+
+        def begin_episodes(self, rows: Any) -> None:
+            self.heard.append(rows.tolist())
+
+    manager = Manager("Masked-v0", seed=0, n_envs=2)
+    agent = Told(manager.env.action_space)
+    ended: list[int] = []
+    manager.train(
+        agent, max_steps=40, should_print=False, on_episode=lambda _, episode: ended.append(episode.environment)
+    )
+    assert agent.heard[0] == [True, True]
+    assert [row for heard in agent.heard[1:] for row in np.flatnonzero(heard).tolist()] == ended
+    agent.heard.clear()
+    manager.execute_episodes(agent, 2)
+    assert agent.heard[0] == [True, True]
+    agent.heard.clear()
+    manager.train(agent, max_steps=2, should_print=False)
+    assert agent.heard == [[True, True]]

@@ -116,12 +116,14 @@ class Rollout(Iterator[Episode]):
         if self._over is None:
             self._states, infos = self.batch.reset(seed=self._seed)
             self._masks = _masks(infos)
-            self._over = np.zeros(self.batch.num_envs, dtype=np.bool_)
+            self._over = np.ones(self.batch.num_envs, dtype=np.bool_)
+            self.rl.begin_episodes(self._over)
         elif np.count_nonzero(self._over):
             self._states, infos = self.batch.reset(options={"reset_mask": self._over})
             fresh_masks = _masks(infos)
             if self._masks is not None and fresh_masks is not None:
                 self._masks = np.where(self._over[:, None], fresh_masks, self._masks)
+            self.rl.begin_episodes(self._over)
 
     def _step(self) -> None:
         rl, states, masks, rewards = self.rl, self._states, self._masks, self._rewards

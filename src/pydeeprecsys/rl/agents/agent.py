@@ -73,6 +73,16 @@ class ReinforcementLearning(ABC):
         """Choose one action for each state: (n, ...) observations to (n, ...) actions."""
         return self.top_k_actions_for_states(states, 1, explore=explore, action_masks=action_masks)[:, 0]
 
+    def begin_episodes(self, rows: NDArray[np.bool_]) -> None:  # noqa: B027 - an agent need not remember
+        """Take note that an episode begins in some environments, before the agent first acts in it.
+
+        In training and in evaluation alike: this is where a memory of the running session is cleared. The default
+        remembers no session.
+
+        Args:
+            rows: (n,) True for the environments where an episode begins, whether or not the last one there had ended.
+        """
+
     def store_experiences(self, steps: Steps) -> None:  # noqa: B027 - an agent need not learn
         """Take in one step of every environment, and learn from it when the time has come. The default learns nothing.
 
