@@ -101,6 +101,9 @@ class AgentContract:
     generators: ClassVar[frozenset[str]] = frozenset({"generator"})
     """Keys, anywhere in the agent's state, under which acting with exploration may change something."""
 
+    learns: ClassVar[bool] = True
+    """Whether it learns from experience, and so counts its updates."""
+
     def make(self, n_actions: int, state_size: int, seed: int) -> ReinforcementLearning:
         """A new agent, which learns within a few steps."""
         raise NotImplementedError
@@ -234,6 +237,30 @@ class AgentContract:
         first, second = (agent.top_k_actions_for_states(states, 3, explore=False) for _ in range(2))
         assert first.tolist() == second.tolist()
         assert_same_state(agent.state_dict(), before)
+
+    def test_evaluation_in_the_middle_of_a_life_leaves_no_trace(self, states: NDArray[np.float32]) -> None:
+        agent, twin = (self.make(N_ACTIONS, STATE_SIZE, 0) for _ in range(2))
+        walk = list(steps(3, 80, seed=1))
+        for past in (walk[:7], walk[7:50]):  # before the first update, and after some
+            assert live(agent, iter(past)) == live(twin, iter(past))
+            before = agent.acting_state()
+            for rows in (np.ones(20, dtype=np.bool_), np.arange(20) < 3):
+                agent.begin_episodes(rows)
+                agent.top_k_actions_for_states(states, 3, explore=False)
+                agent.actions_for_states(states, explore=False, action_masks=np.ones((20, N_ACTIONS), dtype=np.bool_))
+            agent.load_acting_state(before)
+            assert_same_state(agent.state_dict(), twin.state_dict())
+        assert live(agent, iter(walk[50:])) == live(twin, iter(walk[50:]))
+        assert_same_state(agent.state_dict(), twin.state_dict())
+
+    def test_updates_are_counted(self) -> None:
+        agent, restored = (self.make(N_ACTIONS, STATE_SIZE, 0) for _ in range(2))
+        assert agent.updates == (0 if self.learns else None)
+        assert bool(agent.first_update) == self.learns
+        live(agent, steps(3, 80, seed=1))
+        assert agent.updates is None or agent.updates > 0
+        restored.load_state_dict(agent.state_dict())
+        assert restored.updates == agent.updates
 
     def test_acting_does_not_learn(self, states: NDArray[np.float32]) -> None:
         agent = self.make(N_ACTIONS, STATE_SIZE, 0)

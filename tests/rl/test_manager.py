@@ -5,15 +5,25 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
+from contracts.agents import assert_same_state
 from contracts.environments import Masked
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import DivergenceError, InputError
 from pydeeprecsys.rl.agents.agent import RandomAgent, ReinforcementLearning
 from pydeeprecsys.rl.agents.baselines import WinStayAgent
+from pydeeprecsys.rl.agents.dqn import DQNAgent
+from pydeeprecsys.rl.agents.ppo import PPOAgent
+from pydeeprecsys.rl.agents.rainbow import RainbowDQNAgent
 from pydeeprecsys.rl.agents.reinforce import ReinforceAgent
+from pydeeprecsys.rl.agents.slate_q import SlateQAgent
+from pydeeprecsys.rl.agents.soft_actor_critic import SoftActorCritic
+from pydeeprecsys.rl.experience_replay.episode_memory import EpisodeMemory
+from pydeeprecsys.rl.experience_replay.replay_memory import ReplayMemory
+from pydeeprecsys.rl.experience_replay.rollout_memory import RolloutMemory
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.manager import (
     CartpoleManager,
+    Episode,
     EpisodeOutput,
     HighwayManager,
     LunarLanderManager,
@@ -59,6 +69,26 @@ class Corridor(gym.Env[Any, Any]):
         return np.ones(1, np.float32), 1.0, False, False, {}
 
 
+class Silent(gym.Env[Any, Any]):
+    """Six steps that pay 1, in a state that never changes; it tells what it is made with in the `info` of each step."""
+
+    observation_space = gym.spaces.Box(0, 1, (1,), np.float32)
+    action_space = gym.spaces.Discrete(2)
+
+    def __init__(self, *infos: dict[str, Any]) -> None:
+        self.infos = infos
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.steps = 0
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        self.steps += 1
+        info = dict(self.infos[self.steps % len(self.infos)]) if self.infos else {}
+        return np.zeros(1, np.float32), 1.0, self.steps == 6, False, info
+
+
 class Broken(Corridor):
     """Its episodes have 5 steps; the fourth step of the third pays NaN."""
 
@@ -71,6 +101,7 @@ class Broken(Corridor):
 
 
 gym.register("Corridor-v0", Corridor, max_episode_steps=5)
+gym.register("Silent-v0", Silent)
 gym.register("Broken-v0", Broken)
 
 
@@ -159,12 +190,12 @@ def test_a_limit_truncates_and_does_not_terminate() -> None:
     assert not any(stored[3][0] for stored in agent.stored)
 
 
-def test_training_stops_at_the_threshold(capsys: pytest.CaptureFixture[str]) -> None:
+def test_training_stops_at_the_threshold_once_it_has_a_hundred_episodes(capsys: pytest.CaptureFixture[str]) -> None:
     manager = Manager(env=Corridor(), max_episode_steps=5, reward_threshold=5)
     statistics = LearningStatistics()
-    manager.train(RandomAgent(manager.env.action_space), statistics, max_episodes=50)
+    manager.train(RandomAgent(manager.env.action_space), statistics, max_episodes=200)
     assert statistics.episode_rewards is not None
-    assert len(statistics.episode_rewards) == 1
+    assert len(statistics.episode_rewards) == 100
     shown = capsys.readouterr().out
     assert "Mean Rewards 5.00" in shown
     assert "threshold reached" in shown
@@ -401,11 +432,11 @@ def test_an_environment_that_was_made_already_may_take_slates(world: World) -> N
 
 
 def test_slates_of_which_no_choice_is_told_are_refused() -> None:
-    class Silent(Corridor):
+    class Slates(Corridor):
         action_space = gym.spaces.MultiDiscrete([5, 5])  # type: ignore[assignment]
         slate_size = 2
 
-    manager = Manager(env=Silent(), max_episode_steps=4)
+    manager = Manager(env=Slates(), max_episode_steps=4)
     agent = RandomAgent(manager.env.action_space)
     assert manager.execute_episodes(agent) == [EpisodeOutput(4, 4.0)]
     with pytest.raises(InputError, match="chosen_action"):
@@ -492,3 +523,108 @@ def test_the_agent_is_told_where_episodes_begin() -> None:
     agent.heard.clear()
     manager.train(agent, max_steps=2, should_print=False)
     assert agent.heard == [[True, True]]
+
+
+def test_episodes_left_in_the_middle_are_not_learned_as_one() -> None:
+    manager, lengths = Manager(env=Silent()), []
+
+    class Counting(ReinforceAgent):
+        def _advantages_and_returns(self, steps: Any) -> Any:
+            lengths.append(int(steps.complete.sum()))
+            return super()._advantages_and_returns(steps)
+
+    agent = Counting(2, 1, hidden_layers=[4])
+    manager.train(agent, max_steps=4, should_print=False)
+    manager.train(agent, max_episodes=1, should_print=False)
+    assert lengths == [6]
+
+
+def test_windows_of_several_steps_end_where_training_stopped() -> None:
+    manager = Manager(env=Silent())
+    options: dict[str, Any] = {"n_steps": 3, "discount_factor": 1.0, "timesteps_to_start_predicting": 1000}
+    agent = SoftActorCritic(manager.env.action_space, 1, hidden_layers=[4], **options)
+    manager.train(agent, max_steps=4, should_print=False)
+    manager.train(agent, max_episodes=1, should_print=False)
+    experiences = agent.state_dict()["memory"]["buffer"]["experiences"]
+    assert experiences["rewards"].tolist() == [3, 3, 2, 1, 3, 3, 3, 3, 2, 1]
+    assert experiences["truncated"].tolist() == [False, False, True, True] + [False] * 6
+
+
+def test_evaluation_in_the_middle_of_an_episode_does_not_forget_it() -> None:
+    def learn(evaluate: bool) -> Any:
+        manager, judge = (Manager("Silent-v0", seed, n_envs=n) for seed, n in ((0, 2), (1, 3)))
+        agent = ReinforceAgent(2, 1, hidden_layers=[4], episodes_per_update=3)
+
+        def on_step(timestep: int, *_: Any) -> None:
+            if evaluate and timestep == 3:
+                judge.execute_episodes(agent, 4)
+
+        manager.train(agent, max_episodes=12, should_print=False, on_step=on_step)
+        return agent.state_dict()
+
+    assert_same_state(learn(True), learn(False))
+
+
+@pytest.mark.parametrize("kind", [ReplayMemory, EpisodeMemory, RolloutMemory])
+def test_evaluation_copies_no_memory(monkeypatch: pytest.MonkeyPatch, kind: type) -> None:
+    def refuse(memory: Any) -> None:
+        raise AssertionError("the memory was copied")
+
+    manager = Manager(env=Silent())
+    q_learning: dict[str, Any] = {"buffer_burn_in": 5, "batch_size": 2, "hidden_layers": [4]}
+    agents: list[ReinforcementLearning] = [
+        SoftActorCritic(manager.env.action_space, 1, hidden_layers=[4], batch_size=2),
+        DQNAgent(1, 2, **q_learning),
+        RainbowDQNAgent(1, 2, **q_learning | {"hidden_layers": [4] * 4}),
+        SlateQAgent(2, 1, **q_learning),
+        ReinforceAgent(2, 1),
+        PPOAgent(2, 1),
+    ]
+    for agent in agents:
+        manager.train(agent, max_episodes=2, should_print=False)
+        with monkeypatch.context() as patched:
+            patched.setattr(kind, "state_dict", refuse)
+            manager.execute_episodes(agent, 2)
+
+
+def measured(*infos: dict[str, Any], n_envs: int = 1) -> list[dict[str, float]]:
+    """The measures of two episodes of each environment; they have six steps."""
+    manager = Manager("Silent-v0", n_envs=n_envs)
+    for env in manager.batch.envs if n_envs > 1 else [manager.env]:  # type: ignore[attr-defined]
+        env.unwrapped.infos = infos
+    episodes: list[Episode] = []
+    manager.train(
+        RandomAgent(manager.env.action_space), None, 2 * n_envs, False, lambda number, episode: episodes.append(episode)
+    )
+    return [episode.measures for episode in episodes]
+
+
+@pytest.mark.parametrize("hit", [1.0, True, np.True_, np.uint8(200), np.int8(100), np.float16(60_000)])
+@pytest.mark.parametrize("n_envs", [1, 2])
+def test_means_of_measures_are_those_of_real_numbers(hit: Any, n_envs: int) -> None:
+    assert measured({"hit": hit}, n_envs=n_envs) == [{"hit": float(hit)}] * 2 * n_envs
+
+
+@pytest.mark.parametrize("n_envs", [1, 2])
+def test_means_of_measures_are_over_the_steps_where_they_are_known(n_envs: int) -> None:
+    # Step 1 tells the second, step 2 the third, step 3 the first, and so on.
+    told = measured({"violence": 0.5, "hit": True}, {"violence": math.nan}, {"violence": 0.25}, n_envs=n_envs)
+    assert told == [{"violence": 0.375, "hit": 1.0}] * 2 * n_envs
+    (nothing, *_) = measured({"violence": math.nan, "unmeasured": 1.0}, n_envs=n_envs)
+    assert math.isnan(nothing["violence"])
+    assert nothing["unmeasured"] == 1
+
+
+def test_a_measure_that_only_some_environments_tell_is_missing_for_the_others() -> None:
+    manager = Manager("Silent-v0", n_envs=2)
+    manager.batch.envs[1].unwrapped.infos = ({"novelty": 3.0},)  # type: ignore[attr-defined]
+    episodes: list[Episode] = []
+    manager.train(
+        RandomAgent(manager.env.action_space), None, 2, False, lambda number, episode: episodes.append(episode)
+    )
+    assert [episode.measures["novelty"] for episode in episodes] == pytest.approx([math.nan, 3.0], nan_ok=True)
+
+
+def test_a_measure_that_is_not_one_number_is_refused() -> None:
+    with pytest.raises(InputError, match=r"info\['diversity'\] is of shape \(2,\)"):
+        measured({"diversity": np.ones(2)})

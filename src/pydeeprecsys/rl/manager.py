@@ -42,7 +42,8 @@ class Manager:
         seed: of the environment's random streams; environment i of a batch has seed + i.
         env: an environment made already.
         max_episode_steps: where episodes are cut off, if the environment names no limit itself.
-        reward_threshold: moving average of the return at which training stops, if the environment names none itself.
+        reward_threshold: mean return of the last 100 episodes, not of fewer, at which training stops, if the
+            environment names none itself.
         n_envs: how many environments run side by side; needs `env_name`.
         **kwargs: options of the environment.
 
@@ -125,8 +126,8 @@ class Manager:
 
         Args:
             rl: the agent; for slates it is asked for its top k, and learns of the item that the user chose.
-            statistics: takes `episode_rewards`, `timestep_rewards`, `moving_rewards` (mean of the last 100 episodes)
-                and the mean of whatever of violence, DCG, NDCG, hits, diversity and novelty the environment tells.
+            statistics: takes `episode_rewards`, `timestep_rewards`, `moving_rewards` (mean of the last 100 episodes, of
+                all where there are fewer) and the mean of each measure in `info`, see `Episode`.
             max_episodes: how many episodes, over all environments together, in the order in which they end; None for no
                 limit.
             should_print: keep one line of progress on screen.
@@ -168,7 +169,7 @@ class Manager:
                 print(f"\rEpisode {number} Mean Rewards {moving_average:.2f} Last Reward {reward_sum:.2f}\t\t", end="")
             if on_episode is not None:
                 on_episode(number, episode)
-            if moving_average >= self.reward_threshold:
+            if len(last) == MOVING_AVERAGE and moving_average >= self.reward_threshold:
                 if should_print:
                     print("Reward threshold reached", end="")
                 break
@@ -209,7 +210,7 @@ class Manager:
         outputs: list[EpisodeOutput] = []
         n_envs = self.batch.num_envs
         wanted = [n_episodes // n_envs + (i < n_episodes % n_envs) for i in range(n_envs)]
-        before = rl.state_dict()
+        before = rl.acting_state()
         try:
             episodes = self._rollout(rl, training=False, watch=watch)
             while len(outputs) < n_episodes:
@@ -220,7 +221,7 @@ class Manager:
                         on_episode(len(outputs), episode)
                     outputs.append(episode.output)
         finally:
-            rl.load_state_dict(before)
+            rl.load_acting_state(before)
         return outputs
 
     def _rollout(

@@ -17,7 +17,7 @@ from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.steps import Steps
 
 # What environments may tell of a step in `info`, and an episode keeps the mean of.
-_MEASURES = ("violence", "dcg", "ndcg", "hit", "diversity", "novelty")
+_MEASURES = ("violence", "unmeasured", "dcg", "ndcg", "hit", "diversity", "novelty")
 
 Watcher = Callable[[int, NDArray[Any], NDArray[np.float64], NDArray[Any], dict[str, Any]], None]
 """Called after each step: steps in the first environment's episode; actions, rewards, states, infos, (n, ...) each."""
@@ -31,7 +31,10 @@ class EpisodeOutput(NamedTuple):
 
 
 class Episode(NamedTuple):
-    """One episode, with the reward of each step, the mean of what `info` measured, and which environment it was in."""
+    """One episode: its rewards, the mean of each measure in `info`, and the number of its environment.
+
+    A mean is over the steps where the measure is known, and NaN where it is known at none.
+    """
 
     rewards: list[float]
     measures: dict[str, float]
@@ -92,6 +95,7 @@ class Rollout(Iterator[Episode]):
         self._states: NDArray[Any] = np.empty(0)
         self._masks: NDArray[np.bool_] | None = None
         self._rewards: list[list[float]] = [[] for _ in range(batch.num_envs)]
+        # By measure, (2, n): the sum over the steps of the running episodes where it is known, and how many these are.
         self._sums: dict[str, NDArray[np.float64]] = {}
         self._longest = 0  # no running episode has more steps
         self._ended: deque[Episode] = deque()  # and not given yet
@@ -127,6 +131,7 @@ class Rollout(Iterator[Episode]):
 
     def _step(self) -> None:
         rl, states, masks, rewards = self.rl, self._states, self._masks, self._rewards
+        began = np.array([not episode for episode in rewards])
         if self.slate_size == 1:
             actions = rl.actions_for_states(states, explore=self.training, action_masks=masks)
         else:
@@ -138,7 +143,7 @@ class Rollout(Iterator[Episode]):
             rewards[row].append(value)
         for name in _MEASURES:
             if name in infos:
-                self._sums[name] = self._sums[name] + infos[name] if name in self._sums else infos[name]
+                self._sums[name] = self._sums.get(name, 0.0) + _known(infos, name, len(rewards))
         if self._longest >= self.max_episode_steps:
             at_limit = np.array([len(episode) >= self.max_episode_steps for episode in rewards])
             truncated = truncated | (at_limit & ~terminated)
@@ -148,18 +153,21 @@ class Rollout(Iterator[Episode]):
         if self.statistics is not None:
             self.statistics.episode, self.statistics.timestep = self.episodes, len(rewards[0])
         if self.training:
-            step = Steps(states, actions, reward, terminated, truncated, new_states, masks, new_masks)
+            step = Steps(states, actions, reward, terminated, truncated, new_states, masks, new_masks, began=began)
             rl.store_experiences(step if self.slate_size == 1 else _of_slates(step, infos))
         if self.watch is not None:
             self.watch(len(rewards[0]), actions, reward, new_states, infos)
         self._states, self._masks, self._over = new_states, new_masks, terminated | truncated
         if np.count_nonzero(self._over):
             for row in np.flatnonzero(self._over).tolist():
-                measures = {name: float(total[row]) / len(rewards[row]) for name, total in self._sums.items()}
+                measures = {
+                    name: total / count if count else math.nan
+                    for name, (total, count) in ((name, sums[:, row].tolist()) for name, sums in self._sums.items())
+                }
                 self._ended.append(Episode(rewards[row], measures, row))
                 rewards[row] = []
             self._longest = max(map(len, rewards))
-            self._sums = {name: np.where(self._over, 0.0, total) for name, total in self._sums.items()}
+            self._sums = {name: np.where(self._over, 0.0, sums) for name, sums in self._sums.items()}
 
     def state_dict(self) -> dict[str, Any]:
         """All that its future depends on, the environments' included, besides the agent and the arguments.
@@ -195,6 +203,15 @@ class Rollout(Iterator[Episode]):
 def _masks(infos: dict[str, Any]) -> NDArray[np.bool_] | None:
     """(n, actions) which actions are allowed, where the environments tell."""
     return np.asarray(infos["action_mask"], dtype=np.bool_) if "action_mask" in infos else None
+
+
+def _known(infos: dict[str, Any], name: str, n: int) -> NDArray[np.float64]:
+    """(2, n) the values of a measure and 1, or 0 and 0 where it is NaN or masked by Gymnasium's `_name`."""
+    values = np.asarray(infos[name], dtype=np.float64)
+    if values.shape != (n,):
+        raise InputError(f"info[{name!r}] is of shape {values.shape[1:]} for each environment; give a single number")
+    known = ~np.isnan(values) & infos.get(f"_{name}", True)
+    return np.where(known, [values, np.ones(n)], 0.0)
 
 
 def _of_slates(step: Steps, infos: dict[str, Any]) -> Steps:

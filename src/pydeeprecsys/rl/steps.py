@@ -23,6 +23,7 @@ class Steps(NamedTuple):
     new_action_masks: NDArray[np.bool_] | None = None  # (n, actions) allowed next; none need be after the end
     slates: NDArray[np.int64] | None = None  # (n, k) what was shown, where it was slates
     choices: NDArray[np.int64] | None = None  # (n,) the position of what was chosen of it, -1 for nothing
+    began: NDArray[np.bool_] | None = None  # (n,) the step is the first of its episode; None where that is not known
 
     @property
     def rows(self) -> NDArray[np.float32]:

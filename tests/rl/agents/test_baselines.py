@@ -11,6 +11,7 @@ RATINGS = np.array([3.0, 4.5, 2.0, 4.5, 5.0, 1.0, 4.0])
 
 class TestRandomAgent(AgentContract):
     generators = frozenset({"random", "space"})
+    learns = False
     test_evaluation_changes_nothing_and_repeats_itself = None  # there is nothing to it but chance
 
     def make(self, n_actions: int, state_size: int, seed: int) -> RandomAgent:
@@ -18,6 +19,7 @@ class TestRandomAgent(AgentContract):
 
 
 class TestBestRatedAgent(AgentContract):
+    learns = False
     test_other_seeds_give_other_lives = None  # there is no chance to it
 
     def make(self, n_actions: int, state_size: int, seed: int) -> BestRatedAgent:
@@ -25,6 +27,7 @@ class TestBestRatedAgent(AgentContract):
 
 
 class TestWinStayAgent(AgentContract):
+    learns = False
     test_other_seeds_give_other_lives = None  # there is no chance to it
     # Where it stands among the candidates follows from what it sees, training or not.
     test_evaluation_changes_nothing_and_repeats_itself = None

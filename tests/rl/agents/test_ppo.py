@@ -69,6 +69,13 @@ def test_a_rollout_ends_where_episodes_end_and_where_one_was_left() -> None:
     assert len(memory) == 0
 
 
+def test_a_rollout_ends_where_another_episode_is_said_to_begin() -> None:
+    memory = RolloutMemory()
+    for began in ([True, True], [False, True], [False, False]):
+        memory.add(step_of(0)._replace(new_states=np.zeros((2, 1), np.float32), began=np.array(began)))
+    assert memory.take().ended.tolist() == [[False, True], [False, False], [False, False]]
+
+
 def test_steps_of_another_number_of_environments_start_anew() -> None:
     memory = RolloutMemory()
     memory.add(step_of(0))

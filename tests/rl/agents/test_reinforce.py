@@ -216,6 +216,14 @@ def test_updates_are_those_of_a_computation_episode_by_episode(
     assert 0 <= ended_so_far[-1] - sum(n_episodes for n_episodes, _ in updates) < (episodes_per_update or n)
 
 
+def test_an_episode_is_forgotten_where_another_is_said_to_begin_in_the_same_state() -> None:
+    memory, zeros, no = EpisodeMemory(2, 1), np.zeros((2, 1)), np.zeros(2, dtype=np.bool_)
+    for t, began in enumerate(([True, True], [False, True], [False, False])):
+        memory.add(zeros, zeros[:, 0], np.full(2, t + 1.0), np.full(2, t == 2), no, zeros, np.array(began))
+    steps = memory.complete_steps()
+    assert [steps.rewards[steps.complete[:, row], row].tolist() for row in (0, 1)] == [[1, 2, 3], [2, 3]]
+
+
 def advantages_of(rewards: list[list[float]], discount: float = 0.9) -> NDArray[np.float64]:
     """(time, episodes) advantages of episodes of one length."""
     r_t = np.array(rewards)

@@ -99,6 +99,19 @@ def test_sarsa_judges_by_the_slate_that_was_shown_next(target: Any, expected: fl
     assert values[0, 0] == pytest.approx(expected, abs=0.25)
 
 
+def test_the_next_slate_of_an_episode_that_was_left_is_the_best_known_one() -> None:
+    # The states say nothing: row 0 begins another episode in the state where the last one was left.
+    agent = SlateQAgent(3, 1, **QUICK, serving="greedy", target="sarsa", choice_scores=lambda s: np.zeros((len(s), 4)))
+    states, no = np.zeros((2, 1), np.float32), np.zeros(2, dtype=np.bool_)
+    best = agent.top_k_actions_for_states(states, 1, explore=False)[0, 0]
+    other = np.array([[(best + 1) % 3]] * 2)
+    for began in ([True, True], [True, False]):
+        step = slate_step(states, other, [0, 0], np.zeros(2), no, states)._replace(began=np.array(began))
+        agent.store_experiences(step)
+    next_slates = agent.memory.buffer.state_dict()["experiences"]["actions"][:, -1]
+    assert next_slates.tolist() == [best, other[1, 0]]
+
+
 def test_it_learns_how_users_choose() -> None:
     # Item i is chosen in proportion to i + 1, nothing to 2.
     options = QUICK | {"buffer_size": 5000, "batch_size": 50, "buffer_burn_in": 50, "learning_rate": 3e-3}

@@ -18,6 +18,7 @@ def step(
     new_states: list[int],
     terminated: list[int] | None = None,
     truncated: list[int] | None = None,
+    began: list[int] | None = None,
 ) -> list[tuple[Any, ...]]:
     """Add one step, whose actions are ten times the states, and give the rows that come out."""
     n = len(states)
@@ -28,6 +29,7 @@ def step(
         np.array(terminated or [0] * n, dtype=np.bool_),
         np.array(truncated or [0] * n, dtype=np.bool_),
         np.array(new_states, dtype=np.float32)[:, None],
+        None if began is None else np.array(began, dtype=np.bool_),
     )
     return rows_of(out)
 
@@ -87,6 +89,14 @@ def test_an_episode_left_in_the_middle_counts_as_truncated() -> None:
     step(accumulator, [0, 100], [1, 1], [1, 101])
     assert step(accumulator, [7, 101], [2, 2], [8, 102]) == [(0, 0, 1.0, False, True, 1, 0.5)]
     assert step(accumulator, [8, 102], [4, 4], [9, 103]) == [(100, 1000, 3.0, False, False, 103, 0.125)]
+
+
+def test_an_episode_that_was_left_in_the_same_state_counts_as_truncated_where_another_is_said_to_begin() -> None:
+    accumulator = NStepAccumulator(3, 0.5)
+    assert step(accumulator, [0, 0], [1, 1], [0, 0], began=[1, 1]) == []
+    assert step(accumulator, [0, 0], [2, 2], [0, 0], began=[1, 0]) == [(0, 0, 1.0, False, True, 0, 0.5)]
+    # 1 + 2/2 + 4/4 in the row that went on; the other has two steps of the new episode.
+    assert step(accumulator, [0, 0], [4, 4], [0, 0], began=[0, 0]) == [(0, 0, 3.0, False, False, 0, 0.125)]
 
 
 def test_another_number_of_rows_ends_all_windows() -> None:

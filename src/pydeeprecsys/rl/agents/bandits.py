@@ -106,12 +106,23 @@ class LinearBandit(ReinforcementLearning):
             self.regression = JointRegression(state_size, vectors, regularization)
         self.random = np.random.default_rng(random_state)
         self._learned = 0  # observations in the regression
+        self._n_updates = 0
         self._waiting: list[Observations] = []
         self._n_waiting = 0
 
     @abstractmethod
     def _explore(self, states: NDArray[np.float64]) -> NDArray[np.float64]:
         """(n, items) scores to choose the highest of."""
+
+    @property
+    def updates(self) -> int:
+        """Parameter updates so far."""
+        return self._n_updates
+
+    @property
+    def first_update(self) -> str:
+        """The hyperparameters that the first update waits for, with their values."""
+        return f"update_frequency={self.update_frequency}"
 
     def top_k_actions_for_states(
         self,
@@ -170,6 +181,7 @@ class LinearBandit(ReinforcementLearning):
             seen, self._waiting, self._n_waiting = self._all_waiting(), [], 0
             self.regression.add(seen)
             self._learned += len(seen.items)
+            self._n_updates += 1
 
     def _all_waiting(self) -> Observations:
         nothing = Observations(np.zeros((0, self.state_size)), np.zeros(0, dtype=np.int64), np.zeros(0))
@@ -194,6 +206,10 @@ class LinearBandit(ReinforcementLearning):
         self._waiting = [Observations(*(np.array(arrays[f"waiting_{name}"]) for name in Observations._fields))]
         self._n_waiting = len(self._waiting[0].items)
 
+    def acting_state(self) -> State:
+        """Nothing: acting without exploration leaves no trace."""
+        return {}
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write all that was learned to one file, in the safetensors format; it appears whole or not at all."""
         with whole_file(path) as temporary:
@@ -215,7 +231,11 @@ class LinearBandit(ReinforcementLearning):
 
     def state_dict(self) -> State:
         """All that was learned, what waits to be, and the state of the generator."""
-        return {"regression": self._arrays(), "generator": self.random.bit_generator.state}
+        return {
+            "regression": self._arrays(),
+            "generator": self.random.bit_generator.state,
+            "n_updates": self._n_updates,
+        }
 
     def load_state_dict(self, state: State) -> None:
         """Go on from where `state_dict` was taken.
@@ -225,6 +245,7 @@ class LinearBandit(ReinforcementLearning):
         """
         self._load_arrays(state["regression"], "the saved state")
         self.random.bit_generator.state = state["generator"]
+        self._n_updates = int(state["n_updates"])
 
 
 class LinUCBAgent(LinearBandit):

@@ -25,8 +25,8 @@ class PolicyGradientAgent(ReinforcementLearning):
     """Draws actions from a policy, and improves it by the advantages of the actions it took.
 
     When enough episodes are complete, one update learns from all of them and forgets them. Unfinished episodes wait for
-    their end. An episode that was left in the middle (the next state of its environment is not the one it led to) is
-    forgotten; so is everything when the number of environments changes.
+    their end. An episode that was left in the middle, because training stopped there, is forgotten; so is everything
+    when the number of environments changes.
 
     Args:
         n_actions: number of actions, at least 1.
@@ -102,6 +102,7 @@ class PolicyGradientAgent(ReinforcementLearning):
         self.minibatches = minibatches
         self.entropy_coefficient, self.entropy_decay = entropy_coefficient, entropy_decay
         self._memory = EpisodeMemory(0, state_size)
+        self._n_updates = 0
 
     @abstractmethod
     def _advantages_and_returns(self, steps: CompleteSteps) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -113,6 +114,16 @@ class PolicyGradientAgent(ReinforcementLearning):
     @property
     def _networks(self) -> dict[str, BaseNetwork]:
         return {"policy_estimator": self.policy_estimator}
+
+    @property
+    def updates(self) -> int:
+        """Parameter updates so far."""
+        return self._n_updates
+
+    @property
+    def first_update(self) -> str:
+        """The hyperparameters that the first update waits for, with their values."""
+        return f"episodes_per_update={self.episodes_per_update or max(1, self._memory.n)}"
 
     def top_k_actions_for_states(
         self,
@@ -149,7 +160,7 @@ class PolicyGradientAgent(ReinforcementLearning):
         rows, memory = steps.rows, self._memory
         if rows.shape != (memory.n, memory.state_size):
             memory = self._memory = EpisodeMemory(*rows.shape)
-        memory.add(rows, steps.actions, steps.rewards, steps.terminated, steps.truncated, steps.new_rows)
+        memory.add(rows, steps.actions, steps.rewards, steps.terminated, steps.truncated, steps.new_rows, steps.began)
         if memory.n_complete >= (self.episodes_per_update or len(rows)):
             self._learn()
 
@@ -175,9 +186,14 @@ class PolicyGradientAgent(ReinforcementLearning):
             losses.append(loss)
             self._learn_values(states[part], returns[part])
         memory.forget_complete()
+        self._n_updates += 1
         self.entropy_coefficient *= self.entropy_decay
         if self.statistics is not None:
             self.statistics.append_metric("loss", sum(losses))
+
+    def acting_state(self) -> State:
+        """Nothing: acting without exploration leaves no trace."""
+        return {}
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the networks to one file, in the safetensors format."""
@@ -194,7 +210,12 @@ class PolicyGradientAgent(ReinforcementLearning):
     def state_dict(self) -> State:
         """The networks and their optimizers' memories, the states of exploration and entropy, and the open episodes."""
         networks = {name: network.learning_state() for name, network in self._networks.items()}
-        return {**networks, "entropy_coefficient": self.entropy_coefficient, "memory": self._memory.state_dict()}
+        return {
+            **networks,
+            "entropy_coefficient": self.entropy_coefficient,
+            "memory": self._memory.state_dict(),
+            "n_updates": self._n_updates,
+        }
 
     def load_state_dict(self, state: State) -> None:
         """Go on from where `state_dict` was taken.
@@ -206,3 +227,4 @@ class PolicyGradientAgent(ReinforcementLearning):
             network.load_learning_state(state[name])
         self.entropy_coefficient = float(state["entropy_coefficient"])
         self._memory = EpisodeMemory.from_state_dict(state["memory"])
+        self._n_updates = int(state["n_updates"])

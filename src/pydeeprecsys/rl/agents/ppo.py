@@ -155,12 +155,23 @@ class PPOAgent(ReinforcementLearning):
         self._networks = {"policy_estimator": self.policy_estimator, "value_estimator": self.value_estimator}
         self._order = np.random.default_rng(order_seed)
         self._memory = RolloutMemory()
+        self._n_updates = 0
         self.statistics: LearningStatistics | None = None
         self.n_actions, self.state_size = n_actions, state_size
         self.discount_factor, self.gae_lambda = discount_factor, gae_lambda
         self.steps_per_update, self.epochs, self.minibatch_size = steps_per_update, epochs, minibatch_size
         self.clip_range, self.target_kl = clip_range, target_kl
         self.entropy_coefficient, self.entropy_decay = entropy_coefficient, entropy_decay
+
+    @property
+    def updates(self) -> int:
+        """Parameter updates so far."""
+        return self._n_updates
+
+    @property
+    def first_update(self) -> str:
+        """The hyperparameters that the first update waits for, with their values."""
+        return f"steps_per_update={self.steps_per_update}"
 
     def top_k_actions_for_states(
         self,
@@ -231,6 +242,7 @@ class PPOAgent(ReinforcementLearning):
                 change = (before - self._log_probabilities(states, slates, masks)).mean()
                 if change > self.target_kl:
                     break
+        self._n_updates += 1
         self.entropy_coefficient *= self.entropy_decay
         if self.statistics is not None:
             self.statistics.append_metric("loss", float(np.mean(actor_losses)))
@@ -243,6 +255,10 @@ class PPOAgent(ReinforcementLearning):
         """(rows,) of the slates under the policy as it is now."""
         parts = self.policy_estimator.logits_in_parts(states, masks)
         return torch.cat([slate_log_probabilities(logits, slates[rows]) for logits, rows in parts])
+
+    def acting_state(self) -> State:
+        """Nothing: acting without exploration leaves no trace."""
+        return {}
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the networks to one file, in the safetensors format."""
@@ -264,6 +280,7 @@ class PPOAgent(ReinforcementLearning):
             "entropy_coefficient": self.entropy_coefficient,
             "memory": self._memory.state_dict(),
             "order": self._order.bit_generator.state,
+            "n_updates": self._n_updates,
         }
 
     def load_state_dict(self, state: State) -> None:
@@ -277,3 +294,4 @@ class PPOAgent(ReinforcementLearning):
         self.entropy_coefficient = float(state["entropy_coefficient"])
         self._memory.load_state_dict(state["memory"])
         self._order.bit_generator.state = state["order"]
+        self._n_updates = int(state["n_updates"])

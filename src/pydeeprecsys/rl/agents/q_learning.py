@@ -76,6 +76,16 @@ class QLearningAgent(ReinforcementLearning):
     def statistics(self, statistics: LearningStatistics | None) -> None:
         self.network.statistics = statistics
 
+    @property
+    def updates(self) -> int:
+        """Parameter updates so far."""
+        return self.memory.updates
+
+    @property
+    def first_update(self) -> str:
+        """The hyperparameters that the first update waits for, with their values."""
+        return f"buffer_burn_in={self.memory.burn_in}, network_update_frequency={self.memory.update_frequency}"
+
     def top_k_actions_for_states(
         self,
         states: NDArray[Any],
@@ -137,6 +147,10 @@ class QLearningAgent(ReinforcementLearning):
             exploration.decay()
             if self.statistics is not None:
                 self.statistics.append_metric("epsilon_values", exploration.epsilon)
+
+    def acting_state(self) -> State:
+        """Nothing: acting without exploration leaves no trace."""
+        return {}
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the networks to one file, in the safetensors format."""

@@ -172,6 +172,16 @@ class SlateQAgent(ReinforcementLearning):
         self.memory = ReplayMemory(ExperienceReplayBuffer(parameters), 1, discount_factor, network_update_frequency)
         self._waiting: Steps | None = None  # for SARSA: the step whose next slate is not known yet
 
+    @property
+    def updates(self) -> int:
+        """Parameter updates so far."""
+        return self.memory.updates
+
+    @property
+    def first_update(self) -> str:
+        """The hyperparameters that the first update waits for, with their values."""
+        return f"buffer_burn_in={self.memory.burn_in}, network_update_frequency={self.memory.update_frequency}"
+
     def top_k_actions_for_states(
         self,
         states: NDArray[Any],
@@ -241,8 +251,8 @@ class SlateQAgent(ReinforcementLearning):
     def _shown_next(self, before: Steps, steps: Steps, slates: NDArray[np.int64]) -> NDArray[np.int64]:
         """(n, k) the slates now shown; the best known ones where no step of the same episode followed."""
         n = len(slates)
-        left = (before.new_states != steps.states).reshape(n, -1).any(axis=1) | before.truncated
-        rows = np.flatnonzero(left & ~before.terminated)
+        left = (before.new_states != steps.states).reshape(n, -1).any(axis=1) if steps.began is None else steps.began
+        rows = np.flatnonzero((left | before.truncated) & ~before.terminated)
         if not len(rows):
             return slates
         masks = None if before.new_action_masks is None else before.new_action_masks[rows]
@@ -292,6 +302,10 @@ class SlateQAgent(ReinforcementLearning):
         loss = self.choice_network.run_backpropagation(torch.nn.functional.cross_entropy(shown, choices + 1))
         if self.statistics is not None:
             self.statistics.append_metric("choice_loss", loss)
+
+    def acting_state(self) -> State:
+        """Nothing: acting without exploration leaves no trace."""
+        return {}
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the networks to one file, in the safetensors format."""

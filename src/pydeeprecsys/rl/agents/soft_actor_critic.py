@@ -180,6 +180,19 @@ class SoftActorCritic(ReinforcementLearning):
         )
         self._memory = ReplayMemory(buffer, n_steps, discount_factor, update_frequency)
 
+    @property
+    def updates(self) -> int:
+        """Parameter updates so far."""
+        return self._n_updates
+
+    @property
+    def first_update(self) -> str:
+        """The hyperparameters that the first update waits for, with their values."""
+        return (
+            f"timesteps_to_start_predicting={self.timesteps_to_start_predicting}, batch_size={self._memory.burn_in}, "
+            f"update_frequency={self._memory.update_frequency}"
+        )
+
     def top_k_actions_for_states(
         self,
         states: NDArray[Any],
@@ -291,6 +304,10 @@ class SoftActorCritic(ReinforcementLearning):
         if self.statistics is not None:
             self.statistics.append_metric("loss", loss)
             self.statistics.append_metric("temperature", float(self.temperature.value))
+
+    def acting_state(self) -> State:
+        """Nothing: acting without exploration leaves no trace."""
+        return {}
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write all networks and the entropy coefficient to one file, in the safetensors format."""

@@ -25,7 +25,8 @@ class EpisodeMemory:
     """The steps of the running and the complete episodes of n environments.
 
     Every environment has a column of its own, in which its episodes follow one another, whenever they end. An episode
-    that was left in the middle (the next state of its environment is not the one it led to) is forgotten.
+    that was left in the middle (another began in its environment or, where that is not known, the next state is not
+    the one it led to) is forgotten.
 
     Args:
         n: number of environments.
@@ -57,11 +58,14 @@ class EpisodeMemory:
         terminated: NDArray[np.bool_],
         truncated: NDArray[np.bool_],
         new_states: NDArray[Any],
+        began: NDArray[np.bool_] | None = None,
     ) -> None:
-        """Append one step of every environment: (n, state_size), (n,), (n,), (n,), (n,), (n, state_size)."""
+        """Append one step of every environment: (n, state_size), (n,), (n,), (n,), (n,), (n, state_size), (n,)."""
         if self._lengths.max() == self._room:
             self._grow()
-        steps = self._steps
+        steps, states = self._steps, np.ascontiguousarray(states, dtype=np.float32)
+        left = (states != self._expected).any(axis=1) if began is None else began
+        self._expected[:] = new_states
         self.n_complete += _write(
             steps["states"],
             steps["actions"],
@@ -71,8 +75,8 @@ class EpisodeMemory:
             steps["new_states"],
             self._lengths,
             self._complete,
-            self._expected,
-            np.ascontiguousarray(states, dtype=np.float32),
+            left,
+            states,
             np.ascontiguousarray(actions, dtype=np.int64),
             np.ascontiguousarray(rewards, dtype=np.float64),
             np.ascontiguousarray(terminated),
@@ -146,7 +150,7 @@ def _write(
     all_new_states: NDArray[np.float32],
     lengths: NDArray[np.int64],
     complete: NDArray[np.int64],
-    expected: NDArray[np.float32],
+    left: NDArray[np.bool_],
     states: NDArray[np.float32],
     actions: NDArray[np.int64],
     rewards: NDArray[np.float64],
@@ -157,7 +161,7 @@ def _write(
     """Write one step into each column; how many episodes it completes."""
     n_completed = 0
     for i in range(len(states)):
-        if (states[i] != expected[i]).any():
+        if left[i]:
             lengths[i] = complete[i]
         t = lengths[i]
         all_states[t, i] = states[i]
@@ -166,7 +170,6 @@ def _write(
         all_terminated[t, i] = terminated[i]
         all_truncated[t, i] = truncated[i]
         all_new_states[t, i] = new_states[i]
-        expected[i] = new_states[i]
         lengths[i] = t + 1
         if terminated[i] or truncated[i]:
             complete[i] = t + 1

@@ -19,8 +19,9 @@ class NStepAccumulator:
     the target of a value is `rewards + discounts · value(new_states)`.
 
     Row i of every batch belongs to environment i. A window never goes beyond the end of an episode: where one ends, the
-    steps still waiting come out over the fewer steps that are left. An episode that was left in the middle (the next
-    state of its environment is not the one it led to, or the number of environments changes) counts as truncated there.
+    steps still waiting come out over the fewer steps that are left. An episode that was left in the middle (another
+    began in its environment or, where that is not known, the next state is not the one it led to; or the number of
+    environments changes) counts as truncated there.
 
     Args:
         n_steps: steps joined, at least 1.
@@ -50,6 +51,7 @@ class NStepAccumulator:
         terminated: NDArray[np.bool_],
         truncated: NDArray[np.bool_],
         new_states: NDArray[Any],
+        began: NDArray[np.bool_] | None = None,
     ) -> Transitions:
         """Take in one step of every environment, and give what it completes, of each row the oldest first.
 
@@ -60,6 +62,7 @@ class NStepAccumulator:
             terminated: (n,) the episode came to its own end: nothing follows.
             truncated: (n,) the episode was cut off: it would have gone on.
             new_states: (n, ...) what was observed next, the last observation of the episode where it ended.
+            began: (n,) the step is the first of its episode; None where that is not known.
 
         Returns:
             Transitions, none to n · n_steps, and more where episodes were left in the middle.
@@ -68,7 +71,7 @@ class NStepAccumulator:
         if self.n_steps == 1:
             discounts = self._discounts(1, terminated)
             return Transitions(states, actions, rewards, terminated, truncated, new_states, discounts)
-        left = self._leave_if_elsewhere(states)
+        left = self._leave_unfinished(states, began)
         if len(self._waiting) != len(states) or not self._ring:
             self._start(states, actions)
         self._slot = (self._slot + 1) % self.n_steps
@@ -89,14 +92,14 @@ class NStepAccumulator:
             "returns": np.zeros((self.n_steps, len(states))),
         }
 
-    def _leave_if_elsewhere(self, states: NDArray[Any]) -> list[Transitions]:
+    def _leave_unfinished(self, states: NDArray[Any], began: NDArray[np.bool_] | None) -> list[Transitions]:
         n = len(self._waiting)
-        elsewhere = self._waiting > 0
-        if len(states) == n and elsewhere.any():
-            elsewhere &= (states != self._expected).reshape(n, -1).any(axis=1)
-        if not elsewhere.any():
+        left = self._waiting > 0
+        if len(states) == n and left.any():
+            left &= (states != self._expected).reshape(n, -1).any(axis=1) if began is None else began
+        if not left.any():
             return []
-        return self._take_out(elsewhere, np.zeros(n, dtype=np.bool_), elsewhere, self._expected)
+        return self._take_out(left, np.zeros(n, dtype=np.bool_), left, self._expected)
 
     def _take_out(
         self,

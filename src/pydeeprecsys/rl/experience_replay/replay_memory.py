@@ -50,15 +50,25 @@ class ReplayMemory:
         """
         steps.check_rewards()
         experiences = self.n_steps.add(
-            steps.rows, steps.actions, steps.rewards, steps.terminated, steps.truncated, steps.new_rows
+            steps.rows, steps.actions, steps.rewards, steps.terminated, steps.truncated, steps.new_rows, steps.began
         )
         if len(experiences.rewards):
             self.buffer.store_experiences(*experiences)
         if not self.buffer.ready_to_predict():
             return 0
-        before = self.steps
+        before = self.updates
         self.steps += len(steps.states)
-        return self.steps // self.update_frequency - before // self.update_frequency
+        return self.updates - before
+
+    @property
+    def updates(self) -> int:
+        """How many updates were due so far."""
+        return self.steps // self.update_frequency
+
+    @property
+    def burn_in(self) -> int:
+        """How many experiences the buffer must hold before the first update."""
+        return self.buffer.parameters.minimum_experiences_to_start_predicting
 
     def sample(self) -> Batch:
         """Draw a batch; the target of a value is `rewards + discounts · value(new_states)`."""

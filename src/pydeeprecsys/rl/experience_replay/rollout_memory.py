@@ -19,12 +19,13 @@ class Rollout(NamedTuple):
     terminated: NDArray[np.bool_]  # (time, n)
     truncated: NDArray[np.bool_]  # (time, n)
     new_rows: NDArray[np.float32]  # (time, n, numbers)
+    began: NDArray[np.bool_]  # (time, n) the step is the first of its episode, or does not follow from the last one
 
     @property
     def ended(self) -> NDArray[np.bool_]:
         """(time, n) whether no step follows that belongs to the same episode: also where an episode was left."""
         left = np.zeros_like(self.terminated)
-        left[:-1] = (self.new_rows[:-1] != self.rows[1:]).any(axis=-1)
+        left[:-1] = self.began[1:]
         ended: NDArray[np.bool_] = self.terminated | self.truncated | left
         return ended
 
@@ -41,18 +42,22 @@ class RolloutMemory:
 
     def add(self, steps: Steps) -> None:
         """Append one step of every environment."""
+        rows, last = steps.rows, self._steps[-1] if self._steps else None
+        began = steps.began
+        if began is None:
+            began = np.ones(len(rows), dtype=np.bool_)
+            if last is not None and last.rows.shape == rows.shape:
+                began = (rows != last.new_rows).any(axis=1)
         step = Rollout(
-            steps.rows.copy(),  # environments may write over what they gave
+            rows.copy(),  # environments may write over what they gave
             steps.shown.astype(np.int64),
             steps.rewards.astype(np.float64),
             steps.terminated.copy(),
             steps.truncated.copy(),
             steps.new_rows.copy(),
+            began,
         )
-        if self._steps and (self._steps[-1].rows.shape, self._steps[-1].slates.shape) != (
-            step.rows.shape,
-            step.slates.shape,
-        ):
+        if last is not None and (last.rows.shape, last.slates.shape) != (step.rows.shape, step.slates.shape):
             self._steps.clear()
         self._steps.append(step)
 
