@@ -158,6 +158,7 @@ def train_and_judge(study: Study, claim: Claim, seed: int) -> tuple[Row, list[Ro
         "mean_return": float(np.mean(judged)),
         "std_return": float(np.std(judged)),
         "training_return": float(np.mean(returns[-100:])) if returns else math.nan,
+        "updates": agent.updates,
         "seconds": round(seconds, 1),
         "settings": study.settings(claim),
         "versions": _versions(),
@@ -284,6 +285,7 @@ def summarize(study: Study, rows: Sequence[Row]) -> pd.DataFrame:
                 "passed": None if claim.bar is None else int((returns >= claim.bar).sum()),
                 "seeds": len(own),
                 "training_return": interquartile_mean([row["training_return"] for row in own]),
+                "untrained": any(row.get("updates") == 0 for row in own),
                 "steps": claim.steps,
                 "published": claim.published,
             }
@@ -303,7 +305,7 @@ def table(summary: pd.DataFrame) -> str:
         verdict = "yes" if has_bar and row["passed"] == row["seeds"] else "NO"
         lines.append(
             (
-                row["agent"],
+                row["agent"] + " (a seed never updated)" * row["untrained"],
                 f"{row['bar']:g}" if has_bar else "",
                 f"{row['iqm']:.2f} [{interval}]",
                 f"{row['worst']:.2f}",

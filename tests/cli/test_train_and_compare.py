@@ -160,6 +160,22 @@ def test_compare_prints_the_table_and_numbers_its_folders(saved: str, capsys: py
     assert {path.name for path in Path("runs").iterdir()} == {"compare-1", "compare-2"}
 
 
+def test_an_agent_that_never_updated_is_marked_on_screen(saved: str, capsys: pytest.CaptureFixture[str]) -> None:
+    common = ("--dataset", saved, "--episodes", "2", "--evaluation-episodes", "4")
+    note = "never updated in 2 episodes (100 steps): the first update waits for steps_per_update=2048; train for more"
+    assert run("train", "ppo", *common) == 0
+    assert f"ppo {note} episodes or lower that" in " ".join(capsys.readouterr().out.split())
+    assert run("compare", "--agents", "ppo,reinforce", *common, "--seeds", "2", "--out", "both") == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"^ *ppo \(never\s.*?updated\)", shown, re.MULTILINE | re.DOTALL)  # in the table, on two lines
+    assert f"ppo {note} episodes or lower that (seed 0; likewise seed 1)" in " ".join(shown.split())
+    assert "reinforce (" not in shown
+    summary = pd.read_csv("both/summary.csv").set_index("agent")
+    assert summary["updates"][["ppo", "reinforce"]].tolist() == [0, 2]
+    assert pd.isna(summary["updates"]["random"])
+    assert summary["note"].notna().tolist() == (summary.index == "ppo").tolist()
+
+
 def test_settings_of_a_comparison_are_read_as_the_options_are(saved: str, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
 

@@ -56,6 +56,12 @@ def test_what_is_found_is_said_and_can_be_used(capfd: pytest.CaptureFixture[str]
     assert options == found["options"] | {"learning_rate": 0.5}
 
 
+def test_a_best_trial_that_never_updated_says_so(capfd: pytest.CaptureFixture[str]) -> None:
+    small = ("--trials", "1", "--episodes", "2", "--seeds", "1", "--evaluation-episodes", "4", "--out", "found")
+    assert run("tune", "ppo", "--dataset", "small.world", *small) == 0
+    assert "trial 0: ppo never updated in 2 episodes (100 steps): the first" in " ".join(capfd.readouterr().out.split())
+
+
 def test_killed_it_goes_on_to_the_same(capfd: pytest.CaptureFixture[str]) -> None:
     assert run(*TUNE, "--out", "whole") == 0
     command = [sys.executable, "-m", "pydeeprecsys.cli", *TUNE, "--out", "found", "--jobs", "2"]

@@ -52,6 +52,7 @@ def write_run(
     violence: float = 0.25,
     shown: Sequence[int] = (4, 2, 0),
     sessions: Mapping[str, Any] | None = None,
+    note: str = "",
 ) -> Path:
     """A run that has come as far as there are numbers for."""
     folder.mkdir(parents=True)
@@ -71,6 +72,7 @@ def write_run(
         (folder / "evaluation.csv").write_text("\n".join([header, *rows, ""]))
         items = [f"{item},{count}" for item, count in enumerate(shown)]
         (folder / "exposure.csv").write_text("\n".join(["item,shown", *items, ""]))
+        (folder / "result.json").write_text(json.dumps({"seconds": 1.0, "note": note}))
     if sessions:
         (folder / "sessions.json").write_text(json.dumps(sessions))
     return folder

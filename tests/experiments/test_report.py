@@ -81,6 +81,17 @@ def test_the_table_says_what_each_agent_reached(tmp_path: Path) -> None:
     assert rows[2][5] == "–"
 
 
+def test_an_agent_that_never_updated_is_marked(tmp_path: Path) -> None:
+    notes = {"ppo": ["ppo waits", "ppo waits"], "dqn": ["", "dqn waits"], "sac": ["", ""]}
+    for agent, of_seeds in notes.items():
+        for seed, note in enumerate(of_seeds):
+            write_run(tmp_path / f"{agent}-{seed}", config_of(agent, seed), returns=[len(agent)], note=note)
+    page = page_of(*sorted(tmp_path.iterdir()))
+    assert {row[0] for row in rows_of(page)} == {"ppo (never updated)", "dqn (never updated in some seeds)", "sac"}
+    assert "ppo waits (seed 0; likewise seed 1)" in page
+    assert "dqn waits (seed 1)" in page
+
+
 def test_a_learning_curve_is_the_interquartile_mean_over_the_seeds_that_came_so_far(tmp_path: Path) -> None:
     curves = [[10.0, 20.0, 30.0], [12.0, 26.0], [14.0, 24.0], [100.0, 30.0]]
     folders = [

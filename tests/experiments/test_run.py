@@ -1,15 +1,17 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from contracts.quick import quick_run
+from contracts.quick import QUICK, quick_run
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import DivergenceError, InputError
 from pydeeprecsys.experiments.run import carry_out
+from pydeeprecsys.rl.manager import Episode
 
 
 def test_a_run_leaves_what_it_did(world: World, tmp_path: Path) -> None:
@@ -43,6 +45,53 @@ def test_a_run_leaves_what_it_did(world: World, tmp_path: Path) -> None:
         liked = [item["genres"] for item in session["steps"][0]["shown"] if item["rating"] >= 3.001]
         times = np.array([2.0 ** sum(genre in genres for genres in liked) for genre in told["genres"]])
         np.testing.assert_allclose(after, before * times, atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("agent", "options", "waits"),
+    [
+        ("ppo", {"actor_hidden_layers": [8], "critic_hidden_layers": [8]}, "steps_per_update=2048"),
+        ("dqn", {}, "buffer_burn_in=1000, network_update_frequency=3"),
+        ("rainbow", {}, "buffer_burn_in=1000, network_update_frequency=5"),
+        ("slate-q", {"network_update_frequency": 4}, "buffer_burn_in=1000, network_update_frequency=4"),
+        ("sac", {"timesteps_to_start_predicting": 500}, "timesteps_to_start_predicting=500, batch_size=256, "),
+        ("reinforce", {"episodes_per_update": 10}, "episodes_per_update=10"),
+        ("actor-critic", {"episodes_per_update": 10}, "episodes_per_update=10"),
+        ("linucb", {"update_frequency": 5000}, "update_frequency=5000"),
+        ("thompson", {"update_frequency": 5000}, "update_frequency=5000"),
+    ],
+)
+def test_an_agent_that_never_updated_says_so(
+    world: World, tmp_path: Path, agent: str, options: dict[str, Any], waits: str
+) -> None:
+    run = carry_out(quick_run(agent, options=options), world, tmp_path)
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert run.updates == result["updates"] == 0
+    assert run.note == result["note"]
+    # 8 sessions of 10 slates of 5.
+    assert run.note.startswith(f"{agent} never updated in 8 episodes (80 steps): the first update waits for {waits}")
+    assert run.note.endswith("; train for more episodes or lower that")
+    assert run.note in (tmp_path / "log.txt").read_text()
+
+
+@pytest.mark.parametrize("agent", [*QUICK, "linucb", "thompson"])
+def test_updates_are_told_of_agents_that_learned_and_outlast_a_stop(world: World, tmp_path: Path, agent: str) -> None:
+    def stop(number: int, episode: Episode) -> None:
+        if number == 6:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(quick_run(agent), world, tmp_path / "stopped", on_episode=stop)
+    whole, stopped = (carry_out(quick_run(agent), world, tmp_path / name) for name in ("whole", "stopped"))
+    assert whole.updates == stopped.updates
+    assert whole.updates
+    assert not whole.note
+
+
+def test_nothing_is_said_of_updates_where_there_is_nothing_to_learn(world: World, tmp_path: Path) -> None:
+    run = carry_out(quick_run("random"), world, tmp_path)
+    assert run.updates is None
+    assert not run.note
 
 
 def test_a_folder_belongs_to_one_run(world: World, tmp_path: Path) -> None:

@@ -140,9 +140,21 @@ def test_only_rows_with_other_settings_are_done_anew(tmp_path: Path, trained: li
 
 
 def test_training_stops_early_where_the_claim_says_so() -> None:
-    row, _ = train_and_judge(replace(SMALL, claims=[]), replace(SMALL.claims[1], stop_at=1.0), 0)
-    assert row["steps"] < 200
+    row, _ = train_and_judge(replace(SMALL, claims=[]), replace(SMALL.claims[1], steps=20_000, stop_at=1.0), 0)
+    assert 800 < row["steps"] < 4_000  # after a hundred episodes, of 8 steps at least
     assert json.loads(row["settings"])["stop_at"] == 1.0
+
+
+def test_an_agent_that_never_updated_is_marked(tmp_path: Path) -> None:
+    options = {"episodes_per_update": 1000, "hidden_layers": [8]}
+    untrained = replace(SMALL, claims=[replace(SMALL.claims[0], options=options), SMALL.claims[1]])
+    shown = table(reproduce(untrained, tmp_path, AGENTS, seeds=1))
+    assert "| reinforce (a seed never updated) |" in shown
+    assert "| random |" in shown
+    updates = pd.read_csv(tmp_path / "small.csv").set_index("agent")["updates"]
+    assert updates["reinforce"] == 0
+    assert pd.isna(updates["random"])
+    assert "never updated" not in table(reproduce(SMALL, tmp_path, AGENTS, seeds=1))
 
 
 def test_a_learning_curve_worked_out_by_hand() -> None:

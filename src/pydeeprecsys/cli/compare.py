@@ -133,6 +133,8 @@ def compare_with_progress(
             f"go on with fewer: pydeeprecsys resume {out} --jobs 1"
         ) from error
     screen.print(_table(summary))
+    for note in summary["note"].dropna():
+        screen.print(note, soft_wrap=True)
     files = sorted(path.name for path in out.iterdir() if not path.name.startswith("."))
     screen.print(f"files in {out}: {', '.join(files)}", soft_wrap=True)
     if failures:
@@ -173,10 +175,10 @@ def _table(summary: pd.DataFrame) -> Table:
     imputed = ((summary["unmeasured"] > 0) & summary["violence"].notna()).any()
     violence = ["violence", "unmeasured"] if imputed else ["violence"]
     for heading in ("agent", "return", "95 % interval", "score", "beats next", "training", *violence, "steps/s"):
-        table.add_column(heading, justify="left" if heading == "agent" else "right", no_wrap=True)
+        table.add_column(heading, justify="left" if heading == "agent" else "right", no_wrap=heading != "agent")
     for row in summary.to_dict("records"):
         table.add_row(
-            f"{row['agent']} ({row['failed']} diverged)" if row["failed"] else row["agent"],
+            row["agent"] + _marks(row),
             _or_dash(row["iqm"], "{:.2f}"),
             _interval(row),
             _or_dash(row["normalized"], "{:.2f}"),
@@ -193,6 +195,14 @@ def _interval(row: dict[Any, Any]) -> str:
     if pd.isna(row["iqm_low"]):
         return "one seed" if row["seeds"] else "-"
     return f"{row['iqm_low']:.2f}..{row['iqm_high']:.2f}"
+
+
+def _marks(row: dict[Any, Any]) -> str:
+    """What stands beside the name of an agent of which some seeds diverged or never updated."""
+    diverged = f" ({row['failed']} diverged)" if row["failed"] else ""
+    if pd.isna(row["note"]):
+        return diverged
+    return diverged + (" (never updated)" if row["updates"] == 0 else " (never updated in some seeds)")
 
 
 def _or_dash(number: float, form: str) -> str:

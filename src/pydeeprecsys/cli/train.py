@@ -109,6 +109,8 @@ def train_with_progress(config: RunConfig, world: World, out: Path, *, overwrite
     if moving is not None:  # a comparison has runs that are only judged, which may be resumed by themselves
         judged += f", {moving.iloc[-1]:.2f} in the last {min(100, config.episodes)} training episodes"
     screen.print(f"{config.agent}: {judged}", soft_wrap=True)
+    if run.note:
+        screen.print(run.note, soft_wrap=True)
     files = sorted(path.name for path in out.iterdir() if not path.name.startswith("."))
     screen.print(f"files in {out}: {', '.join(files)}", soft_wrap=True)
 

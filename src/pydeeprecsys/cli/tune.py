@@ -24,7 +24,7 @@ from pydeeprecsys.cli.common import (
 from pydeeprecsys.experiments.registry import agent_class
 from pydeeprecsys.experiments.run_folder import CONFIG
 from pydeeprecsys.experiments.search import Outcome
-from pydeeprecsys.experiments.tune import BEST, best_of, tune
+from pydeeprecsys.experiments.tune import BEST, best_of, note_on, tune
 from pydeeprecsys.experiments.tuning import Tuning
 
 
@@ -130,6 +130,8 @@ def tune_with_progress(
     if best is None:
         raise click.ClickException(f"no trial was completed; see {out / 'trials.csv'}")
     screen.print(_table(tuning, outcomes[0], best))
+    if note := note_on(tuning, best, out):
+        screen.print(f"trial {best.number}: {note}", soft_wrap=True)
     states = [outcome.state for outcome in outcomes]
     screen.print(
         f"{len(outcomes)} trials: {states.count('complete')} complete, {states.count('pruned')} stopped early, "

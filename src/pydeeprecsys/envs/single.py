@@ -124,3 +124,9 @@ class MovieLensFairness(gym.Env[NDArray[np.float32], Action]):
         self.batch.load_state_dict(state["batch"])
         self.dcg, self.ndcg, self._over = list(state["dcg"]), list(state["ndcg"]), bool(state["over"])
         self._last = None
+
+
+def simulated_users(env: Any) -> MovieLensFairnessVector:
+    """The simulated users behind an environment, single or vector, however it is wrapped."""
+    inner = env.unwrapped
+    return inner.batch if isinstance(inner, MovieLensFairness) else inner

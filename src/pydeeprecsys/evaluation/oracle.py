@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pydeeprecsys.envs.single import MovieLensFairness
-from pydeeprecsys.envs.vector import MovieLensFairnessVector
+from pydeeprecsys.envs.single import simulated_users
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning, check_slate_size
 
 
@@ -24,8 +23,7 @@ class OracleAgent(ReinforcementLearning):
     """
 
     def __init__(self, env: Any) -> None:
-        inner = env.unwrapped
-        self.batch: MovieLensFairnessVector = inner.batch if isinstance(inner, MovieLensFairness) else inner
+        self.batch = simulated_users(env)
 
     def top_k_actions_for_states(
         self,

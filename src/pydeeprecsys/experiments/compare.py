@@ -20,7 +20,7 @@ from pydeeprecsys.evaluation.plots import learning_curves, save_figure
 from pydeeprecsys.evaluation.standings import ORACLE, RANDOM, run_measures, standings
 from pydeeprecsys.experiments.record import record_of
 from pydeeprecsys.experiments.registry import agent_class
-from pydeeprecsys.experiments.run import Run, RunConfig, carry_out, check
+from pydeeprecsys.experiments.run import Run, RunConfig, carry_out, check, joint_note
 from pydeeprecsys.experiments.run_folder import RUNS, claimed, keep_config
 from pydeeprecsys.experiments.workers import open_workers
 from pydeeprecsys.files import whole_file
@@ -225,9 +225,10 @@ def summarize(runs: Sequence[Run], failures: Sequence[Failure] = ()) -> pd.DataF
         One row an agent, best first: what `standings` tells of the mean returns in evaluation; `training_return` (of
         the last 100 training episodes); of what was shown in evaluation the `violence` and the share whose violence was
         not measured (`unmeasured`), slates in a session there (`session_length`), share of the items shown there at all
-        (`coverage`) and how unequally (`gini`, see `simulation.ranking`), each the mean over seeds; `steps_per_second`
-        in training, the median; `failed`, how many seeds diverged, of which nothing is known. An agent that failed from
-        every seed comes last, with NaN.
+        (`coverage`) and how unequally (`gini`, see `simulation.ranking`), and parameter `updates` (NaN where they are
+        not counted), each the mean over seeds; `steps_per_second` in training, the median; `note`, which seeds never
+        updated, why, and what to change; `failed`, how many seeds diverged, of which nothing is known. An agent that
+        failed from every seed comes last, with NaN.
     """
     own: dict[str, list[Run]] = {}
     for run in runs:
@@ -241,7 +242,9 @@ def summarize(runs: Sequence[Run], failures: Sequence[Failure] = ()) -> pd.DataF
                 "agent": agent,
                 "training_return": np.mean([float("nan") if m is None else m.iloc[-1] for m in moving]),
                 **measured[agent].drop(columns="return").mean(),
+                "updates": np.mean([float("nan") if run.updates is None else run.updates for run in own[agent]]),
                 "steps_per_second": np.median([run.steps_per_second for run in own[agent]]),
+                "note": joint_note({run.seed: run.note for run in own[agent]}) or float("nan"),
             }
         )
     summary = standings({agent: table["return"] for agent, table in measured.items()}).merge(

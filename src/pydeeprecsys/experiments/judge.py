@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pydeeprecsys.data.dataset import GENRES
 from pydeeprecsys.data.world import World
+from pydeeprecsys.envs.single import simulated_users
 from pydeeprecsys.envs.vector import MovieLensFairnessVector
 from pydeeprecsys.files import whole_file
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning
@@ -26,8 +27,9 @@ _RECORDED = 10  # sessions that are kept step by step
 class Judgement:
     """What came of the sessions an agent was judged in."""
 
-    evaluation: pd.DataFrame  # a row a session: episode, return, steps, and the mean of what `info` measured
-    exposure: NDArray[np.int64]  # (items,) how often each was shown
+    evaluation: pd.DataFrame  # one row per session: episode, user, return, steps, and the mean of each measure
+    exposure: NDArray[np.int64]  # (items,) how often each was shown in these sessions
+    item_ids: NDArray[np.str_]  # (items,)
     sessions: list[dict[str, Any]]  # the first of each of some users, step by step
 
     def write(self, folder: Path) -> None:
@@ -35,7 +37,8 @@ class Judgement:
         with whole_file(folder / "evaluation.csv") as path:
             self.evaluation.to_csv(path, index=False)
         with whole_file(folder / "exposure.csv") as path:
-            pd.DataFrame({"shown": self.exposure}).to_csv(path, index_label="item")
+            exposure = pd.DataFrame({"item_id": self.item_ids, "shown": self.exposure})
+            exposure.to_csv(path, index_label="item")
         with whole_file(folder / "sessions.json") as path:
             path.write_text(json.dumps({"genres": list(GENRES), "sessions": self.sessions}))
 
@@ -49,25 +52,29 @@ def judge(agent: ReinforcementLearning, manager: Manager, world: World, n_episod
         world: the users and items.
         n_episodes: sessions, as many of each user as of the others.
     """
-    episodes: list[Episode] = []
-    recorder = _Recorder(
-        cast("MovieLensFairnessVector", manager.batch), world, min(_RECORDED, n_episodes, manager.batch.num_envs)
-    )
+    rows: list[dict[str, Any]] = []
+    batch = simulated_users(manager.batch)
+    recorder = _Recorder(batch, world, min(_RECORDED, n_episodes, manager.batch.num_envs))
     exposure = np.zeros(world.n_items, dtype=np.int64)
+    running: list[list[NDArray[np.int64]]] = [[] for _ in range(manager.batch.num_envs)]  # slates of each session
 
     def on_step(timestep: int, actions: Any, rewards: Any, states: Any, infos: dict[str, Any]) -> None:
         slates = actions.reshape(len(actions), -1)
-        exposure[:] += exposures(slates, world.n_items)
+        for session, slate in zip(running, slates, strict=True):
+            session.append(slate)
         recorder.take(slates, rewards, infos)
 
-    manager.execute_episodes(
-        agent, n_episodes, on_episode=lambda number, episode: episodes.append(episode), on_step=on_step
-    )
-    rows = [
-        {"episode": number, "return": episode.output.reward_sum, "steps": len(episode.rewards), **episode.measures}
-        for number, episode in enumerate(episodes)
-    ]
-    return Judgement(pd.DataFrame(rows), exposure, recorder.sessions)
+    def on_episode(number: int, episode: Episode) -> None:
+        # Only of sessions that are judged: others may run on until the longest of these has ended.
+        exposure[:] += exposures(np.array(running[episode.environment]), world.n_items)
+        running[episode.environment].clear()
+        assert batch.state is not None
+        user = str(world.user_ids[batch.state.users[episode.environment]])
+        steps, reward_sum = episode.output
+        rows.append({"episode": number, "user": user, "return": reward_sum, "steps": steps, **episode.measures})
+
+    manager.execute_episodes(agent, n_episodes, on_episode=on_episode, on_step=on_step)
+    return Judgement(pd.DataFrame(rows), exposure, world.item_ids, recorder.sessions)
 
 
 class _Recorder:

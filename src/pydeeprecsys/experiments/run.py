@@ -96,6 +96,8 @@ class Run:
     evaluation: pd.DataFrame = field(default_factory=pd.DataFrame)  # a row a session: return, steps, violence, ...
     exposure: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, dtype=np.int64))  # (items,) in evaluation
     relevance: dict[str, list[float]] = field(default_factory=lambda: {"dcg": [], "ndcg": []})  # of each training step
+    updates: int | None = None  # of the agent's parameters; None where they are not counted
+    note: str = ""  # why it never updated, and what to change
 
     @property
     def steps_per_second(self) -> float:
@@ -147,12 +149,24 @@ def check(config: RunConfig, world: World) -> None:
     make_agent(config.agent, config.manager(world, 0, config.n_envs), config.seed, **config.options)
 
 
+def joint_note(notes: Mapping[int, str]) -> str:
+    """The note on an agent, by those on its runs, of which each has a seed; empty where there is none."""
+    told = {seed: note for seed, note in notes.items() if note}
+    if not told:
+        return ""
+    first, *others = told
+    likewise = f"; likewise seed {', '.join(map(str, others))}" if others else ""
+    return f"{told[first]} (seed {first}{likewise})"
+
+
 def read_run(config: RunConfig, folder: Path) -> Run:
     """A run that is done, from its folder."""
     statistics = LearningStatistics(config.agent, config.env_name)
     statistics.collected_metrics = read_metrics(folder / "metrics.csv")
-    run = Run(config.agent, config.seed, statistics, json.loads((folder / RESULT).read_text())["seconds"])
-    run.evaluation = pd.read_csv(folder / "evaluation.csv")
+    result = json.loads((folder / RESULT).read_text())
+    run = Run(config.agent, config.seed, statistics, result["seconds"])
+    run.updates, run.note = result.get("updates"), result.get("note", "")
+    run.evaluation = pd.read_csv(folder / "evaluation.csv", dtype={"user": str})
     run.exposure = pd.read_csv(folder / "exposure.csv")["shown"].to_numpy()
     if (folder / "relevance.csv").exists():
         relevance = pd.read_csv(folder / "relevance.csv")
@@ -189,6 +203,17 @@ class _Training:
         }
         save_checkpoint(self.path, state)
 
+    def note(self) -> str:
+        """Why an agent that learns never did, and what to change, in one line; empty for all others."""
+        if self.agent.updates != 0:
+            return ""
+        episodes = self.statistics.get_metrics("timestep_rewards")
+        lengths = [] if episodes is None else list(map(len, episodes))
+        done = f"{self.statistics.model_name} never updated in {len(lengths)} episodes ({sum(lengths)} steps)"
+        if not self.agent.first_update:
+            return f"{done}; train for more episodes"
+        return f"{done}: the first update waits for {self.agent.first_update}; train for more episodes or lower that"
+
     def _go_on(self, state: dict[str, Any]) -> None:
         self.metrics.read_back(state["metrics_size"])
         self.seconds, self.trained = state["seconds"], state["trained"]
@@ -217,10 +242,18 @@ def _do(config: RunConfig, world: World, folder: Path, on_episode: OnEpisode, lo
         with whole_file(folder / "relevance.csv") as path:
             pd.DataFrame(training.relevance).to_csv(path, index=False)
     judged.write(folder)
-    result = {"seconds": training.seconds, "mean_return": float(judged.evaluation["return"].mean())}
+    mean_return, note = float(judged.evaluation["return"].mean()), training.note()
+    result = {
+        "seconds": training.seconds,
+        "mean_return": mean_return,
+        "updates": training.agent.updates,
+        "note": note,
+    }
+    if note:
+        log(note)
     with whole_file(folder / RESULT) as path:
         path.write_text(json.dumps(result))
-    log(f"judged in {config.evaluation_episodes} sessions: mean return {result['mean_return']:.3f}")
+    log(f"judged in {config.evaluation_episodes} sessions: mean return {mean_return:.3f}")
 
 
 def _train(config: RunConfig, training: _Training, on_episode: OnEpisode, log: Callable[[str], None]) -> None:

@@ -30,6 +30,8 @@ class _FellBehind(Exception):
 class _Watch:
     """Follows the running return of a training, and stops it where it is below a bar.
 
+    The running return is the mean of the last 100 episodes, or of all where there are fewer: the bars are of as many.
+
     Args:
         folder: of the training.
         checks: after how many of its episodes it is looked at.

@@ -11,8 +11,8 @@ from statistics import median
 import pandas as pd
 
 from pydeeprecsys.experiments.record import record_of
-from pydeeprecsys.experiments.run import check
-from pydeeprecsys.experiments.run_folder import CHECKPOINT, claimed, keep_config
+from pydeeprecsys.experiments.run import check, joint_note
+from pydeeprecsys.experiments.run_folder import CHECKPOINT, RESULT, claimed, keep_config
 from pydeeprecsys.experiments.search import ROUND, Outcome, Search
 from pydeeprecsys.experiments.trial import Trial, try_out
 from pydeeprecsys.experiments.tuning import Tuning
@@ -95,6 +95,13 @@ def best_of(outcomes: Sequence[Outcome]) -> Outcome | None:
     """The trial of the highest mean return, the first of several; none where none was completed."""
     complete = [outcome for outcome in outcomes if outcome.state == "complete"]
     return max(complete, key=lambda outcome: outcome.mean_return, default=None)
+
+
+def note_on(tuning: Tuning, outcome: Outcome, out: Path) -> str:
+    """Which of the trainings of a complete trial never updated, why, and what to change; empty where all did."""
+    folders = {tuning.run(index, {}).seed: tuning.folder(out, outcome.number, index) for index in range(tuning.seeds)}
+    files = {seed: folder / RESULT for seed, folder in folders.items()}
+    return joint_note({s: json.loads(file.read_text()).get("note", "") for s, file in files.items() if file.exists()})
 
 
 def _write(tuning: Tuning, outcomes: Sequence[Outcome], out: Path) -> None:

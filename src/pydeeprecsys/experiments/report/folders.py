@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.evaluation.standings import run_measures
+from pydeeprecsys.experiments.run_folder import RESULT
 
 _CURVE = "moving_rewards"
 
@@ -33,6 +34,7 @@ class RunFolder:
         measures: of the sessions it was judged in, see `run_measures`; None before.
         sessions: of these some step by step, as in `sessions.json`; empty before.
         genres: the names of the numbers in a session's affinities.
+        note: why it never updated, and what to change; empty where it did, or where nothing is known of it.
     """
 
     source: int
@@ -44,6 +46,7 @@ class RunFolder:
     measures: Mapping[str, float] | None
     sessions: Sequence[Mapping[str, Any]]
     genres: Sequence[str]
+    note: str
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,7 @@ def _read_run(folder: Path, source: int) -> RunFolder | None:
             measures,
             recorded["sessions"],
             recorded["genres"],
+            str((_json(folder / RESULT) or {}).get("note", "")),
         )
     except (KeyError, TypeError, ValueError) as error:
         if isinstance(error, InputError):

@@ -18,6 +18,7 @@ from pydeeprecsys.experiments.report.content import WorldResults, results
 from pydeeprecsys.experiments.report.folders import Source
 from pydeeprecsys.experiments.report.sessions import BUDGET, pack
 from pydeeprecsys.experiments.report.settings import differences, flat, shared_settings, split_record
+from pydeeprecsys.experiments.run import joint_note
 
 
 def render(sources: Sequence[Source]) -> str:
@@ -83,10 +84,14 @@ def _world(world: WorldResults, apart: Collection[str]) -> dict[str, Any]:
     span = (high - low) or 1.0
     rows = table.to_dict("records")
     yardsticks = {entry.label for entry in world.entries if entry.is_yardstick}
+    entries = {entry.label: entry for entry in world.entries}
     oracles = {entry.label for entry in world.entries if entry.agent == ORACLE}
     for row, following in itertools.zip_longest(rows, rows[1:]):
         row["over"] = following["agent"] if following else None
         row["yardstick"] = row["agent"] in yardsticks
+        notes = {run.seed: run.note for run in entries[row["agent"]].judged}
+        row["note"] = joint_note(notes)
+        row["mark"] = "never updated" if all(notes.values()) else "never updated in some seeds"
         row["left"] = 100 * (row["iqm_low"] - low) / span
         row["middle"] = 100 * (row["iqm"] - low) / span
         row["right"] = 100 * (high - row["iqm_high"]) / span
