@@ -96,7 +96,7 @@ def test_nothing_is_said_of_updates_where_there_is_nothing_to_learn(world: World
 
 def test_a_folder_belongs_to_one_run(world: World, tmp_path: Path) -> None:
     carry_out(quick_run("random"), world, tmp_path)
-    with pytest.raises(InputError, match="holds another run: its n_envs is 3, not 2; give another folder"):
+    with pytest.raises(InputError, match="holds another run: its n_envs is 3, not 2; go on with that one by"):
         carry_out(quick_run("random", n_envs=2), world, tmp_path)
     carry_out(quick_run("random", checkpoint_every=5.0), world, tmp_path)  # how often it is kept is not what it is
 

@@ -131,7 +131,6 @@ class Rollout(Iterator[Episode]):
 
     def _step(self) -> None:
         rl, states, masks, rewards = self.rl, self._states, self._masks, self._rewards
-        began = np.array([not episode for episode in rewards])
         if self.slate_size == 1:
             actions = rl.actions_for_states(states, explore=self.training, action_masks=masks)
         else:
@@ -153,7 +152,7 @@ class Rollout(Iterator[Episode]):
         if self.statistics is not None:
             self.statistics.episode, self.statistics.timestep = self.episodes, len(rewards[0])
         if self.training:
-            step = Steps(states, actions, reward, terminated, truncated, new_states, masks, new_masks, began=began)
+            step = Steps(states, actions, reward, terminated, truncated, new_states, masks, new_masks, began=self._over)
             rl.store_experiences(step if self.slate_size == 1 else _of_slates(step, infos))
         if self.watch is not None:
             self.watch(len(rewards[0]), actions, reward, new_states, infos)
