@@ -25,8 +25,8 @@ import torch
 
 import pydeeprecsys
 from pydeeprecsys.errors import DivergenceError, InputError, did_you_mean
-from pydeeprecsys.evaluation.intervals import bootstrap_interval, interquartile_mean
-from pydeeprecsys.evaluation.plots import save_figure
+from pydeeprecsys.evaluation.plots import line_across, median_curves, save_figure
+from pydeeprecsys.evaluation.standings import standings
 from pydeeprecsys.experiments.compare import ORACLE
 from pydeeprecsys.experiments.registry import make_agent
 from pydeeprecsys.files import whole_file
@@ -262,29 +262,27 @@ def summarize(study: Study, rows: Sequence[Row]) -> pd.DataFrame:
     """Put all seeds of each agent together.
 
     Returns:
-        One row an agent that has results, in the order of the claims: `agent`, `bar`, interquartile mean `iqm` of the
-        return over seeds with its 95 % bootstrap interval `low` to `high`, `worst` seed, `passed` seeds that reach the
-        bar, `seeds`, `training_return` (interquartile mean over seeds of that of the last 100 training episodes),
-        `steps`, `published`.
+        One row per agent that has results, in the order of the claims: `agent`, `bar`, all columns of `standings`,
+        `worst` seed, `passed` seeds that reach the bar, `training_return` (median over seeds of that of the last 100
+        training episodes), `steps`, `published`.
     """
+    returns: dict[str, dict[int, float]] = {}
+    for row in rows:
+        returns.setdefault(row["agent"], {})[row["seed"]] = row["mean_return"]
+    stands = {row["agent"]: row for row in standings(returns).to_dict("records")}
     summary = []
     for claim in study.claims:
         own = [row for row in rows if row["agent"] == claim.agent]
         if not own:
             continue
-        returns = np.array([row["mean_return"] for row in own])
-        low, high = bootstrap_interval(returns)
+        reached = list(returns[claim.agent].values())
         summary.append(
             {
-                "agent": claim.agent,
+                **stands[claim.agent],
                 "bar": claim.bar,
-                "iqm": interquartile_mean(returns),
-                "low": low,
-                "high": high,
-                "worst": returns.min(),
-                "passed": None if claim.bar is None else int((returns >= claim.bar).sum()),
-                "seeds": len(own),
-                "training_return": interquartile_mean([row["training_return"] for row in own]),
+                "worst": min(reached),
+                "passed": None if claim.bar is None else sum(value >= claim.bar for value in reached),
+                "training_return": np.median([row["training_return"] for row in own]),
                 "untrained": any(row.get("updates") == 0 for row in own),
                 "steps": claim.steps,
                 "published": claim.published,
@@ -293,21 +291,38 @@ def summarize(study: Study, rows: Sequence[Row]) -> pd.DataFrame:
     return pd.DataFrame(summary)
 
 
-_HEADINGS = ("agent", "bar", "IQM [95 %]", "worst seed", "all pass?", "in training", "steps", "published")
-
-
 def table(summary: pd.DataFrame) -> str:
-    """The summary as a table in Markdown."""
-    lines: list[Sequence[str]] = [_HEADINGS, ("---", "---:", "---:", "---:", "---", "---:", "---:", "---")]
+    """The summary as a table in Markdown; without a policy that does not learn, without the differences to the best."""
+    reference = next(iter(summary["reference"].dropna()), None)
+    against = [] if reference is None else [f"vs {reference} [95 %]"]
+    headings = [
+        "agent",
+        "bar",
+        "median [95 %]",
+        *against,
+        "worst seed",
+        "all pass?",
+        "in training",
+        "steps",
+        "published",
+    ]
+    rules = {"agent": "---", "all pass?": "---", "published": "---"}
+    lines: list[Sequence[str]] = [headings, [rules.get(heading, "---:") for heading in headings]]
     for row in summary.to_dict("records"):
         has_bar = pd.notna(row["bar"])
-        interval = "one seed" if pd.isna(row["low"]) else f"{row['low']:.2f}, {row['high']:.2f}"
+        median = f"{row['median']:.2f} [not from {row['seeds']} seed{'s' * (row['seeds'] > 1)}]"
+        if pd.notna(row["median_low"]):
+            median = f"{row['median']:.2f} [{row['median_low']:.2f}, {row['median_high']:.2f}]"
+        difference = ""
+        if pd.notna(row["difference"]):
+            difference = f"{row['difference']:+.2f} [{row['difference_low']:.2f}, {row['difference_high']:.2f}]"
         verdict = "yes" if has_bar and row["passed"] == row["seeds"] else "NO"
         lines.append(
             (
                 row["agent"] + " (a seed never updated)" * row["untrained"],
                 f"{row['bar']:g}" if has_bar else "",
-                f"{row['iqm']:.2f} [{interval}]",
+                median,
+                *(difference for _ in against),
                 f"{row['worst']:.2f}",
                 f"{verdict}, {row['passed']:.0f} of {row['seeds']}" if has_bar else "",
                 f"{row['training_return']:.2f}",
@@ -347,19 +362,9 @@ def _draw(study: Study, points: pd.DataFrame, path: Path) -> None:
 
     with sns.axes_style("whitegrid"), sns.plotting_context("paper", font_scale=1.2):
         figure, axes = plt.subplots(figsize=(9, 4.5), layout="constrained")
-        sns.lineplot(
-            lines_across(study, points),
-            x="steps",
-            y="return",
-            hue="agent",
-            style="agent",
-            errorbar=("ci", 95),
-            n_boot=200,
-            seed=0,
-            ax=axes,
-        )
+        median_curves(axes, lines_across(study, points), "steps", "return", "agent")
         for bar in sorted({claim.bar for claim in study.claims if claim.bar is not None}):
-            axes.axhline(bar, color="black", linewidth=1, linestyle=":", label=f"bar {bar:g}")
+            line_across(axes, bar, f"bar {bar:g}")
         axes.set(xlabel="Environment steps", ylabel="Return of training episodes", title=study.env_name)
         axes.xaxis.set_major_formatter("{x:,.0f}")
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)

@@ -11,12 +11,12 @@ import shutil
 from pathlib import Path
 
 import click
-import numpy as np
 import pandas as pd
 import torch
 
 from pydeeprecsys.data.library import SYNTHETIC, open_world
-from pydeeprecsys.evaluation.scores import improvement_interval, probability_of_improvement
+from pydeeprecsys.evaluation.intervals import median_interval
+from pydeeprecsys.evaluation.scores import improvement_interval, paired_difference, probability_of_improvement
 from pydeeprecsys.experiments.compare import Comparison, compare
 from pydeeprecsys.experiments.tune import BEST, tune
 from pydeeprecsys.experiments.tuning import Tuning
@@ -24,16 +24,6 @@ from pydeeprecsys.files import whole_file
 
 RESULTS = Path(__file__).parent / "results"
 EPISODES, SEEDS = 150, 10
-
-
-def difference_interval(
-    ours: pd.Series[float], theirs: pd.Series[float], resamples: int = 10_000
-) -> tuple[float, float]:
-    """95 % bootstrap interval of the difference of means, over the seeds of both."""
-    generator = np.random.default_rng(0)
-    means = [generator.choice(scores.to_numpy(), (resamples, len(scores))).mean(axis=1) for scores in (ours, theirs)]
-    low, high = np.quantile(means[0] - means[1], [0.025, 0.975])
-    return float(low), float(high)
 
 
 @click.command()
@@ -67,10 +57,15 @@ def keep_results(out: Path) -> None:
         table.to_csv(path, index=False)
     shutil.copyfile(out / "tune" / BEST, RESULTS / "tuned_rainbow.json")
 
-    default, tuned = (table.loc[table["options"] == name, "mean_return"] for name in ("default", "tuned"))
-    low, high = difference_interval(tuned, default)
-    print(f"default {default.mean():.2f}, tuned {tuned.mean():.2f}: {tuned.mean() - default.mean():+.2f}")
-    print(f"95 % interval of the difference {low:+.2f}..{high:+.2f}")
+    default, tuned = (table[table["options"] == name].set_index("seed")["mean_return"] for name in ("default", "tuned"))
+    for name, scores in (("default", default), ("tuned", tuned)):
+        print(
+            "{}: mean {:.2f}, median {:.2f} [{:.2f}, {:.2f}]".format(
+                name, scores.mean(), scores.median(), *median_interval(scores)
+            )
+        )
+    difference = paired_difference(tuned.to_dict(), default.to_dict())
+    print("paired difference {:+.2f}, 95 % interval {:.2f}..{:.2f}".format(*difference))
     print(f"probability of improvement {probability_of_improvement(tuned, default):.2f}")
     print("its 95 % interval {:.2f}..{:.2f}".format(*improvement_interval(tuned, default)))
 

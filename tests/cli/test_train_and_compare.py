@@ -150,12 +150,35 @@ def test_numbers_that_are_not_finite_end_a_comparison_in_one_line(
     assert pd.read_csv("out/summary.csv")["agent"].tolist() == ["oracle", "random", "reinforce"]
 
 
+def test_compare_prints_differences_and_chances_with_their_intervals(
+    saved: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("compare", "--agents", "random,win-stay", "--dataset", saved, "--episodes", "3", "--seeds", "3")
+    assert run(*arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any("vs win-stay" in line and "beats next" in line for line in lines)
+    random, best = (next(line for line in lines if line.startswith(agent)) for agent in ("random", "win-stay"))
+    assert re.search(r" -\d+\.\d\d \(-\d+\.\d\d\.\.-?\d+\.\d\d\) ", random)
+    assert "100% (29..100)" in best  # all of three seeds above all of three others
+
+
 def test_compare_prints_the_table_and_numbers_its_folders(saved: str, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ("compare", "--agents", "random,win-stay", "--dataset", saved, "--episodes", "3", "--seeds", "2")
     assert run(*arguments) == 0
     shown = capsys.readouterr().out
-    for text in ("random", "win-stay", "oracle", "95 % interval", "score", "steps/s", "runs/compare-1", "RMSE"):
+    for text in (
+        "random",
+        "win-stay",
+        "oracle",
+        "95 % interval",
+        "not from 2 seeds",
+        "score",
+        "steps/s",
+        "runs/compare-1",
+        "RMSE",
+    ):
         assert text in shown
+    assert "%" not in shown.partition("95 % interval")[2].partition("return:")[0]  # 100 % of two seeds say nothing
     assert run(*arguments, "--set", "win-stay.candidates=2") == 0
     assert {path.name for path in Path("runs").iterdir()} == {"compare-1", "compare-2"}
 
@@ -293,7 +316,7 @@ def test_a_seed_that_diverges_does_not_stop_the_others(saved: str, capsys: pytes
     assert summary["failed"].to_dict() == {"oracle": 0, "random": 0, "reinforce": 0, "dqn": 2}
     assert summary.loc["reinforce", "seeds"] == 2
     assert summary.loc["dqn", "seeds"] == 0
-    assert pd.isna(summary.loc["dqn", "iqm"])
+    assert pd.isna(summary.loc["dqn", "median"])
     assert run("resume", "out") == 1
     assert "the table leaves out dqn from seed 0, dqn from seed 1" in capsys.readouterr().err
 
@@ -381,6 +404,6 @@ def test_both_worlds_can_be_asked_for(saved: str, capsys: pytest.CaptureFixture[
     assert summaries["00"].loc["random", "session_length"] == 50
     assert 3 < summaries["10"].loc["random", "session_length"] < 50
     # A delta asks for the founding dynamics in the other world.
-    assert summaries["12"].loc["oracle", "iqm"] != summaries["10"].loc["oracle", "iqm"]
+    assert summaries["12"].loc["oracle", "median"] != summaries["10"].loc["oracle", "median"]
     assert 0 < summaries["10"].loc["random", "gini"] < summaries["10"].loc["oracle", "gini"] < 1
     assert summaries["10"].loc["random", "coverage"] > summaries["10"].loc["oracle", "coverage"]

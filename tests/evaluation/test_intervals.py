@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from pydeeprecsys.errors import InputError
-from pydeeprecsys.evaluation.intervals import bootstrap_interval, interquartile_mean
+from pydeeprecsys.evaluation.intervals import interquartile_mean, median_interval, proportion_interval
 
 
 @pytest.mark.parametrize(
@@ -24,61 +24,78 @@ def test_the_mean_of_the_middle_half(scores: object, expected: float) -> None:
     assert interquartile_mean(scores) == pytest.approx(expected)  # type: ignore[arg-type]
 
 
-def test_an_interval_worked_out_by_hand() -> None:
-    # Two seeds: a resample is (0, 0), (0, 1), (1, 0) or (1, 1), so its mean is 0, a half or 1: a quarter, a half, a
-    # quarter. 80 % leaves a tenth at either end, which lies among the zeros and ones; 40 % lies among the halves.
-    assert bootstrap_interval([0.0, 1.0], confidence=0.8) == (0.0, 1.0)
-    assert bootstrap_interval([0.0, 1.0], confidence=0.4) == (0.5, 0.5)
-    assert bootstrap_interval([3.0, 3.0, 3.0, 3.0, 3.0]) == (3.0, 3.0)
+def test_an_interval_of_few_seeds_worked_out_by_hand() -> None:
+    # All three seeds lie on one side of the median with probability 1/4, so the range holds it in 75 % of cases; that
+    # much is left as it is. For 15/16 it is extended by (16^(1/2) / 2 - 1) = 1 range at either end.
+    assert median_interval([4.0, 0.0, 1.0], confidence=0.75) == pytest.approx([0.0, 4.0])
+    assert median_interval([4.0, 0.0, 1.0], confidence=15 / 16) == pytest.approx([-4.0, 8.0])
+    # The range of five holds it in 15 of 16 cases, and for 80/81 is extended by (81^(1/4) / 2 - 1) = 1/2 of itself.
+    assert median_interval([3.0, 1.0, 0.0, 2.0, 4.0], confidence=15 / 16) == pytest.approx([0.0, 4.0])
+    assert median_interval([3.0, 1.0, 0.0, 2.0, 4.0], confidence=80 / 81) == pytest.approx([-2.0, 6.0])
 
 
-def test_tasks_are_resampled_apart() -> None:
-    # Together the two tasks of a seed would always add up to 1, and their mean be a half.
-    low, high = bootstrap_interval([[0.0, 1.0], [1.0, 0.0]], confidence=0.8)
-    assert low < 0.5 < high
-    # A task that is the same in all seeds adds nothing to the width; mixed up with the other, it would.
-    scores = np.array([[0.0, 100.0], [0.0, 100.0], [0.0, 100.0], [0.0, 100.0]])
-    assert bootstrap_interval(scores) == (50.0, 50.0)
+def test_an_interval_between_order_statistics_worked_out_by_hand() -> None:
+    # Of six seeds the range holds the median in 31 of 32 cases, the second to the fifth in 25 of 32. Half-way between
+    # them, 28 of 32, Hettmansperger & Sheather take (6 - 1) / 2 / (1 + (6 - 2) / 2) = 5/6 of the step inwards.
+    scores = [0.0, 6.0, 7.0, 8.0, 9.0, 15.0]
+    assert median_interval(scores, confidence=31 / 32) == pytest.approx([0.0, 15.0])
+    assert median_interval(scores, confidence=25 / 32) == pytest.approx([6.0, 9.0])
+    assert median_interval(scores, confidence=28 / 32) == pytest.approx([5.0, 10.0])
+    low, high = median_interval(scores, confidence=0.01)  # next to nothing is left
+    assert 7.0 < low < 7.5 < high < 8.0
 
 
-def test_the_interval_is_that_of_scipy() -> None:
-    scores = np.random.default_rng(3).normal(40, 5, size=12)
-    theirs = stats.bootstrap(
-        (scores,),
-        lambda sample, axis: stats.trim_mean(sample, 0.25, axis=axis),
-        method="percentile",
-        n_resamples=20_000,
-        rng=np.random.default_rng(1),
-    ).confidence_interval
-    ours = bootstrap_interval(scores, resamples=20_000)
-    width = theirs.high - theirs.low
-    assert ours == pytest.approx((theirs.low, theirs.high), abs=0.05 * width)
+def test_columns_have_intervals_of_their_own() -> None:
+    scores = np.random.default_rng(0).normal(size=(7, 2, 3))
+    together = median_interval(scores)
+    assert together.shape == (2, 2, 3)
+    np.testing.assert_array_equal(together[:, 1, 2], median_interval(scores[:, 1, 2]))
 
 
-def test_the_same_seed_gives_the_same_interval() -> None:
-    scores = np.random.default_rng(0).normal(size=5)
-    assert bootstrap_interval(scores, resamples=50, seed=4) == bootstrap_interval(scores, resamples=50, seed=4)
-    assert bootstrap_interval(scores, resamples=50, seed=4) != bootstrap_interval(scores, resamples=50, seed=5)
+@pytest.mark.parametrize(
+    ("seeds", "distribution"), [(3, "uniform"), (4, "normal"), (5, "uniform"), (30, "exponential")]
+)
+def test_how_often_it_holds_the_true_median(seeds: int, distribution: str) -> None:
+    # In 4,000 tables the share that holds it, 0.95, has a standard error of 0.0035; here are four of them.
+    truth = {"uniform": 0.5, "normal": 0.0, "exponential": math.log(2)}[distribution]
+    tables = getattr(np.random.default_rng(2), {"uniform": "random"}.get(distribution, distribution))
+    low, high = median_interval(tables(size=(seeds, 4000)))
+    held = np.mean((low <= truth) & (truth <= high))
+    assert held >= 0.936
+    assert held <= 0.964 or distribution == "normal"  # falls away from its median faster than it has to
 
 
-@pytest.mark.parametrize(("seeds", "least", "most"), [(5, 0.86, 0.94), (20, 0.90, 0.97)])
-def test_how_often_it_holds_the_true_value(seeds: int, least: float, most: float) -> None:
-    samples = np.random.default_rng(0).normal(10.0, 2.0, size=(500, seeds))
-    intervals = [bootstrap_interval(sample, resamples=400) for sample in samples]
-    held = np.mean([low <= 10.0 <= high for low, high in intervals])
-    assert least <= held <= most
+def test_what_few_seeds_cannot_tell_is_left_open() -> None:
+    for scores in ([4.0], [4.0, 5.0], [4.0, 4.0, 4.0], [4.0, 4.0, 4.0, 4.0]):
+        assert np.isnan(median_interval(scores)).all()
+    # Five are equal by chance in less than one case of sixteen where the true median is another number.
+    assert median_interval([4.0] * 5).tolist() == [4.0, 4.0]
+    np.testing.assert_array_equal(np.isnan(median_interval([[1.0, 2.0], [1.0, 3.0], [1.0, 5.0]])), [[True, False]] * 2)
 
 
-def test_a_single_seed_has_no_interval() -> None:
-    assert all(map(math.isnan, bootstrap_interval([4.0])))
+@pytest.mark.parametrize("confidence", [0.8, 0.95])
+def test_the_interval_of_a_proportion_is_that_of_scipy(confidence: float) -> None:
+    for trials in (1, 3, 10):
+        ours = proportion_interval(np.arange(trials + 1), trials, confidence)
+        for won in range(trials + 1):
+            theirs = stats.binomtest(won, trials).proportion_ci(confidence)
+            assert ours[:, won] == pytest.approx([theirs.low, theirs.high])
+    # Half a success, by symmetry.
+    low, high = proportion_interval(0.5, 1)
+    assert 0 < low < 0.5 < high < 1
+    assert low == pytest.approx(1 - high)
 
 
 def test_what_is_no_table_of_numbers_is_refused() -> None:
-    for scores in ([], [1.0, math.nan], [[[1.0]]], 3.0):
+    for scores in ([], [1.0, math.nan], 3.0):
         with pytest.raises(InputError, match="finite numbers"):
             interquartile_mean(scores)  # type: ignore[arg-type]
         with pytest.raises(InputError, match="finite numbers"):
-            bootstrap_interval(scores)  # type: ignore[arg-type]
-    for arguments in ({"confidence": 1.0}, {"confidence": 0.0}, {"resamples": 0}):
+            median_interval(scores)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="finite numbers"):
+        interquartile_mean([[[1.0]]])
+    for confidence in (0.0, 1.0, math.nan):
         with pytest.raises(InputError, match="confidence"):
-            bootstrap_interval([1.0, 2.0], **arguments)  # type: ignore[arg-type]
+            median_interval([1.0, 2.0, 3.0], confidence)
+        with pytest.raises(InputError, match="confidence"):
+            proportion_interval(1, 2, confidence)

@@ -10,6 +10,7 @@ from pydeeprecsys.errors import InputError
 from pydeeprecsys.evaluation.scores import (
     improvement_interval,
     normalized_scores,
+    paired_difference,
     performance_profile,
     probability_of_improvement,
     profile_band,
@@ -50,36 +51,33 @@ def test_it_is_the_mann_whitney_statistic_of_scipy() -> None:
 
 
 def test_an_interval_of_the_probability_worked_out_by_hand() -> None:
-    # Each resample of two seeds against two: the ones' wins over 1 are 0, a half or 1 (a quarter, a half, a quarter),
-    # whatever is drawn of the others, who are all equal.
-    assert improvement_interval([0.0, 2.0], [1.0, 1.0], confidence=0.8) == (0.0, 1.0)
-    assert improvement_interval([0.0, 2.0], [1.0, 1.0], confidence=0.4) == (0.5, 0.5)
-    assert improvement_interval([1.0, 1.0], [0.0, 2.0], confidence=0.4) == (0.5, 0.5)
-    assert improvement_interval([2.0, 3.0], [0.0, 1.0]) == (1.0, 1.0)
+    # All of three above all: at probability p three independent pairs are all won with p^3, which is 0.025 at 0.2924.
+    # With more seeds of one alone it stays so.
+    assert improvement_interval([7.0, 8.0, 9.0], [1.0, 2.0, 3.0]) == pytest.approx([0.025 ** (1 / 3), 1.0])
+    assert improvement_interval([1.0, 2.0, 3.0], [7.0, 8.0, 9.0, 7.0]) == pytest.approx([0.0, 1 - 0.025 ** (1 / 3)])
+    # Two tasks are twice as many pairs.
+    above, below = np.ones((3, 2)), np.zeros((3, 2))
+    assert improvement_interval(above, below) == pytest.approx([0.025 ** (1 / 6), 1.0])
+    low, high = improvement_interval(above, above)
+    assert 0 < low < 0.5 < high < 1
 
 
-def test_an_interval_against_resamples_drawn_one_by_one() -> None:
-    draws = np.random.default_rng(8)
-    scores, others = draws.normal(0.3, 1, size=(6, 2)), draws.normal(0, 1, size=(5, 2))
-    resampled = []
-    for _ in range(4000):
-        ours = np.stack([draws.choice(scores[:, task], 6) for task in range(2)], axis=1)
-        theirs = np.stack([draws.choice(others[:, task], 5) for task in range(2)], axis=1)
-        resampled.append(probability_of_improvement(ours, theirs))
-    low, high = improvement_interval(scores, others)
-    assert (low, high) == pytest.approx(np.quantile(resampled, [0.025, 0.975]), abs=0.03)
-    assert low < probability_of_improvement(scores, others) < high
+def test_differences_are_taken_by_seed() -> None:
+    # Seeds 0, 2 and 5 are common to both: 1, 3, 2, whose range of 2 is extended by (20^0.5 / 2 - 1) of itself.
+    scores, others = {0: 11.0, 2: 53.0, 5: 32.0, 7: 0.0}, {5: 30.0, 0: 10.0, 2: 50.0, 8: 99.0}
+    beyond = 2 * (math.sqrt(20) / 2 - 1)
+    assert paired_difference(scores, others) == pytest.approx((2.0, 1 - beyond, 3 + beyond))
+    assert paired_difference(others, scores) == pytest.approx((-2.0, -3 - beyond, beyond - 1))
+    del others[5]
+    assert np.isnan(paired_difference(scores, others)).all()
 
 
-def test_how_often_it_holds_the_true_probability() -> None:
-    # For two normal scores of variance 1, one higher by d, the probability is Φ(d / √2).
-    truth = stats.norm.cdf(0.5 / math.sqrt(2))
-    draws = np.random.default_rng(2)
-    held = []
-    for _ in range(300):
-        low, high = improvement_interval(draws.normal(0.5, 1, 20), draws.normal(0, 1, 20), resamples=400)
-        held.append(low <= truth <= high)
-    assert 0.88 <= np.mean(held) <= 0.98
+def test_what_seeds_have_in_common_cancels() -> None:
+    # Users of some seeds are easier for all agents: that moves returns by 10, and the differences not at all.
+    draws = np.random.default_rng(4)
+    users, one, other = 10 * draws.normal(size=5), draws.normal(1, 0.1, size=5), draws.normal(0, 0.1, size=5)
+    difference, low, high = paired_difference(dict(enumerate(users + one)), dict(enumerate(users + other)))
+    assert 0.5 < low < difference < high < 1.5
 
 
 def test_the_share_of_runs_above_each_threshold() -> None:
@@ -96,34 +94,20 @@ def test_the_area_below_a_profile_is_the_mean_score() -> None:
     )
 
 
-def test_a_band_is_the_quantiles_of_a_binomial() -> None:
-    # Of 20 runs 12 are above: a resample has Binomial(20, 0.6) of them above.
-    scores = np.repeat([1.0, 0.0], [12, 8])
-    low, high = profile_band(scores, [-1.0, 0.5, 2.0], resamples=20_000)
-    ends = stats.binom.ppf([0.025, 0.975], 20, 0.6) / 20
-    np.testing.assert_allclose(low, [1.0, ends[0], 0.0])
-    np.testing.assert_allclose(high, [1.0, ends[1], 0.0])
+def test_a_band_is_the_interval_of_each_share() -> None:
+    low, high = profile_band(np.repeat([1.0, 0.0], [12, 8]), [-1.0, 0.5, 2.0])
+    for place, above in enumerate((20, 12, 0)):
+        theirs = stats.binomtest(above, 20).proportion_ci()
+        assert (low[place], high[place]) == pytest.approx((theirs.low, theirs.high))
+    # Runs on two tasks count like runs from twice as many seeds.
+    two = profile_band([[0.0, 1.0], [1.0, 0.0]], [0.5])
+    np.testing.assert_allclose(two, profile_band([0.0, 1.0, 0.0, 1.0], [0.5]))
 
 
-def test_tasks_are_resampled_apart() -> None:
-    # Together the two tasks of a seed would always have one run of two above.
-    low, high = profile_band([[0.0, 1.0], [1.0, 0.0]], [0.5], confidence=0.8)
-    assert low[0] < 0.5 < high[0]
-    low_improvement, high_improvement = improvement_interval([[0.0, 1.0], [1.0, 0.0]], [[0.5, 0.5]] * 2, confidence=0.8)
-    assert low_improvement < 0.5 < high_improvement
-
-
-def test_a_single_seed_has_no_interval() -> None:
-    assert all(map(math.isnan, improvement_interval([4.0], [1.0, 2.0])))
-    assert all(map(math.isnan, improvement_interval([4.0, 5.0], [1.0])))
-    assert np.isnan(profile_band([[4.0, 2.0]], [0.0, 3.0])).all()
-
-
-def test_the_same_seed_gives_the_same_interval() -> None:
-    scores, others = np.random.default_rng(0).normal(size=(2, 9))
-    once = improvement_interval(scores, others, resamples=51, seed=4)
-    assert once == improvement_interval(scores, others, resamples=51, seed=4)
-    assert once != improvement_interval(scores, others, resamples=51, seed=5)
+def test_too_few_seeds_have_no_interval() -> None:
+    assert np.isnan(improvement_interval([4.0, 5.0], [1.0, 2.0])).all()
+    assert np.isnan(improvement_interval([4.0, 5.0, 6.0], [1.0, 2.0])).all()
+    np.testing.assert_allclose(profile_band([4.0], [3.0]), [[0.025], [1.0]])  # a share of one run says little, but that
 
 
 @pytest.mark.parametrize(
@@ -136,7 +120,7 @@ def test_the_same_seed_gives_the_same_interval() -> None:
         (lambda: probability_of_improvement([1.0], [[1.0, 2.0]]), "1 tasks .* scores of 2"),
         (lambda: probability_of_improvement([1.0], [math.nan]), "finite numbers"),
         (lambda: improvement_interval([1.0], [1.0], confidence=1.0), "confidence"),
-        (lambda: improvement_interval([1.0], [1.0], resamples=0), "resamples"),
+        (lambda: paired_difference(dict.fromkeys(range(3), math.inf), dict.fromkeys(range(3), 1.0)), "finite numbers"),
         (lambda: performance_profile([1.0], []), "thresholds"),
         (lambda: performance_profile([1.0], [math.inf]), "thresholds"),
         (lambda: profile_band([1.0], [0.0], confidence=0.0), "confidence"),

@@ -68,7 +68,9 @@ def test_a_study_keeps_all_that_came_out(tmp_path: Path) -> None:
     assert rows["versions"].str.contains("torch").all()
     curves = pd.read_csv(tmp_path / "small_curves.csv")
     assert curves.groupby(["agent", "seed"]).size().between(50, 100).all()
-    assert summary["iqm"].tolist() == pytest.approx(rows.groupby("agent", sort=False)["mean_return"].mean().tolist())
+    assert summary["median"].tolist() == pytest.approx(
+        rows.groupby("agent", sort=False)["mean_return"].median().tolist()
+    )
 
 
 def test_processes_side_by_side_change_nothing(tmp_path: Path) -> None:
@@ -192,17 +194,20 @@ def test_the_table_says_which_bars_are_met(tmp_path: Path) -> None:
     returns = [10.0, 16.0, 15.0, 20.0, 30.0]
     rows = [row("reinforce", seed, value) for seed, value in enumerate(returns)] + [row("random", 0, 4.0)]
     summary = summarize(SMALL, rows).set_index("agent")
-    assert summary.loc["reinforce", "iqm"] == pytest.approx(17.0)  # of 15, 16 and 20
+    assert summary.loc["reinforce", "median"] == 16.0
     assert summary.loc["reinforce", ["worst", "passed", "seeds"]].tolist() == [10.0, 4, 5]
-    assert 10 <= summary.loc["reinforce", "low"] < 17 < summary.loc["reinforce", "high"] <= 30
-    assert math.isnan(summary.loc["random", "low"])
+    assert summary.loc["reinforce", "median_low"] < 10 < 30 < summary.loc["reinforce", "median_high"]
+    assert math.isnan(summary.loc["random", "median_low"])
 
     lines = table(summarize(SMALL, rows)).splitlines()
     assert len({line.count("|") for line in lines}) == 1
     assert "| NO, 4 of 5 |" in lines[2]
     assert "| 10 (a friend) |" in lines[2]
-    assert "one seed" in lines[3]
+    assert "not from 1 seed" in lines[3]
+    assert "vs random [95 %]" in lines[0]
     assert "NO" not in lines[3]  # nothing was claimed
+    rows += [row("random", seed, 4.0) for seed in range(1, 5)]
+    assert "| +12.00 [4.85, 27.15] |" in table(summarize(SMALL, rows))  # 6, 12, 11, 16, 26, and 5.7 % of 20 beyond
     met = [row("reinforce", seed, 15.0) for seed in range(2)]
     assert "| yes, 2 of 2 |" in table(summarize(SMALL, met))
 
@@ -229,8 +234,8 @@ def test_simulated_users_are_judged_as_in_a_comparison(world: World, tmp_path: P
     theirs = compare(
         Comparison(world, agents, episodes=12, seeds=2, n_envs=3, evaluation_episodes=100), tmp_path / "compared"
     )
-    expected = theirs.set_index("agent")["iqm"]
-    assert ours["iqm"].tolist() == pytest.approx([expected[agent] for agent in (*agents, "oracle")], rel=1e-12)
+    expected = theirs.set_index("agent")["median"]
+    assert ours["median"].tolist() == pytest.approx([expected[agent] for agent in (*agents, "oracle")], rel=1e-12)
 
 
 @pytest.mark.parametrize("name", STUDIES)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 import pandas as pd
 import torch
 from rich.box import SIMPLE_HEAD
+from rich.console import Console
 from rich.table import Table
 
 from pydeeprecsys.cli.agent_options import click_type, read_options
@@ -132,7 +133,8 @@ def compare_with_progress(
             f"a process was killed, perhaps for want of memory; what was done is in {out}; "
             f"go on with fewer: pydeeprecsys resume {out} --jobs 1"
         ) from error
-    screen.print(_table(summary))
+    paper = screen if screen.is_terminal else Console(width=max(screen.width, 120), markup=False, highlight=False)
+    paper.print(_table(summary))
     for note in summary["note"].dropna():
         screen.print(note, soft_wrap=True)
     files = sorted(path.name for path in out.iterdir() if not path.name.startswith("."))
@@ -165,25 +167,35 @@ def _table(summary: pd.DataFrame) -> Table:
     table = Table(
         box=SIMPLE_HEAD,
         pad_edge=False,
+        show_edge=False,
         padding=0,
         title="after training, without exploration, same users",
-        caption="return: interquartile mean over seeds; score: random is 0, the oracle 1; "
-        "beats next: how likely one of its seeds is above one of the next row's",
+        caption="return: median over seeds; score: random is 0, the oracle 1; vs: paired difference to the best policy "
+        "that does not learn; beats next: how likely one of its seeds is above one of the next row's; both with their "
+        "95 % intervals",
         caption_justify="left",
     )
-    # Only where a part of what was shown is imputed: rows of 80 characters have no room for more.
+    # Only where a part of what was shown is imputed, for rows have little room.
     imputed = ((summary["unmeasured"] > 0) & summary["violence"].notna()).any()
     violence = ["violence", "unmeasured"] if imputed else ["violence"]
-    for heading in ("agent", "return", "95 % interval", "score", "beats next", "training", *violence, "steps/s"):
-        table.add_column(heading, justify="left" if heading == "agent" else "right", no_wrap=heading != "agent")
+    against = f"vs {next(iter(summary['reference'].dropna()), 'simple policy')}"
+    for heading in ("agent", "return", "95 % interval", "score", against, "beats next", *violence, "steps/s"):
+        justify: Literal["left", "right"] = "left" if heading == "agent" else "right"
+        wide = heading in ("agent", against, "beats next")  # folded where the screen is narrow
+        table.add_column(heading, justify=justify, no_wrap=not wide, overflow="fold")
     for row in summary.to_dict("records"):
         table.add_row(
             row["agent"] + _marks(row),
-            _or_dash(row["iqm"], "{:.2f}"),
+            _or_dash(row["median"], "{:.2f}"),
             _interval(row),
             _or_dash(row["normalized"], "{:.2f}"),
-            _or_dash(row["improvement"], "{:.0%}"),
-            _or_dash(row["training_return"], "{:.2f}"),
+            _or_dash(row["difference"], "{:+.2f} ({:.2f}..{:.2f})", row["difference_low"], row["difference_high"]),
+            _or_dash(
+                row["improvement"],
+                "{:.0%} ({:.0f}..{:.0f})",
+                100 * row["improvement_low"],
+                100 * row["improvement_high"],
+            ),
             "not known" if pd.isna(row["violence"]) and row["seeds"] else _or_dash(row["violence"], "{:.3f}"),
             *([_or_dash(row["unmeasured"], "{:.0%}")] if imputed else []),
             _or_dash(row["steps_per_second"], "{:,.0f}"),
@@ -192,9 +204,9 @@ def _table(summary: pd.DataFrame) -> Table:
 
 
 def _interval(row: dict[Any, Any]) -> str:
-    if pd.isna(row["iqm_low"]):
-        return "one seed" if row["seeds"] else "-"
-    return f"{row['iqm_low']:.2f}..{row['iqm_high']:.2f}"
+    if pd.isna(row["median_low"]):
+        return f"not from {row['seeds']} seed{'s' * (row['seeds'] > 1)}" if row["seeds"] else "-"
+    return f"{row['median_low']:.2f}..{row['median_high']:.2f}"
 
 
 def _marks(row: dict[Any, Any]) -> str:
@@ -205,5 +217,5 @@ def _marks(row: dict[Any, Any]) -> str:
     return diverged + (" (never updated)" if row["updates"] == 0 else " (never updated in some seeds)")
 
 
-def _or_dash(number: float, form: str) -> str:
-    return "-" if pd.isna(number) else form.format(number)
+def _or_dash(number: float, form: str, *ends: float) -> str:
+    return "-" if pd.isna(number) else form.format(number, *ends)

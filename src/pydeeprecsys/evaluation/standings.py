@@ -2,57 +2,84 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Collection, Mapping
+from typing import Any
 
+import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from pydeeprecsys.evaluation.intervals import bootstrap_interval, interquartile_mean, score_table
-from pydeeprecsys.evaluation.scores import improvement_interval, normalized_scores, probability_of_improvement
+from pydeeprecsys.evaluation.intervals import interquartile_mean, median_interval, score_table
+from pydeeprecsys.evaluation.scores import (
+    improvement_interval,
+    normalized_scores,
+    paired_difference,
+    probability_of_improvement,
+)
 from pydeeprecsys.simulation.ranking import coverage, gini
 
 RANDOM, ORACLE = "random", "oracle"
+YARDSTICKS = (RANDOM, "popular", "best-rated", "varied", "best-constant", "win-stay")
+"""Policies that do not learn, the oracle apart: whoever does not beat the best has learned nothing worth having."""
+
 COLUMNS = [
-    *("agent", "iqm", "iqm_low", "iqm_high", "normalized"),
+    *("agent", "median", "median_low", "median_high", "iqm", "normalized"),
+    *("reference", "difference", "difference_low", "difference_high"),
     *("improvement", "improvement_low", "improvement_high", "seeds"),
 ]
 
 
-def standings(returns: Mapping[str, ArrayLike], random: str = RANDOM, oracle: str = ORACLE) -> pd.DataFrame:
+def standings(
+    returns: Mapping[str, Mapping[int, float]],
+    random: str = RANDOM,
+    oracle: str = ORACLE,
+    yardsticks: Collection[str] = YARDSTICKS,
+) -> pd.DataFrame:
     """Summarise what agents reached in one world, the best first.
 
     Args:
-        returns: for each agent the mean return from each of its seeds, (seeds,).
+        returns: for each agent the mean return from each of its seeds.
         random: which of them chooses at random.
-        oracle: which of them is the yardstick.
+        oracle: which of them reads the users' minds.
+        yardsticks: which of them do not learn; the best of these is the reference of the differences.
 
     Returns:
-        One row an agent: `agent`; `iqm`, the interquartile mean over seeds, with the ends `iqm_low` and `iqm_high` of
-        its 95 % interval; `normalized`, where the interquartile means of random and oracle are 0 and 1; `improvement`,
-        the probability of improvement over the agent of the next row, with `improvement_low` and `improvement_high`;
-        `seeds`. NaN where it cannot be told: intervals of one seed, improvement in the last row, and `normalized`
-        without random and oracle, or with an oracle that is not above random.
+        One row per agent: `agent`; `median` over seeds, with the ends `median_low` and `median_high` of its 95 %
+        confidence interval; `iqm`, the interquartile mean; `normalized`, where the medians of random and oracle are 0
+        and 1; `reference`, the best yardstick, and the median paired `difference` to it, with `difference_low` and
+        `difference_high`; `improvement`, the probability of improvement over the agent of the next row, with
+        `improvement_low` and `improvement_high`; `seeds`. NaN where it cannot be told: see `median_interval`,
+        `paired_difference` and `improvement_interval` for how many seeds they need; `improvement` in the last row;
+        differences of the reference itself, or without one; `normalized` without random and oracle, or with an oracle
+        that is not above random.
 
     Raises:
         InputError: for an agent without scores, or some that are no finite numbers.
     """
-    tables = {agent: score_table(scores) for agent, scores in returns.items()}
-    reached = {agent: interquartile_mean(table) for agent, table in tables.items()}
+    tables = {agent: score_table(list(scores.values())) for agent, scores in returns.items()}
+    reached = {agent: float(np.median(table)) for agent, table in tables.items()}
     order = sorted(reached, key=lambda agent: -reached[agent])
     nothing = float("nan")
     floor, ceiling = reached.get(random, nothing), reached.get(oracle, nothing)
+    reference = next((agent for agent in order if agent in yardsticks), None)
     rows = []
-    for place, agent in enumerate(order):
-        scores = tables[agent]
-        low, high = bootstrap_interval(scores)
-        row = {"agent": agent, "iqm": reached[agent], "iqm_low": low, "iqm_high": high}
-        row["normalized"] = normalized_scores([reached[agent]], floor, ceiling).item() if ceiling > floor else nothing
-        row |= dict.fromkeys(("improvement", "improvement_low", "improvement_high"), nothing)
-        if place + 1 < len(order):
-            following = tables[order[place + 1]]
-            row["improvement"] = probability_of_improvement(scores, following)
-            row["improvement_low"], row["improvement_high"] = improvement_interval(scores, following)
-        rows.append({**row, "seeds": len(scores)})
+    for agent, following in itertools.zip_longest(order, order[1:]):
+        table, row = tables[agent], dict[str, Any]({"agent": agent, "median": reached[agent]})
+        row["median_low"], row["median_high"] = median_interval(table[:, 0])
+        row["iqm"], row["seeds"] = interquartile_mean(table), len(table)
+        if ceiling > floor:
+            row["normalized"] = normalized_scores([reached[agent]], floor, ceiling).item()
+        if reference is not None and reference != agent:
+            row["reference"] = reference
+            difference = paired_difference(returns[agent], returns[reference])
+            row["difference"], row["difference_low"], row["difference_high"] = difference
+        if following is not None:
+            low, high = improvement_interval(table, tables[following])
+            row["improvement_low"], row["improvement_high"] = low, high
+            if low <= high:  # a share of too few pairs of runs says nothing
+                row["improvement"] = probability_of_improvement(table, tables[following])
+        rows.append(row)
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

@@ -247,9 +247,10 @@ def summarize(runs: Sequence[Run], failures: Sequence[Failure] = ()) -> pd.DataF
                 "note": joint_note({run.seed: run.note for run in own[agent]}) or float("nan"),
             }
         )
-    summary = standings({agent: table["return"] for agent, table in measured.items()}).merge(
-        pd.DataFrame(rows), on="agent"
-    )
+    returns = {
+        agent: dict(zip([run.seed for run in own[agent]], measured[agent]["return"], strict=True)) for agent in own
+    }
+    summary = standings(returns).merge(pd.DataFrame(rows), on="agent")
     failed = Counter(failure.agent for failure in failures)
     lost = pd.DataFrame({"agent": [agent for agent in failed if agent not in own], "seeds": 0})
     summary = pd.concat([summary, lost], ignore_index=True) if len(lost) else summary
@@ -293,5 +294,5 @@ def _draw(runs: Sequence[Run], out: Path) -> None:
     curves = pd.concat([run.statistics.to_frame().query("metric == 'moving_rewards'") for run in runs])
     oracle = [run.evaluation["return"].mean() for run in runs if run.agent == ORACLE]
     if len(curves):
-        figure = learning_curves(curves, (ORACLE, float(np.mean(oracle))) if oracle else None)
+        figure = learning_curves(curves, (ORACLE, float(np.median(oracle))) if oracle else None)
         save_figure(figure, out / "learning_curves")

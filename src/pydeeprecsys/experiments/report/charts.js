@@ -92,9 +92,9 @@ const report = (() => {
       if (entry.curve) {
         const hover = `${label}<br>episode %{x}: %{y:.2f}<extra></extra>`;
         traces.push(...lineWithBand(entry.curve, entry.label, own, "linear", hover));
-      } else if (entry.iqm !== null) {
+      } else if (entry.reached !== null) {
         traces.push({
-          x: [1, longest], y: [entry.iqm, entry.iqm], name: label, mode: "lines+markers",
+          x: [1, longest], y: [entry.reached, entry.reached], name: label, mode: "lines+markers",
           line: { color: own.color, dash: own.dash, width: own.width }, marker: { symbol: own.marker, size: 8 },
           hovertemplate: `${label}, judged: %{y:.2f}<extra></extra>`,
         });
@@ -102,6 +102,11 @@ const report = (() => {
     }
     const axes = layout(colours, "Episodes", "Return");
     if (longest > 0) axes.xaxis.range = [0, 1.02 * longest];
+    // The scale is that of the single seeds: bands from three or four may be many times as wide.
+    const heights = world.entries.filter((one) => shown.has(one.label))
+      .flatMap((one) => one.curve?.range ?? (one.reached === null ? [] : [one.reached]));
+    const [low, high] = [Math.min(...heights), Math.max(...heights)];
+    if (low < high) axes.yaxis.range = [low - 0.05 * (high - low), high + 0.05 * (high - low)];
     return [traces, axes];
   };
 

@@ -10,17 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pydeeprecsys.evaluation.intervals import bootstrap_interval, interquartile_mean
+from pydeeprecsys.evaluation.intervals import median_interval
 from pydeeprecsys.evaluation.scores import normalized_scores, performance_profile, profile_band
-from pydeeprecsys.evaluation.standings import ORACLE, RANDOM, standings
+from pydeeprecsys.evaluation.standings import ORACLE, RANDOM, YARDSTICKS, standings
 from pydeeprecsys.experiments.report.folders import RunFolder, Source
 from pydeeprecsys.experiments.report.settings import differences, flat
 
 _POINTS = 120  # on a curve: more are not seen
-_RESAMPLES = 1_000  # for the interval at each of them
-YARDSTICKS = (RANDOM, "best-rated", "win-stay", ORACLE)
-"""Policies that do not learn: what does not beat them has learned nothing worth having."""
-
 _MEANS = ("violence", "unmeasured", "coverage", "gini", "session_length")
 
 
@@ -43,8 +39,8 @@ class Entry:
 
     @property
     def is_yardstick(self) -> bool:
-        """Whether it is a policy that does not learn."""
-        return self.agent in YARDSTICKS
+        """Whether it is a policy that does not learn, the oracle among them."""
+        return self.agent in (*YARDSTICKS, ORACLE)
 
     @property
     def judged(self) -> list[RunFolder]:
@@ -56,23 +52,25 @@ class Entry:
         return [run.measures[name] for run in self.runs if run.measures is not None]
 
     def curve(self) -> dict[str, list[float]] | None:
-        """Learning curve: interquartile mean over seeds with its interval, at some episodes; None without training.
+        """Learning curve: median over seeds with its interval, at some episodes; None without training.
 
-        At each episode of those seeds that have come so far.
+        At each episode of those seeds that have come so far; `range` is that of all their returns.
         """
         longest = max((int(run.episodes[-1]) for run in self.runs if len(run.episodes)), default=None)
         if longest is None:
             return None
         shown = np.unique(np.linspace(0, longest, _POINTS).astype(int))
         points: dict[str, list[float]] = {"x": [], "y": [], "low": [], "high": []}
+        all_returns: list[float] = []
         by_episode = [dict(zip(run.episodes.tolist(), run.returns.tolist(), strict=True)) for run in self.runs]
         for episode in shown.tolist():
             there = [returns[episode] for returns in by_episode if episode in returns]
             if there:
-                low, high = bootstrap_interval(there, resamples=_RESAMPLES)
-                for name, value in zip(points, (episode + 1, interquartile_mean(there), low, high), strict=True):
+                all_returns += there
+                heights = (float(np.median(there)), *median_interval(there).tolist())
+                for name, value in zip(points, (episode + 1, *heights), strict=True):
                     points[name].append(value)
-        return points
+        return points | {"range": [min(all_returns), max(all_returns)]}
 
 
 @dataclass(frozen=True)
@@ -95,8 +93,11 @@ class WorldResults:
     def table(self) -> pd.DataFrame:
         """See `standings`; with the means over seeds of what `_MEANS` names."""
         judged = [entry for entry in self.entries if entry.judged]
-        returns = {entry.label: entry.measured("return") for entry in judged}
-        table = standings(returns, random=self._label(RANDOM), oracle=self._label(ORACLE))
+        returns = {
+            entry.label: {run.seed: run.measures["return"] for run in entry.runs if run.measures} for entry in judged
+        }
+        yardsticks = [entry.label for entry in judged if entry.agent in YARDSTICKS]
+        table = standings(returns, self._label(RANDOM), self._label(ORACLE), yardsticks)
         for name in _MEANS:
             means = {entry.label: float(np.mean(entry.measured(name))) for entry in judged}
             table[name] = table["agent"].map(means)
@@ -105,7 +106,7 @@ class WorldResults:
     @cached_property
     def scale(self) -> tuple[float, float] | None:
         """What random and oracle reach; None where scores cannot be normalized between them."""
-        reached = dict(zip(self.table["agent"], self.table["iqm"], strict=True))
+        reached = dict(zip(self.table["agent"], self.table["median"], strict=True))
         low, high = (reached.get(self._label(agent), float("nan")) for agent in (RANDOM, ORACLE))
         return (low, high) if high > low else None
 
@@ -121,10 +122,10 @@ class WorldResults:
                 continue
             scores = normalized_scores(returns, *self.scale) if self.scale else returns[:, None]
             steps = np.unique(scores)
-            low, high = profile_band(scores, steps)
-            points = {"x": steps, "y": performance_profile(scores, steps), "low": low, "high": high}
-            stair = {name: [1.0, *values.tolist()] for name, values in points.items()}
-            profiles.append({"label": entry.label, **stair, "x": [float(steps[0]), *steps.tolist()]})
+            thresholds = [np.nextafter(steps[0], -np.inf), *steps]
+            heights = (performance_profile(scores, thresholds), *profile_band(scores, thresholds))
+            stair = {name: shares.tolist() for name, shares in zip(("y", "low", "high"), heights, strict=True)}
+            profiles.append({"label": entry.label, "x": [float(steps[0]), *steps.tolist()], **stair})
         return profiles
 
 
@@ -152,7 +153,7 @@ def _world_settings(run: RunFolder) -> dict[str, str]:
 
 def _settings(run: RunFolder) -> dict[str, str]:
     apart = {"kind", "seed", "record", "threads", "checkpoint_every"}
-    if run.agent in YARDSTICKS:  # however long they were watched
+    if run.agent in (*YARDSTICKS, ORACLE):  # however long they were watched
         apart |= {"episodes", "n_envs"}
     return flat({name: value for name, value in run.config.items() if name not in apart})
 

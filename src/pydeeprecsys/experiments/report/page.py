@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Collection, Mapping, Sequence
 from importlib.resources import files
@@ -79,22 +78,21 @@ def missing(source: Source) -> list[str]:
 def _world(world: WorldResults, apart: Collection[str]) -> dict[str, Any]:
     """What the template says of a world."""
     table = world.table
-    ends = table[["iqm", "iqm_low", "iqm_high"]].to_numpy()
+    ends = table[["median", "median_low", "median_high"]].to_numpy()
     low, high = (float(np.nanmin(ends)), float(np.nanmax(ends))) if len(table) else (0.0, 1.0)
     span = (high - low) or 1.0
     rows = table.to_dict("records")
     yardsticks = {entry.label for entry in world.entries if entry.is_yardstick}
     entries = {entry.label: entry for entry in world.entries}
     oracles = {entry.label for entry in world.entries if entry.agent == ORACLE}
-    for row, following in itertools.zip_longest(rows, rows[1:]):
-        row["over"] = following["agent"] if following else None
+    for row in rows:
         row["yardstick"] = row["agent"] in yardsticks
         notes = {run.seed: run.note for run in entries[row["agent"]].judged}
         row["note"] = joint_note(notes)
         row["mark"] = "never updated" if all(notes.values()) else "never updated in some seeds"
-        row["left"] = 100 * (row["iqm_low"] - low) / span
-        row["middle"] = 100 * (row["iqm"] - low) / span
-        row["right"] = 100 * (high - row["iqm_high"]) / span
+        row["left"] = 100 * (row["median_low"] - low) / span
+        row["middle"] = 100 * (row["median"] - low) / span
+        row["right"] = 100 * (high - row["median_high"]) / span
     options = {entry.label: flat(entry.runs[0].config.get("options", {})) for entry in world.entries}
     return {
         "title": _title(world.settings, apart),
@@ -102,6 +100,7 @@ def _world(world: WorldResults, apart: Collection[str]) -> dict[str, Any]:
         "best": next((row for row in rows if row["agent"] not in oracles), None),
         "scale": (low, high),
         "unknown": [row["agent"] for row in rows if math.isnan(row["violence"])],
+        "reference": next(iter(table["reference"].dropna()), None),
         "options": {label: told for label, told in options.items() if told},
         "curves": any(len(run.episodes) for entry in world.entries for run in entry.runs),
         "sessions": any(run.sessions for entry in world.entries for run in entry.runs),
@@ -120,7 +119,7 @@ def _title(settings: Mapping[str, str], apart: Collection[str]) -> str:
 
 def _data(world: WorldResults, budget: int) -> dict[str, Any]:
     """What the charts and the explorer draw of a world."""
-    reached = dict(zip(world.table["agent"], world.table["iqm"], strict=True))
+    reached = dict(zip(world.table["agent"], world.table["median"], strict=True))
     # In the order of the table, so that what stands together looks alike everywhere; those not judged come last.
     entries = sorted(world.entries, key=lambda entry: -reached.get(entry.label, -math.inf))
     return {
@@ -128,7 +127,7 @@ def _data(world: WorldResults, budget: int) -> dict[str, Any]:
             {
                 "label": entry.label,
                 "yardstick": entry.is_yardstick,
-                "iqm": reached.get(entry.label),
+                "reached": reached.get(entry.label),
                 "curve": entry.curve(),
                 "points": [
                     [run.seed, run.measures["violence"], run.measures["return"]] for run in entry.runs if run.measures
@@ -153,16 +152,16 @@ def _without_nan(value: Any) -> Any:
     return value
 
 
-def _number(value: float, digits: int) -> str:
-    return "–" if math.isnan(value) else f"{value:.{digits}f}"
+def _number(value: float, digits: int, sign: str = "-") -> str:
+    return "–" if math.isnan(value) else f"{value:{sign}.{digits}f}"
 
 
 def _percent(value: float) -> str:
     return "–" if math.isnan(value) else f"{100 * value:.0f} %"
 
 
-def _interval(low: float, high: float, digits: int) -> str:
-    return "one seed" if math.isnan(low) else f"{low:.{digits}f} to {high:.{digits}f}"
+def _interval(low: float, high: float, digits: int, seeds: int = 0) -> str:
+    return f"not from {seeds} seed{'s' * (seeds > 1)}" if math.isnan(low) else f"{low:.{digits}f} to {high:.{digits}f}"
 
 
 def _short(text: str) -> str:
