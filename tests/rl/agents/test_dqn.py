@@ -7,6 +7,7 @@ from contracts.agents import AgentContract, live, steps
 from pydeeprecsys.rl.agents.dqn import DQNAgent
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.manager import CartpoleManager
+from pydeeprecsys.rl.ops.values import Loss
 from pydeeprecsys.rl.steps import Steps
 
 
@@ -84,6 +85,18 @@ def test_exploration_decays_with_every_episode_once_it_learns() -> None:
     epsilons = agent.statistics.epsilon_values
     assert epsilons is not None
     assert epsilons.tolist() == [0.4, 0.2, 0.15, 0.15]
+
+
+@pytest.mark.parametrize(("loss", "best"), [("squared", 1), ("huber", 0)])
+def test_which_action_it_prefers_where_endings_are_random(loss: Loss, best: int) -> None:
+    # Action 0 pays 1 and ends the session one time in five, which costs 7 of what follows; action 1 pays 0.7.
+    sizes = {"buffer_size": 10, "buffer_burn_in": 10, "batch_size": 10, "network_update_frequency": 10}
+    agent = make(2, 1, hidden_layers=[], learning_rate=0.05, discount_factor=0.9, loss=loss, **sizes)
+    state, actions = np.ones((10, 1)), np.arange(10) // 5
+    step = Steps(state, actions, np.where(actions == 0, 1.0, 0.7), np.arange(10) == 0, np.zeros(10, np.bool_), state)
+    for _ in range(800):
+        agent.store_experiences(step)
+    assert agent.actions_for_states(state[:1], explore=False).tolist() == [best]
 
 
 def test_cartpole() -> None:

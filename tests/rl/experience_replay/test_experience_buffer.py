@@ -294,7 +294,7 @@ def test_memory_as_computed(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None
     buffer = kind(parameters(1000, 32), state_shape=(25,), action_shape=(2,), action_dtype=np.float32)
     taken = sum(column.nbytes for column in buffer._columns.values())
     if isinstance(buffer, PrioritizedExperienceReplayBuffer):
-        taken += buffer._tree._nodes.nbytes
+        taken += buffer._tree._nodes.nbytes + buffer._tree._minima.nbytes
     assert asked == [taken]
     assert taken >= 1000 * (2 * 25 * 4 + 2 * 4 + 8 + 8 + 2)
 

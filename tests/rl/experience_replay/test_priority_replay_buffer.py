@@ -27,18 +27,39 @@ def store(buffer: PrioritizedExperienceReplayBuffer, n: int) -> None:
     buffer.store_experiences(states, np.arange(n), np.zeros(n), flags, flags, states)
 
 
-def test_weights_by_hand() -> None:
-    # Probabilities 0.25 and 0.75: (2 · 0.25)^-1 = 2 and (2 · 0.75)^-1 = 2/3, divided by 2.
+def test_the_weight_of_an_experience_does_not_depend_on_its_batch() -> None:
+    # Probabilities 0.25 and 0.75: (2 · 0.25)^-1 = 2 and (2 · 0.75)^-1 = 2/3, divided by 2, the largest in the buffer.
     buffer = buffer_of(2, batch_size=2, alpha=1.0, beta=1.0, epsilon=1.0)
     buffer.update_priorities(np.array([0, 1]), np.array([0.0, 2.0]))
     weight = {0: 1.0, 1: 1 / 3}
     seen = set()
     for _ in range(20):
         batch = buffer.sample_batch()
-        seen |= set(batch.indices.tolist())
-        highest = max(weight[i] for i in batch.indices.tolist())
-        np.testing.assert_allclose(batch.weights, [weight[i] / highest for i in batch.indices.tolist()])
-    assert seen == {0, 1}
+        seen.add(tuple(batch.indices.tolist()))
+        np.testing.assert_allclose(batch.weights, [weight[i] for i in batch.indices.tolist()])
+    assert seen == {(0, 1), (1, 1)}
+
+
+def test_the_largest_weight_is_that_of_what_is_stored_now() -> None:
+    buffer = buffer_of(3, alpha=1.0, beta=1.0, epsilon=1.0)
+    buffer.update_priorities(np.array([0, 1, 2]), np.array([0.0, 1.0, 3.0]))
+    restored = buffer_of(3, alpha=1.0, beta=1.0, epsilon=1.0)
+    restored.load_state_dict(buffer.state_dict())
+    for of in (buffer, restored):
+        batches = [of.sample_batch() for _ in range(50)]
+        assert {(int(each.indices[0]), float(each.weights[0])) for each in batches} == {(0, 1), (1, 0.5), (2, 0.25)}
+    store(buffer, 1)  # over the one of priority 1, with the highest priority, 4
+    batches = [buffer.sample_batch() for _ in range(50)]
+    assert {(int(each.indices[0]), float(each.weights[0])) for each in batches} == {(0, 0.5), (1, 1), (2, 0.5)}
+
+
+def test_priorities_are_updated_by_the_batch_or_its_indices() -> None:
+    buffer, other = (buffer_of(8, batch_size=4) for _ in range(2))
+    batch, errors = buffer.sample_batch(), np.array([0.5, 3.0, 0.0, -2.0])
+    buffer.update_priorities(batch, errors)
+    other.update_priorities(batch.indices, errors)
+    assert len(set(buffer.priorities.tolist())) > 3
+    assert buffer.priorities.tolist() == other.priorities.tolist()
 
 
 def test_priorities_by_hand() -> None:
@@ -104,8 +125,9 @@ def test_weights_of_batches(errors: list[float], alpha: float, beta: float, max_
     batch = buffer.sample_batch()
     priorities = (np.array(errors) + 0.01) ** alpha
     weights = [(1 / 8 * 1 / (priorities[i] / priorities.sum())) ** beta for i in batch.indices]
-    np.testing.assert_allclose(batch.weights, np.array(weights) / max(weights), rtol=1e-9)
-    assert batch.weights.max() == 1
+    largest = (1 / 8 * 1 / (priorities.min() / priorities.sum())) ** beta
+    np.testing.assert_allclose(batch.weights, np.array(weights) / largest, rtol=1e-9)
+    assert batch.weights.max() <= 1
 
 
 def test_beta_grows_to_one() -> None:

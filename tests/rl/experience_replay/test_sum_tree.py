@@ -98,6 +98,7 @@ def test_after_any_changes_the_tree_is_that_of_its_leaves(steps: list[list[tuple
             leaves[(start + np.arange(n)) % 11] = priority
     np.testing.assert_array_equal(tree.priorities, leaves)
     np.testing.assert_array_equal(tree._nodes, tree_of(*leaves)._nodes)
+    assert tree.smallest == leaves[leaves > 0].min(initial=np.inf)
 
 
 @given(st.lists(st.floats(0.001, 1000), min_size=1, max_size=20), st.lists(st.floats(0, 0.999), min_size=1, max_size=8))

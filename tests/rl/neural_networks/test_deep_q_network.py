@@ -11,17 +11,20 @@ from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.neural_networks.deep_q_network import DeepQNetwork, outputs_of_actions
 from pydeeprecsys.rl.neural_networks.item_head import ItemHead
 from pydeeprecsys.rl.neural_networks.noisy_layer import NoisyLayer
+from pydeeprecsys.rl.ops.values import Loss
 
 ONLINE = [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]
 TARGET = [[10.0, 20.0, 30.0], [60.0, 50.0, 40.0]]
 
 
-def table(values: list[list[float]], discount_factor: float = 1.0, learning_rate: float = 0.1) -> DeepQNetwork:
+def table(
+    values: list[list[float]], discount_factor: float = 1.0, learning_rate: float = 0.1, loss: Loss = "huber"
+) -> DeepQNetwork:
     """Values of 3 actions in 2 states, which are unit vectors."""
     layer = nn.Linear(2, 3, bias=False)
     with torch.no_grad():
         layer.weight.copy_(torch.tensor(values).T)
-    return DeepQNetwork(learning_rate, layer, discount_factor, device="cpu")
+    return DeepQNetwork(learning_rate, layer, discount_factor, loss=loss, device="cpu")
 
 
 def values(network: DeepQNetwork) -> Any:
@@ -108,6 +111,28 @@ def test_the_loss_is_the_weighted_mean_of_hubers() -> None:
     losses = network.statistics.loss_values
     assert losses is not None
     assert losses.tolist() == [pytest.approx((0.08 + 4.75) / 2, rel=1e-5)]
+
+
+def test_the_squared_loss_by_hand() -> None:
+    network = table(ONLINE, loss="squared")
+    network.statistics = LearningStatistics()
+    # Errors −0.4 and 10: half their squares are 0.08 and 50.
+    network.learn_from(batch([0, 1], [1, 2], [1.6, 16.0], [0, 0], [0.0, 0.0], weights=[1.0, 0.5]))
+    losses = network.statistics.loss_values
+    assert losses is not None
+    assert losses.tolist() == [pytest.approx((0.08 + 25) / 2, rel=1e-5)]
+
+
+@pytest.mark.parametrize(("loss", "expected"), [("squared", [6.04, 7.0]), ("huber", [7.5, 7.45])])
+def test_only_the_squared_loss_is_unbiased_where_endings_are_random(loss: Loss, expected: list[float]) -> None:
+    # One state. Action 0 pays 1 and ends the episode one time in five, action 1 pays 0.7 and never does; discount 0.9.
+    # Action 1 is best, of value 0.7 / (1 − 0.9) = 7; action 0 is worth 1 + 0.8 · 0.9 · 7 = 6.04.
+    # Huber's loss lets an ending pull with 1, whatever it costs: 0.8 · (1 + 0.9 · q − q) = 0.2, and q = 7.5.
+    steps = batch([0] * 10, [0] * 5 + [1] * 5, [1.0] * 5 + [0.7] * 5, [0] * 10, [0.0] + [0.9] * 9)
+    network = table([[0.0, 0.0, -9.0]] * 2, learning_rate=0.05, loss=loss)
+    for _ in range(1000):
+        network.learn_from(steps)
+    assert values(network)[0] == pytest.approx([*expected, -9.0], abs=1e-3)
 
 
 def test_states_that_are_not_numbers_break_nothing() -> None:

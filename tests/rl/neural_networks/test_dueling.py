@@ -125,13 +125,15 @@ def test_one_update_of_distributions_by_hand(double: bool) -> None:
     step = Batch(state, np.array([4]), one / 2, none, none, new_state, one / 2, one, np.array([0]))
     network.discount_factor = 1.0
     errors = network.learn_from(step, target, double=double, new_action_masks=mask)
-    assert errors.tolist() == [pytest.approx(-(m * log_probabilities).sum(), rel=1e-5)]
+    assert errors.tolist() == [pytest.approx((m * (np.log(m) - log_probabilities)).sum(), rel=1e-4)]
     for _ in range(300):
         network.learn_from(step, target, new_action_masks=mask)
     # Without double the target stays as it is, and is learned.
     if not double:
         learned = torch.softmax(network(torch.from_numpy(state))[0, 4], dim=-1).detach().numpy()
         np.testing.assert_allclose(learned, m, atol=0.01)
+        # So the priority of what is known by heart is that of an error of 0, however spread out the target is.
+        assert network.learn_from(step, target, new_action_masks=mask) == pytest.approx(0, abs=1e-3)
 
 
 def test_seeds(inputs: torch.Tensor) -> None:
@@ -152,6 +154,8 @@ def test_seeds(inputs: torch.Tensor) -> None:
         ({"n_atoms": 2, "v_min": 1.0, "v_max": 1.0}, "v_max must be above v_min"),
         ({"n_atoms": 2, "v_min": math.nan}, "v_max must be above v_min"),
         ({"n_atoms": 2, "v_max": math.inf}, "finite"),
+        ({"loss": "absolute"}, "no loss 'absolute'; give one of huber, squared"),
+        ({"n_atoms": 2, "loss": "squared"}, "leave out loss='squared'"),
         ({"noise_kind": "pink"}, "pink"),
         ({"noise_sigma": -1.0}, "sigma"),
         ({"item_features": np.ones((5, 2))}, "5 rows, there are 6 actions"),

@@ -99,18 +99,25 @@ def test_target_hand_computed(discount: float, selector: list[float], expected: 
 
 def test_losses_and_their_gradients_hand_computed() -> None:
     # The target is 1/4, 5/8, 1/8 (above), the action's distribution 1/4, 1/2, 1/4:
-    # 1/4 · ln 4 + 5/8 · ln 2 + 1/8 · ln 4 = 11/8 · ln 2. The gradient of the logits is distribution minus target.
+    # 1/4 · ln 1 + 5/8 · ln 5/4 + 1/8 · ln 1/2. The gradient of the logits is distribution minus target.
     logits_tm1 = torch.log(torch.tensor([[[0.25, 0.5, 0.25], [0.1, 0.1, 0.8]]])).requires_grad_()
     logits_t, selector = LOGITS.clone().requires_grad_(), torch.tensor([[0.0, 1.0]], requires_grad=True)
     losses = categorical_double_q_losses(
         logits_tm1, torch.tensor([0]), torch.tensor([0.5]), torch.tensor([0.5]), selector, logits_t, SUPPORT
     )
-    assert losses.tolist() == pytest.approx([11 / 8 * log(2)])
+    assert losses.tolist() == pytest.approx([5 / 8 * log(5 / 4) - 1 / 8 * log(2)])
     losses.sum().backward()
     assert logits_tm1.grad is not None
     np.testing.assert_allclose(logits_tm1.grad, [[[0.0, -0.125, 0.125], [0.0, 0.0, 0.0]]], atol=1e-7)
     assert logits_t.grad is None
     assert selector.grad is None
+
+
+@pytest.mark.parametrize("target", [[0.2, 0.3, 0.5], [0.5, 0.0, 0.5]])
+def test_a_perfect_prediction_of_a_spread_out_target_has_no_loss(target: list[float]) -> None:
+    logits = torch.tensor([[target]]).log().clamp(min=-100)
+    losses = categorical_losses(logits, torch.tensor([0]), torch.tensor([target]))
+    assert losses.tolist() == pytest.approx([0], abs=1e-6)
 
 
 def test_no_gradient_flows_into_the_target() -> None:

@@ -17,6 +17,7 @@ from pydeeprecsys.rl.experience_replay.replay_memory import ReplayMemory
 from pydeeprecsys.rl.neural_networks.base_network import sequential_architecture
 from pydeeprecsys.rl.neural_networks.deep_q_network import DeepQNetwork
 from pydeeprecsys.rl.neural_networks.item_head import output_layer
+from pydeeprecsys.rl.ops.values import Loss
 from pydeeprecsys.rl.search_space import Between, OneOf, SearchSpace
 
 
@@ -25,7 +26,7 @@ class DQNAgent(QLearningAgent):
 
     It explores by epsilon: with a probability that decays at the end of each episode, once learning has begun, a whole
     slate is random. Learning begins when the buffer holds `buffer_burn_in` experiences; until then all actions are
-    random. The loss is Huber's.
+    random.
 
     Args:
         input_size: numbers in a state, at least 1.
@@ -44,6 +45,9 @@ class DQNAgent(QLearningAgent):
         double: let the network choose the actions that the target network judges.
         network_sync_frequency: environment steps between copies to the target network, at least 1.
         n_steps: steps whose rewards count before the rest is estimated, at least 1.
+        loss: of a temporal-difference error, huber or squared. Huber's is biased where rewards or the ends of episodes
+            are random, and may rank a worse action first: take squared there, huber where rare large errors make
+            learning unstable.
         item_features: (output_size, features) of the items that the actions stand for, to score them by; outputs are
             independent of one another when not given.
         device: cpu, cuda or cuda:N; CUDA where there is one, else the CPU, when not given.
@@ -85,6 +89,7 @@ class DQNAgent(QLearningAgent):
         double: bool = False,
         network_sync_frequency: int = 200,
         n_steps: int = 1,
+        loss: Loss = "huber",
         item_features: ArrayLike | None = None,
         device: str | None = None,
     ) -> None:
@@ -108,7 +113,7 @@ class DQNAgent(QLearningAgent):
             output = output_layer([input_size, *layers][-1], output_size, generator, item_features)
             architecture = nn.Sequential(*body, *([nn.ReLU()] if layers else []), output)
             # The discounts that the memory gives hold the discount factor already.
-            return DeepQNetwork(learning_rate, architecture, discount_factor=1.0, device=device)
+            return DeepQNetwork(learning_rate, architecture, discount_factor=1.0, loss=loss, device=device)
 
         parameters = ExperienceReplayBufferParameters(buffer_size, buffer_burn_in, batch_size, buffer_seed)
         buffer = ExperienceReplayBuffer(parameters, state_shape=(input_size,))

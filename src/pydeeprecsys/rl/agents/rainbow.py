@@ -20,6 +20,7 @@ from pydeeprecsys.rl.experience_replay.replay_memory import ReplayMemory
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.neural_networks.dueling import DuelingDDQN
 from pydeeprecsys.rl.neural_networks.noisy_layer import NoiseKind
+from pydeeprecsys.rl.ops.values import Loss
 from pydeeprecsys.rl.search_space import Between, OneOf, SearchSpace
 
 
@@ -56,7 +57,8 @@ class RainbowDQNAgent(QLearningAgent):
     where the rewards do not lead the way by themselves.
 
     The exponent of the importance weights starts at 0.01 and reaches 1 after 0.99 / priority_weight_growth updates. The
-    priority of an experience is the size of its temporal-difference error, and with distributions its cross-entropy.
+    priority of an experience is the size of its temporal-difference error, and with distributions the
+    Kullback-Leibler divergence of the target from the prediction.
 
     Args:
         input_size: numbers in a state, at least 1.
@@ -81,6 +83,9 @@ class RainbowDQNAgent(QLearningAgent):
         prioritized: draw experiences by priority; all equally likely if not.
         n_steps: steps whose rewards count before the rest is estimated, at least 1.
         categorical: learn distributions of returns instead of their means.
+        loss: of a temporal-difference error, huber or squared. Huber's is biased where rewards or the ends of episodes
+            are random, and may rank a worse action first: take squared there, huber where rare large errors make
+            learning unstable. Leave it out with categorical, which has its own.
         n_atoms: returns that a distribution is over, at least 2; used with categorical.
         v_min: the lowest of these returns; used with categorical.
         v_max: the highest of these returns, above v_min; used with categorical.
@@ -136,6 +141,7 @@ class RainbowDQNAgent(QLearningAgent):
         prioritized: bool = True,
         n_steps: int = 1,
         categorical: bool = False,
+        loss: Loss = "huber",
         n_atoms: int = 51,
         v_min: float = 0.0,
         v_max: float = 50.0,
@@ -188,6 +194,7 @@ class RainbowDQNAgent(QLearningAgent):
                 n_atoms=n_atoms if categorical else 1,
                 v_min=v_min,
                 v_max=v_max,
+                loss=loss,
                 item_features=item_features,
                 random_state=seed,
                 device=device,

@@ -90,9 +90,9 @@ class ExperienceBuffer(ABC):
         """
 
     def update_priorities(  # noqa: B027 - not every buffer has priorities
-        self, indices: NDArray[np.int64], errors: NDArray[np.floating[Any]]
+        self, batch: Batch | NDArray[np.int64], errors: NDArray[np.floating[Any]]
     ) -> None:
-        """Learn how surprising some experiences were: (n,) indices of a batch, (n,) errors. The default ignores it."""
+        """Set priorities by errors: a batch or its (n,) indices, (n,) errors. Buffers without priorities ignore it."""
 
 
 class ExperienceReplayBuffer(ExperienceBuffer):

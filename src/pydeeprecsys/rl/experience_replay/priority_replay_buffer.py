@@ -22,7 +22,8 @@ class PrioritizedExperienceReplayBuffer(ExperienceReplayBuffer):
     """Draws experiences in proportion to a power of their last error (Schaul et al. 2016, proportional variant).
 
     The priority of an experience is (|error| + epsilon)^alpha. A new one gets the highest priority that any has had, so
-    that it is soon drawn; the first gets 1. A batch is stratified, and may hold an experience more than once.
+    that it is soon drawn; the first gets 1. A batch is stratified, and may hold an experience more than once. The
+    importance weight of an experience is relative to the largest of the whole buffer, whatever else is in its batch.
 
     Args:
         buffer_parameters: how much it holds and how it is sampled; the default parameters when not given.
@@ -62,7 +63,7 @@ class PrioritizedExperienceReplayBuffer(ExperienceReplayBuffer):
         self._tree = SumTree(self._capacity)
 
     def _n_other_bytes(self) -> int:
-        return 8 * SumTree.n_nodes(int(self.parameters.max_experiences))
+        return 2 * 8 * SumTree.n_nodes(int(self.parameters.max_experiences))
 
     @property
     def priorities(self) -> NDArray[np.float64]:
@@ -84,15 +85,16 @@ class PrioritizedExperienceReplayBuffer(ExperienceReplayBuffer):
         """
         self._check_enough()
         indices, priorities = self._tree.sample(self.random.random(self.parameters.batch_size))
-        weights = importance_weights(priorities / self._tree.total, self.beta)
+        total = self._tree.total
+        weights = importance_weights(priorities / total, self.beta, self._tree.smallest / total)
         self.beta = min(1.0, self.beta + self.per_parameters.beta_growth)
         return self._batch(indices, weights)
 
-    def update_priorities(self, indices: NDArray[np.int64], errors: NDArray[np.floating[Any]]) -> None:
+    def update_priorities(self, batch: Batch | NDArray[np.int64], errors: NDArray[np.floating[Any]]) -> None:
         """Set the priorities of experiences by their errors; of an experience that comes twice, the last counts.
 
         Args:
-            indices: (n,) where they are in the buffer, as a batch says.
+            batch: what `sample_batch` returned, or its (n,) indices.
             errors: (n,) their temporal-difference errors; the sign does not matter.
 
         Raises:
@@ -101,7 +103,7 @@ class PrioritizedExperienceReplayBuffer(ExperienceReplayBuffer):
             FloatingPointError: where an error is NaN, infinite or beyond float32's range. Nothing has changed in any
                 of these cases.
         """
-        indices = np.asarray(indices, dtype=np.int64)
+        indices = np.asarray(batch.indices if isinstance(batch, Batch) else batch, dtype=np.int64)
         numbers: NDArray[np.float64] = np.asarray(errors, dtype=np.float64)
         if indices.ndim != 1 or numbers.shape != indices.shape:
             raise ValueError(

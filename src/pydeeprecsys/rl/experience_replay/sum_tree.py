@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 
 class SumTree:
-    """A binary tree whose leaves hold priorities and whose every other node holds the sum of its two children.
+    """A binary tree of priorities: every inner node holds the sum and the minimum of the leaves below it.
 
     Sums are always formed anew from the children, in float64, and never corrected by differences: after any number of
-    changes the tree is, to the bit, the one that would be built from its leaves.
+    changes the tree is, to the bit, the one that would be built from its leaves. A priority of 0 stands for an empty
+    leaf, which the minimum leaves out.
 
     Args:
         n_leaves: number of priorities, at least 1; all are 0 at first.
@@ -21,16 +22,22 @@ class SumTree:
         self.n_leaves = n_leaves
         # Node i has the children 2i and 2i + 1; the root is 1; the leaves are the second half.
         self._nodes = np.zeros(self.n_nodes(n_leaves), dtype=np.float64)
+        self._minima = np.full_like(self._nodes, np.inf)
 
     @staticmethod
     def n_nodes(n_leaves: int) -> int:
-        """Length of the array behind a tree of so many leaves."""
+        """Length of each of the two arrays behind a tree of so many leaves."""
         return 2 << (n_leaves - 1).bit_length()
 
     @property
     def total(self) -> float:
         """Sum of all priorities."""
         return float(self._nodes[1])
+
+    @property
+    def smallest(self) -> float:
+        """The smallest priority above 0; infinity where all are 0."""
+        return float(self._minima[1])
 
     @property
     def priorities(self) -> NDArray[np.float64]:
@@ -51,13 +58,13 @@ class SumTree:
         """
         if indices.ndim != 1 or indices.shape != priorities.shape:
             raise ValueError(f"indices are of shape {indices.shape}, priorities of shape {priorities.shape}")
-        _update(self._nodes, self.n_leaves, indices, priorities)
+        _update(self._nodes, self._minima, self.n_leaves, indices, priorities)
 
     def fill(self, start: int, n: int, priority: float) -> None:
         """Give n leaves from start on the same priority, going on at leaf 0 after the last; n in 0..n_leaves."""
         if not (0 <= start < self.n_leaves and 0 <= n <= self.n_leaves):
             raise IndexError(f"there are no {n} leaves from {start} on in a tree of {self.n_leaves}")
-        _fill(self._nodes, self.n_leaves, start, n, priority)
+        _fill(self._nodes, self._minima, self.n_leaves, start, n, priority)
 
     def sample(self, uniforms: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Draw leaves in proportion to their priorities, stratified as in Schaul et al. (2016, appendix B.2.1).
@@ -80,27 +87,45 @@ class SumTree:
 
 
 @njit(cache=True)
+def _set(nodes: NDArray[np.float64], minima: NDArray[np.float64], leaf: int, priority: float) -> None:
+    nodes[leaf] = priority
+    minima[leaf] = priority if priority > 0 else np.inf
+
+
+@njit(cache=True)
+def _join(nodes: NDArray[np.float64], minima: NDArray[np.float64], node: int) -> None:
+    nodes[node] = nodes[2 * node] + nodes[2 * node + 1]
+    minima[node] = min(minima[2 * node], minima[2 * node + 1])
+
+
+@njit(cache=True)
 def _update(
-    nodes: NDArray[np.float64], n_leaves: int, indices: NDArray[np.int64], priorities: NDArray[np.float64]
+    nodes: NDArray[np.float64],
+    minima: NDArray[np.float64],
+    n_leaves: int,
+    indices: NDArray[np.int64],
+    priorities: NDArray[np.float64],
 ) -> None:
     for index in indices:
         if not 0 <= index < n_leaves:
             raise IndexError("an index is outside of the tree")
     first = len(nodes) // 2
     for i in range(len(indices)):
-        nodes[first + indices[i]] = priorities[i]
+        _set(nodes, minima, first + indices[i], priorities[i])
     # Level by level, so that the processor fetches the nodes of many rows at once.
     parents = first + indices
     while first > 1:
         first >>= 1
         for i in range(len(parents)):
             node = parents[i] >> 1
-            nodes[node] = nodes[2 * node] + nodes[2 * node + 1]
+            _join(nodes, minima, node)
             parents[i] = node
 
 
 @njit(cache=True)
-def _fill(nodes: NDArray[np.float64], n_leaves: int, start: int, n: int, priority: float) -> None:
+def _fill(
+    nodes: NDArray[np.float64], minima: NDArray[np.float64], n_leaves: int, start: int, n: int, priority: float
+) -> None:
     first = len(nodes) // 2
     before_wrap = min(n, n_leaves - start)
     for low, high in ((start, start + before_wrap), (0, n - before_wrap)):
@@ -108,11 +133,11 @@ def _fill(nodes: NDArray[np.float64], n_leaves: int, start: int, n: int, priorit
             continue
         left, right = first + low, first + high - 1
         for node in range(left, right + 1):
-            nodes[node] = priority
+            _set(nodes, minima, node, priority)
         while left > 1:
             left, right = left >> 1, right >> 1
             for node in range(left, right + 1):
-                nodes[node] = nodes[2 * node] + nodes[2 * node + 1]
+                _join(nodes, minima, node)
 
 
 @njit(cache=True)

@@ -9,13 +9,14 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
+from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.experience_replay.experience_buffer import Batch
 from pydeeprecsys.rl.neural_networks.base_network import BaseNetwork
 from pydeeprecsys.rl.neural_networks.item_head import ItemHead
 from pydeeprecsys.rl.neural_networks.noisy_layer import NoisyLayer
 from pydeeprecsys.rl.ops.masks import masked
 from pydeeprecsys.rl.ops.policies import top_k
-from pydeeprecsys.rl.ops.values import huber_losses, q_learning_target, td_errors, weighted_mean
+from pydeeprecsys.rl.ops.values import LOSSES, Loss, q_learning_target, td_errors, weighted_mean
 
 if TYPE_CHECKING:
     from pydeeprecsys.rl.learning_statistics import LearningStatistics
@@ -35,8 +36,12 @@ class DeepQNetwork(BaseNetwork):
         discount_factor: multiplied into the discounts of what it learns from, in 0..1; 1 where they hold it already, as
             those of a `ReplayMemory` do.
         statistics: when set, the loss of every update is appended to it as the metric "loss".
+        loss: of a temporal-difference error, "huber" or "squared".
         random_state: seed of the noise.
         device: where it computes; when None, CUDA where there is one, else the CPU.
+
+    Raises:
+        InputError: for a loss that there is not.
     """
 
     def __init__(
@@ -46,13 +51,17 @@ class DeepQNetwork(BaseNetwork):
         discount_factor: float = 0.99,
         statistics: LearningStatistics | None = None,
         *,
+        loss: Loss = "huber",
         random_state: int = 0,
         device: str | torch.device | None = None,
     ) -> None:
+        if loss not in LOSSES:
+            raise InputError(f"there is no loss {loss!r}; give one of {', '.join(LOSSES)}")
         super().__init__(device)
         self.model = architecture.to(self.device)
         self.discount_factor = discount_factor
         self.statistics = statistics
+        self.loss = loss
         self.generator = torch.Generator(self.device).manual_seed(random_state)
         self._noisy_layers = [module for module in architecture.modules() if isinstance(module, NoisyLayer)]
         self.optimizer = torch.optim.Adam(self.parameters(), lr=learning_rate, fused=True)
@@ -172,7 +181,7 @@ class DeepQNetwork(BaseNetwork):
         """
         target = q_learning_target(rewards, discounts, new_outputs)
         errors = td_errors(outputs, torch.zeros_like(rewards, dtype=torch.int64), target)
-        return errors, huber_losses(errors)
+        return errors, LOSSES[self.loss](errors)
 
     def learning_state(self) -> dict[str, Any]:
         """Copies of the parameters, of what the optimizer remembers, and of the state of the noise, as arrays."""

@@ -16,6 +16,7 @@ from pydeeprecsys.rl.neural_networks.deep_q_network import DeepQNetwork, is_plai
 from pydeeprecsys.rl.neural_networks.item_head import output_layer
 from pydeeprecsys.rl.neural_networks.noisy_layer import NoiseKind, NoisyLayer
 from pydeeprecsys.rl.ops.categorical import categorical_double_q_losses, expected_values
+from pydeeprecsys.rl.ops.values import Loss
 
 if TYPE_CHECKING:
     from pydeeprecsys.rl.learning_statistics import LearningStatistics
@@ -127,6 +128,7 @@ class DuelingDDQN(DeepQNetwork):
         noisy: whether all hidden layers but the first have noise.
         noise_kind: "factorised" or "independent".
         n_atoms: 1 for values, at least 2 for distributions.
+        loss: of a temporal-difference error, "huber" or "squared"; distributions have their own.
         v_min: the lowest return of the distributions.
         v_max: the highest return of the distributions, above v_min.
         item_features: (n_output, features) of the items that the actions stand for, to score them by; outputs are
@@ -160,6 +162,7 @@ class DuelingDDQN(DeepQNetwork):
         n_atoms: int = 1,
         v_min: float = 0.0,
         v_max: float = 1.0,
+        loss: Loss = "huber",
         item_features: ArrayLike | None = None,
         random_state: int = 0,
         device: str | torch.device | None = None,
@@ -172,6 +175,8 @@ class DuelingDDQN(DeepQNetwork):
             )
         if n_atoms > 1 and not -math.inf < v_min < v_max < math.inf:
             raise InputError(f"v_max must be above v_min, both finite, they are {v_max:g} and {v_min:g}")
+        if n_atoms > 1 and loss != "huber":
+            raise InputError(f"distributions of returns (categorical) have their own loss; leave out loss={loss!r}")
         parameter_seed, noise_seed = map(int, np.random.SeedSequence(random_state).generate_state(2))
         architecture = DuelingArchitecture(
             n_input,
@@ -185,7 +190,13 @@ class DuelingDDQN(DeepQNetwork):
             torch.Generator().manual_seed(parameter_seed),
         )
         super().__init__(
-            learning_rate, architecture, discount_factor, statistics, random_state=noise_seed, device=device
+            learning_rate,
+            architecture,
+            discount_factor,
+            statistics,
+            loss=loss,
+            random_state=noise_seed,
+            device=device,
         )
         support = torch.linspace(v_min, v_max, n_atoms, device=self.device)
         self.register_buffer("support", support, persistent=False)

@@ -93,10 +93,11 @@ def categorical_double_q_target(
 
 
 def categorical_losses(logits_tm1: Tensor, a_tm1: Tensor, target_t: Tensor) -> Tensor:
-    """Cross-entropy of the target distribution and that of the action taken.
+    """Kullback-Leibler divergence of the target distribution from that of the action taken.
 
-    It is the loss of Bellemare, Dabney & Munos (2017, algorithm 1): the Kullback-Leibler divergence plus the entropy of
-    the target, which has no gradient.
+    It is the loss and the priority of Hessel et al. (Rainbow, 2018, section "The Integrated Agent"), 0 where the
+    prediction is perfect. The cross-entropy of Bellemare, Dabney & Munos (2017, algorithm 1) has the same gradient, but
+    exceeds it by the entropy of the target.
 
     Args:
         logits_tm1: (n, actions, atoms) unnormalised logarithms of the distributions where the action was taken.
@@ -111,7 +112,8 @@ def categorical_losses(logits_tm1: Tensor, a_tm1: Tensor, target_t: Tensor) -> T
     """
     check_shapes(logits_tm1=(logits_tm1, "n actions atoms"), a_tm1=(a_tm1, "n"), target_t=(target_t, "n atoms"))
     taken = torch.take_along_dim(logits_tm1, a_tm1[:, None, None], dim=1).squeeze(1)
-    return torch.nn.functional.cross_entropy(taken, target_t.detach(), reduction="none")
+    target = target_t.detach()
+    return torch.nn.functional.kl_div(torch.log_softmax(taken, dim=-1), target, reduction="none").sum(dim=-1)
 
 
 def categorical_double_q_losses(
@@ -123,7 +125,7 @@ def categorical_double_q_losses(
     logits_t: Tensor,
     support: Tensor,
 ) -> Tensor:
-    """Cross-entropy of `categorical_double_q_target` and the distribution of the action taken: (n,) the losses.
+    """`categorical_losses` against `categorical_double_q_target`: (n,) the losses.
 
     Arguments, shapes, errors and papers are those of `categorical_double_q_target` and `categorical_losses`.
     """

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Literal
+
 import torch
 from torch import Tensor
 
 from pydeeprecsys.rl.ops.shapes import check_shapes
+
+Loss = Literal["huber", "squared"]
 
 
 @torch.no_grad()
@@ -76,7 +81,10 @@ def td_errors(q_tm1: Tensor, a_tm1: Tensor, target_t: Tensor) -> Tensor:
 
 
 def squared_losses(errors: Tensor) -> Tensor:
-    """Half the squared errors, whose gradient is the error itself: any shape to the same."""
+    """Half the squared errors, whose gradient is the error itself: any shape to the same.
+
+    What minimises the expected loss is the mean of the targets.
+    """
     return 0.5 * errors.square()
 
 
@@ -84,7 +92,8 @@ def huber_losses(errors: Tensor, delta: float = 1.0) -> Tensor:
     """Half the squared error up to delta, beyond it a line of slope delta.
 
     Huber, Robust Estimation of a Location Parameter, 1964. To clip TD errors, as Mnih et al. (2015) do, has the same
-    gradient.
+    gradient. What minimises the expected loss lies between the median and the mean of the targets: where these are
+    skewed and spread over more than delta, values are biased.
 
     Args:
         errors: of any shape.
@@ -99,6 +108,10 @@ def huber_losses(errors: Tensor, delta: float = 1.0) -> Tensor:
     if not delta > 0:
         raise ValueError(f"delta must be above 0, it is {delta:g}")
     return torch.nn.functional.huber_loss(errors, torch.zeros_like(errors), reduction="none", delta=delta)
+
+
+LOSSES: dict[str, Callable[[Tensor], Tensor]] = {"huber": huber_losses, "squared": squared_losses}
+"""Losses of temporal-difference errors, by the name of a `Loss`."""
 
 
 def weighted_mean(losses: Tensor, weights: Tensor) -> Tensor:
