@@ -87,7 +87,7 @@ def test_advantages_and_returns_are_those_computed_by_hand(
     np.testing.assert_allclose(returns, np.add(advantages, [1.0, 2.0]), rtol=1e-6)
 
 
-def test_the_critic_learns_the_returns_and_the_actor_the_standardized_advantages(
+def test_the_critic_learns_the_returns_and_the_actor_the_rescaled_advantages(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     agent = ActorCriticAgent(3, 1, 0.5, minibatches=2, device="cpu")
@@ -114,8 +114,9 @@ def test_the_critic_learns_the_returns_and_the_actor_the_standardized_advantages
     agent.statistics = LearningStatistics()
     agent.store_experience(np.array([1.0]), 2, 4.0, False, np.array([2.0]))
     agent.store_experience(np.array([2.0]), 1, 8.0, True, np.array([3.0]))
-    # Advantages 7 and 6, returns 8 and 8.
-    assert actor == [([1.0], [1.0], [2]), ([2.0], [-1.0], [1])]
+    # Advantages 7 and 6, of root mean square √42.5; returns 8 and 8.
+    scale = 42.5**0.5
+    assert actor == [([1.0], [pytest.approx(7 / scale)], [2]), ([2.0], [pytest.approx(6 / scale)], [1])]
     assert critic == [([1.0], [8.0]), ([2.0], [8.0])]
     assert agent.statistics.loss_values is not None
     assert agent.statistics.loss_values.tolist() == [3.0]

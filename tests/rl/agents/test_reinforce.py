@@ -144,6 +144,7 @@ class Scripted:
         running: list[list[tuple[float, int, float]]] = [[] for _ in range(n)]
         complete: list[list[tuple[float, int, float]]] = []
         updates = []
+        earlier: dict[int, tuple[float, float]] = {}  # by time step, the sum of earlier returns and their weights
         for t in range(length):
             for i in range(n):
                 running[i].append((self.states[t, i], int(self.actions[t, i]), self.rewards[t, i]))
@@ -158,17 +159,20 @@ class Scripted:
                     ]
                     for episode in complete
                 ]
-                if len(complete) == 1:
-                    advantages = [[g - np.mean(returns[0]) for g in returns[0]]]
-                else:
-                    advantages = [
-                        [g - np.mean([other[s] for other in returns if len(other) > s]) for s, g in enumerate(episode)]
-                        for episode in returns
-                    ]
-                deviation = np.std([a for episode in advantages for a in episode])
+                advantages = []
+                for e, episode_returns in enumerate(returns):
+                    advantages.append([])
+                    for s, g in enumerate(episode_returns):
+                        others = [other[s] for o, other in enumerate(returns) if o != e and len(other) > s]
+                        total, weight = earlier.get(s, (0.0, 1.0))
+                        advantages[-1].append(g - (np.mean(others) if others else total / weight))
+                for s in range(max(map(len, returns))):
+                    now = [each[s] for each in returns if len(each) > s]
+                    total, weight = earlier.get(s, (0.0, 0.0))
+                    earlier[s] = (0.95 * total + sum(now), 0.95 * weight + len(now))
                 updates.append(
                     {
-                        state: (action, advantage / deviation if deviation > 1e-9 else 0.0)
+                        state: (action, advantage)
                         for episode, values in zip(complete, advantages, strict=True)
                         for (state, action, _), advantage in zip(episode, values, strict=True)
                     }
@@ -236,24 +240,15 @@ def advantages_of(rewards: list[list[float]], discount: float = 0.9) -> NDArray[
     return agent._advantages_and_returns(memory.complete_steps())[0].reshape(r_t.shape)
 
 
-def test_the_baseline_of_several_episodes_is_the_mean_at_the_same_time_step() -> None:
-    # Returns 5, 1 and 3, 3 and 1, 2, so the means are 3 and 2.
+def test_the_baseline_is_the_mean_of_the_other_episodes_at_the_same_time_step() -> None:
+    # Returns 5, 1 and 3, 3 and 1, 2: the means of the others are 3, 2; 4, 1.5; 3, 2.
     advantages = advantages_of([[4.0, 0.0, -1.0], [1.0, 3.0, 2.0]], discount=1.0)
-    expected = np.array([[2.0, 0.0, -2.0], [-1.0, 1.0, 0.0]])
-    np.testing.assert_allclose(advantages, expected / expected.std())
+    np.testing.assert_allclose(advantages, [[3.0, 0.0, -3.0], [-1.5, 1.5, 0.0]])
 
 
-def test_the_baseline_of_one_episode_is_its_mean() -> None:
-    np.testing.assert_allclose(
-        advantages_of([[1.0], [1.0], [1.0]], discount=1.0)[:, 0], np.array([1, 0, -1]) * 1.5**0.5
-    )
-
-
-@pytest.mark.parametrize(
-    "rewards", [[[1.0]], [[0.3]], [[0.0], [0.0], [0.0]], [[0.1, 0.1, 0.1], [0.7, 0.7, 0.7]], [[1.0, 1.0]]]
-)
+@pytest.mark.parametrize("rewards", [[[0.0], [0.0], [0.0]], [[0.1, 0.1, 0.1], [0.7, 0.7, 0.7]], [[1.0, 1.0]]])
 def test_episodes_without_differences_have_no_advantages(rewards: list[list[float]]) -> None:
-    assert not advantages_of(rewards).any()
+    np.testing.assert_allclose(advantages_of(rewards), 0, atol=1e-15)
 
 
 @pytest.mark.parametrize("length", [1, 4])
@@ -377,6 +372,7 @@ def test_default_layers_are_twice_the_state() -> None:
         ({"learning_rate": float("nan")}, "learning_rate"),
         ({"episodes_per_update": 0}, "episodes_per_update"),
         ({"minibatches": 0}, "minibatches"),
+        ({"baseline": "mean"}, "no baseline 'mean'; give one of leave-one-out, normalized"),
         ({"entropy_coefficient": -0.1}, "entropy_coefficient"),
         ({"entropy_decay": 0.0}, "entropy_decay"),
         ({"random_state": -1}, "random_state"),

@@ -7,11 +7,12 @@ import torch
 
 from pydeeprecsys.rl.ops.policies import (
     clipped_surrogate_losses,
+    leave_one_out_baseline,
     policy_gradient_losses,
+    rescale,
     sample_top_k,
     slate_log_probabilities,
     standardize,
-    time_step_baseline,
     top_k,
 )
 
@@ -99,18 +100,22 @@ def test_gradient_of_the_loss_is_probability_minus_choice_times_advantage() -> N
     assert advantage.grad is None
 
 
-def test_time_step_baseline() -> None:
+def test_the_baseline_is_the_mean_of_the_other_episodes_at_the_time_step() -> None:
+    # Three episodes, of 3, 2 and 1 steps.
     returns = np.array([9.0, 5.0, 1.0, 7.0, 3.0, 4.0])
     steps = np.array([0, 1, 2, 0, 1, 0])
-    np.testing.assert_allclose(time_step_baseline(returns, steps), [20 / 3, 4, 1, 20 / 3, 4, 20 / 3])
+    alone = np.array([100.0, 200.0, 2.5])
+    np.testing.assert_allclose(leave_one_out_baseline(returns, steps, alone), [5.5, 3, 2.5, 6.5, 5, 8])
+    assert alone.tolist() == [100, 200, 2.5]
 
 
 def test_standardize() -> None:
     np.testing.assert_allclose(standardize(np.array([1.0, 3.0])), [-1, 1])
-    np.testing.assert_allclose(standardize(np.array([1.0, 3.0]), np.array([0.0, 0.0])), [1, 3])
-    np.testing.assert_allclose(
-        standardize(np.array([1.0, 3.0, 10.0, 14.0]), np.array([2.0, 2.0, 12.0, 12.0]))[:2], [-1, 1] / np.sqrt(2.5)
-    )
+
+
+def test_rescaling_keeps_signs_and_proportions() -> None:
+    assert rescale(np.array([1.0, -1.0, 0.0, 2 * 3.5**0.5])).tolist() == pytest.approx([0.5, -0.5, 0, 3.5**0.5])
+    assert rescale(np.zeros(3)).tolist() == [0, 0, 0]
 
 
 @pytest.mark.parametrize("values", [[5.0], [0.0, 0.0], [0.1, 0.1, 0.1], [1e9 + 0.1] * 7])

@@ -122,36 +122,42 @@ def entropies(logits: Tensor) -> Tensor:
     return -(probabilities * log_probabilities).sum(dim=-1)
 
 
-def time_step_baseline(g_t: NDArray[np.float64], step_t: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Mean return over the episodes at the same time step.
+def leave_one_out_baseline(
+    g_t: NDArray[np.float64], step_t: NDArray[np.int64], alone: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Mean return of the other episodes at the same time step.
 
-    Returns-to-go shrink along a session. Against one mean for all steps, early actions would look good for being early
-    and late ones bad for being late, whatever they were.
+    The return of the episode itself depends on its action: a mean that holds it takes away part of the policy gradient,
+    and all of it where no other episode is left (Kool, van Hoof & Welling, Buy 4 REINFORCE Samples, Get a Baseline for
+    Free!, 2019).
 
     Args:
         g_t: (rows,) returns.
-        step_t: (rows,) how many steps of its episode came before.
+        step_t: (rows,) time steps, counted from 0 in each episode.
+        alone: (time steps,) the baseline where only one episode is that long; it must not depend on that episode.
 
     Returns:
         (rows,) the baseline of each row.
     """
-    totals = np.bincount(step_t, weights=g_t)
-    return np.divide(totals[step_t], np.bincount(step_t)[step_t], dtype=np.float64)
+    others = np.bincount(step_t, weights=g_t)[step_t] - g_t
+    n_others = np.bincount(step_t)[step_t] - 1
+    return np.divide(others, n_others, out=alone[step_t], where=n_others > 0)
 
 
-def standardize(values: NDArray[np.float64], baseline: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
-    """Values minus their baseline, divided by the standard deviation of what is left.
+def standardize(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Values minus their mean, divided by their standard deviation: (rows,) to (rows,).
 
-    Args:
-        values: (rows,) any finite numbers.
-        baseline: (rows,) what to subtract; the mean of the values when not given.
-
-    Returns:
-        (rows,) the standardised values; zeros where nothing but rounding is left to divide by.
+    Zeros where nothing but rounding is left to divide by.
     """
-    centered = values - (values.mean() if baseline is None else baseline)
+    centered = values - values.mean()
     deviation = centered.std()
     if deviation <= 1e-12 * np.abs(values).max():
         return np.zeros_like(centered)
     standardized: NDArray[np.float64] = centered / deviation
     return standardized
+
+
+def rescale(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Values divided by their root mean square, which keeps their signs: (rows,) to (rows,); zeros stay zeros."""
+    scale = np.sqrt(np.mean(values**2))
+    return values / scale if scale > 0 else values

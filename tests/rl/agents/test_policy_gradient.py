@@ -1,0 +1,117 @@
+"""The expected update of the policy-gradient agents, over all that can happen, against the exact policy gradient."""
+
+from collections.abc import Callable
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from pydeeprecsys.rl.agents.actor_critic import ActorCriticAgent
+from pydeeprecsys.rl.agents.policy_gradient import PolicyGradientAgent
+from pydeeprecsys.rl.agents.reinforce import ReinforceAgent
+
+# Three steps at most; action 1 ends the episode, action 0 goes on. The policy differs from step to step.
+REWARDS = np.array([[1.0, 2.5], [-0.5, 1.0], [4.0, 0.25]])  # (time, action)
+POLICY = np.array([[0.7, 0.3], [0.6, 0.4], [0.2, 0.8]])  # (time, action)
+EPISODES = [(1,), (0, 1), (0, 0, 0), (0, 0, 1)]
+
+
+class Update(NamedTuple):
+    """What a policy is updated with."""
+
+    times: NDArray[np.int64]
+    advantages: NDArray[np.float64]
+    actions: NDArray[np.int64]
+    n_episodes: int
+
+
+def exact_gradient(discount: float) -> NDArray[np.float64]:
+    """(time, action) gradient of the expected return by the logits, from the values by backward induction."""
+    values = np.zeros(4)
+    action_values = np.zeros((3, 2))
+    for t in (2, 1, 0):
+        action_values[t] = REWARDS[t] + discount * np.array([values[t + 1], 0])
+        values[t] = POLICY[t] @ action_values[t]
+    reached = np.array([1, POLICY[0, 0], POLICY[0, 0] * POLICY[1, 0]])
+    return reached[:, None] * POLICY * (action_values - values[:3, None])
+
+
+def expected_gradient(make: Callable[[], PolicyGradientAgent], n_episodes: int) -> NDArray[np.float64]:
+    """(time, action) mean over all outcomes of so many episodes of the gradient that the agent takes a step along."""
+    gradient = np.zeros((3, 2))
+    for outcome in product(EPISODES, repeat=n_episodes):
+        chance = np.prod([POLICY[t, a] for episode in outcome for t, a in enumerate(episode)])
+        update = play(make(), outcome)[-1]
+        for t, advantage, action in zip(update.times, update.advantages, update.actions, strict=True):
+            gradient[t] += chance * advantage * (np.eye(2)[action] - POLICY[t]) / update.n_episodes
+    return gradient
+
+
+def play(agent: PolicyGradientAgent, episodes: Any) -> list[Update]:
+    """The updates of an agent that lives through some episodes, one after the other; its networks stay as they are."""
+    updates = []
+
+    def record(states: Any, advantages: Any, actions: Any, n_episodes: int, **_: object) -> float:
+        updates.append(Update(states.argmax(axis=1), advantages, actions, n_episodes))
+        return 0.0
+
+    agent.policy_estimator.update = record  # type: ignore[method-assign]
+    agent._learn_values = lambda states, returns: None  # type: ignore[method-assign]
+    states = np.eye(4)
+    for episode in episodes:
+        for t, action in enumerate(episode):
+            agent.store_experience(states[t], action, REWARDS[t, action], t == len(episode) - 1, states[t + 1])
+    return updates
+
+
+@pytest.mark.parametrize("discount", [1.0, 0.9])
+@pytest.mark.parametrize("n_episodes", [1, 2, 3])
+def test_reinforce_follows_the_exact_gradient(n_episodes: int, discount: float) -> None:
+    def make() -> ReinforceAgent:
+        return ReinforceAgent(2, 4, [], discount, episodes_per_update=n_episodes, device="cpu")
+
+    np.testing.assert_allclose(expected_gradient(make, n_episodes), exact_gradient(discount), atol=1e-12)
+
+
+@pytest.mark.parametrize("n_episodes", [1, 2])
+def test_reinforce_follows_the_exact_gradient_after_earlier_updates(n_episodes: int) -> None:
+    def make() -> ReinforceAgent:
+        agent = ReinforceAgent(2, 4, [], 1.0, episodes_per_update=n_episodes, device="cpu")
+        assert len(play(agent, [EPISODES[3], EPISODES[1]] * n_episodes)) == 2
+        return agent
+
+    np.testing.assert_allclose(expected_gradient(make, n_episodes), exact_gradient(1.0), atol=1e-12)
+
+
+def test_the_actor_follows_the_exact_gradient_whatever_the_critic_says() -> None:
+    def make() -> ActorCriticAgent:
+        return ActorCriticAgent(2, 4, 1.0, [], [3], normalize_advantages=False, device="cpu")
+
+    np.testing.assert_allclose(expected_gradient(make, 1), exact_gradient(1.0), atol=1e-12)
+
+
+def test_normalized_advantages_of_the_actor_keep_their_signs_and_proportions() -> None:
+    normalized, plain = (
+        play(ActorCriticAgent(2, 4, 1.0, [], [3], normalize_advantages=normalize, device="cpu"), [EPISODES[2]])[0]
+        for normalize in (True, False)
+    )
+    expected = plain.advantages / np.sqrt(np.mean(plain.advantages**2))
+    np.testing.assert_allclose(normalized.advantages, expected, rtol=1e-12)
+
+
+def test_the_running_mean_of_the_returns_by_hand() -> None:
+    agent = ReinforceAgent(2, 4, [], 1.0, episodes_per_update=1, device="cpu")
+    updates = play(agent, [(0, 1), (1,), (0, 0, 1)])
+    # Returns 2, 1; then 2.5; then 0.75, −0.25, 0.25. Before the third update the first step's mean is
+    # (0.95 · 2 + 2.5) / (0.95 + 1), the second's 1.
+    np.testing.assert_allclose(updates[0].advantages, [2, 1])
+    np.testing.assert_allclose(updates[1].advantages, [0.5])
+    np.testing.assert_allclose(updates[2].advantages, [0.75 - 4.4 / 1.95, -0.25 - 1, 0.25])
+
+
+def test_the_normalized_returns_of_the_notebook_by_hand() -> None:
+    agent = ReinforceAgent(2, 4, [], 1.0, baseline="normalized", episodes_per_update=1, device="cpu")
+    # Returns 2 and 1.
+    np.testing.assert_allclose(play(agent, [(0, 1)])[0].advantages, [1, -1])
