@@ -394,6 +394,19 @@ def test_ctrl_c_leaves_readable_files(saved: str, tmp_path: Path) -> None:
     assert len(pd.read_csv(tmp_path / "out" / "summary.csv")) >= 1
 
 
+@pytest.mark.parametrize("version", ["0", "1"])
+def test_agents_are_told_the_time_if_asked(saved: str, version: str) -> None:
+    common = ("--dataset", saved, "--episodes", "2", "--evaluation-episodes", "2", "--world-version", version)
+    inputs = {}
+    for out, more in (("without", ()), ("with", ("--observe-time",))):
+        assert run("train", "reinforce", *common, *more, "--out", out) == 0
+        settings = json.loads(Path(out, "config.json").read_text())["world_options"]
+        assert settings.get("observe_time") == (True if more else None)
+        weights = safetensors.numpy.load_file(Path(out, "agent.safetensors"))
+        inputs[out] = weights["policy_estimator.model.0.weight"].shape[1]
+    assert inputs["with"] == inputs["without"] + 1
+
+
 def test_both_worlds_can_be_asked_for(saved: str, capsys: pytest.CaptureFixture[str]) -> None:
     common = ("compare", "--dataset", saved, "--agents", "random", "--seeds", "1", "--episodes", "4")
     summaries = {}

@@ -123,3 +123,10 @@ def test_what_is_drawn_has_these_frequencies(model: Choice) -> None:
 def test_numbers_out_of_range_are_refused(make: type, message: str) -> None:
     with pytest.raises(InputError, match=message):
         make()
+
+
+def test_a_position_bias_divides_odds_where_examination_divides_probabilities() -> None:
+    # Alone at the second position the odds against nothing are e⁴ / 2 to 1.
+    probabilities = PositionBiasedLogit(1.0, 0.0)(np.array([[-np.inf, 4.0]]))
+    assert probabilities[0].tolist() == pytest.approx([0, np.exp(4) / (np.exp(4) + 2), 2 / (np.exp(4) + 2)])
+    assert probabilities[0, 1] == pytest.approx(0.965, abs=5e-4)

@@ -56,6 +56,12 @@ WORLD_OPTIONS: list[click.Parameter] = [
         help="How a liked movie moves the user's taste for its genres: above 0 addiction, down to -1 boredom.",
     ),
     click.Option(
+        ["--observe-time"],
+        is_flag=True,
+        default=None,
+        help="Tell agents the time within the session, as one number more in the observation.",
+    ),
+    click.Option(
         ["--lambda-non-violent"],
         type=float,
         default=0.0,

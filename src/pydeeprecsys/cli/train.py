@@ -60,13 +60,16 @@ def _train(
     overwrite: bool,
     version: int,
     delta: float | None,
+    observe_time: bool | None,
     lambda_non_violent: float,
     pool: str,
     **options: Any,
 ) -> None:
     torch.set_num_threads(threads)
     out = choose_out(out, overwrite, agent)
-    world_settings = world_options(version=version, delta=delta, lambda_non_violent=lambda_non_violent, pool=pool)
+    world_settings = world_options(
+        version=version, delta=delta, observe_time=observe_time, lambda_non_violent=lambda_non_violent, pool=pool
+    )
     world = open_world_with_progress(dataset)
     config = RunConfig(
         agent,

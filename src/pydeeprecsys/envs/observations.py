@@ -114,6 +114,29 @@ class Affinities:
         return seen.clip(0.0, 1.0).astype(np.float32)  # a sum of shares may round beyond
 
 
+@dataclass(frozen=True)
+class WithTime:
+    """Another observation, and last the time: slates shown so far over the most that a session can have.
+
+    Attributes:
+        observation: the numbers before it.
+        session_steps: the most slates of a session, at least 1.
+    """
+
+    observation: Observation
+    session_steps: int
+
+    @property
+    def size(self) -> int:
+        """One more than the other observation."""
+        return self.observation.size + 1
+
+    def __call__(self, state: State) -> NDArray[np.float32]:
+        """(n, size) what is seen of n sessions."""
+        time = (state.steps / self.session_steps).astype(np.float32)
+        return np.column_stack([self.observation(state), time])
+
+
 OBSERVATIONS: dict[str, Callable[[Simulator], Observation]] = {
     "founding": ChosenItems,
     "history": ChosenItems,

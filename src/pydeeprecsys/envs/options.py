@@ -8,7 +8,7 @@ from typing import Literal, TypedDict, Unpack
 from pydeeprecsys.data.dataset import Dataset
 from pydeeprecsys.data.library import open_world
 from pydeeprecsys.data.world import World
-from pydeeprecsys.envs.observations import OBSERVATIONS, Observation, check_observation
+from pydeeprecsys.envs.observations import OBSERVATIONS, Observation, WithTime, check_observation
 from pydeeprecsys.errors import InputError, did_you_mean
 from pydeeprecsys.simulation.choice import Choice, uniform_choice
 from pydeeprecsys.simulation.dynamics import Dynamics, GenreReinforcement, Taste
@@ -39,6 +39,8 @@ class WorldOptions(TypedDict, total=False):
         patience: in place of session_length, what ends the session.
         observation: "founding" (default), "history" or "affinity".
         history_length: slates that "history" goes back, 10 by default.
+        observe_time: whether the observation ends with one number more, the slates shown so far over the most that a
+            session can have (its length, or the max_steps of its patience), in [0, 1]; False by default.
     """
 
     dataset: str | Path | Dataset | World
@@ -57,6 +59,7 @@ class WorldOptions(TypedDict, total=False):
     patience: Patience | None
     observation: Literal["founding", "history", "affinity"]
     history_length: int
+    observe_time: bool
 
 
 _DESCRIBED = {"dynamics": {"delta", "threshold"}, "patience": {"session_length"}, "reward": {"lambda_non_violent"}}
@@ -107,4 +110,4 @@ def make_simulator(slate_size: int = 1, **options: Unpack[WorldOptions]) -> Simu
 def make_observation(simulator: Simulator, **options: Unpack[WorldOptions]) -> Observation:
     """Build the observation of the simulator's users that the options describe."""
     observation: Observation = OBSERVATIONS[options.get("observation", "founding")](simulator)
-    return observation
+    return WithTime(observation, simulator.session_steps) if options.get("observe_time", False) else observation

@@ -67,7 +67,7 @@ class MovieLensFairnessVector(SessionVector[State, Response]):
         self._unmeasured = 1.0 - world.violence_measured
 
     def observe(self) -> NDArray[np.float32]:
-        """(n, 25), or as many as the observation has: what is seen of every user now."""
+        """(n, size of the observation) what is seen of every user now: 25 numbers by default."""
         return self.observation(self._begun())
 
     def measures(self, response: Response) -> dict[str, NDArray[Any]]:

@@ -101,11 +101,15 @@ class MultinomialLogit:
 
 @dataclass(frozen=True)
 class PositionBiasedLogit:
-    """A multinomial logit in which lower positions are looked at less: P(i) ∝ examination_i · exp(score_i).
+    """A multinomial logit with a position bias added to the scores: P(i) ∝ exp(score_i) / (position_i + 1)^decay.
 
-    The examination hypothesis of Richardson, Dominowska & Ragno, Predicting Clicks, 2007: what is chosen depends on how
-    attractive an item is and, apart from it, on how likely its position is looked at, here 1 / (position + 1)^decay
-    from position 0. At most one item is chosen.
+    The position is an attribute of the alternative, positions from 0, in the conditional logit of McFadden (1974), and
+    the bias is -decay · ln(position + 1). At most one item is chosen.
+
+    It is not an examination model (Craswell et al. 2008), where the probability of a click is that of examination times
+    that of attraction: the bias multiplies odds, not probabilities. An item of score 4, decay 1, at the second position
+    below one that nobody wants, is chosen in 96.5 % of cases; examination of 1/2 times an attraction of e⁴ / (1 + e⁴)
+    would give 49.1 %. `Cascade` is a model with examination.
 
     Attributes:
         decay: 0 for no bias, above for positions that are looked at less and less.
