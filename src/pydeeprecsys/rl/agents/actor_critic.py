@@ -36,7 +36,7 @@ class ActorCriticAgent(PolicyGradientAgent):
         critic_learning_rate: step size of the critic's Adam, above 0.
         gae_lambda: λ of the advantages, in 0 (one reward, then the critic)..1 (all rewards of the episode).
         normalize_advantages: divide them by their root mean square at each update. Their mean is not subtracted: it
-            depends on the actions, and would take away most of the gradient late in an episode learned from alone.
+            depends on the actions, and would cancel part of the gradient.
         episodes_per_update: complete episodes an update waits for, at least 1; one an environment when not given.
         minibatches: parts an update's steps are dealt into, at least 1, a gradient step for each.
         entropy_coefficient: what a nat of the policy's entropy is worth at first, 0 or more.

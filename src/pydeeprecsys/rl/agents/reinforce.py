@@ -17,8 +17,8 @@ from pydeeprecsys.rl.search_space import Between, OneOf, SearchSpace
 
 Baseline = Literal["leave-one-out", "normalized"]
 
-# What earlier returns count with each update, in the running means: those of some 20 updates.
 _DECAY = 0.95
+"""Of the weights of earlier returns in the running means, per update: they go back over some 20 updates."""
 
 
 class ReinforceAgent(PolicyGradientAgent):
@@ -39,7 +39,8 @@ class ReinforceAgent(PolicyGradientAgent):
         discount_factor: what a reward is worth one step earlier, in 0..1.
         learning_rate: step size of Adam, above 0.
         baseline: leave-one-out, or normalized: the returns of an update minus their mean, divided by their standard
-            deviation, which depend on the action and take away most of the gradient late in an episode.
+            deviation. That is biased, for the mean depends on the action: of one episode learned from alone, it cancels
+            most of the gradient of its last steps.
         episodes_per_update: complete episodes an update waits for, at least 1; one an environment when not given.
         minibatches: parts an update's steps are dealt into, at least 1, a gradient step for each.
         entropy_coefficient: what a nat of the policy's entropy is worth at first, 0 or more.
