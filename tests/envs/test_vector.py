@@ -276,3 +276,12 @@ def test_the_global_generators_are_left_alone(make: Make) -> None:
             envs.step(actions(rng, 3))
     assert data_equivalence(np.random.get_state(), numpy_state)
     assert random.getstate() == python_state
+
+
+@pytest.mark.parametrize("slate_size", range(1, 21))
+def test_a_slate_of_fives_has_an_ndcg_of_exactly_1(make: Make, slate_size: int) -> None:
+    envs = make(1, slate_size)
+    envs.reset(seed=0)
+    _, response = envs.advance(np.arange(slate_size)[None])
+    fives = response._replace(ratings=np.full((1, slate_size), 5.0))
+    assert envs.judge(fives)[2].tolist() == [1.0]

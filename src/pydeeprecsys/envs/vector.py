@@ -60,7 +60,8 @@ class MovieLensFairnessVector(SessionVector[State, Response]):
         space = Box(0.0, 1.0, (self.observation.size,), np.float32)
         super().__init__(self.simulator, State, num_envs, items, slate_size, space, seed, autoreset_mode)
         self._discounts = discounts(slate_size)
-        self._ideal_dcg = MAX_RATING * self._discounts.sum()
+        # Summed in the order of a slate's own DCG, or rounding would lift the NDCG of a slate of fives above 1.
+        self._ideal_dcg = np.cumsum(MAX_RATING * self._discounts)[-1]
         world = self.simulator.world
         self._units = unit_vectors(world.genres & world.genres_known[:, None])
         self._bits = self_information(world.rating_counts)
