@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from pydeeprecsys.data.dataset import GENRES, Dataset
 from pydeeprecsys.data.factorization import FactorizationSettings, factorize
+from pydeeprecsys.data.observed import damped_means
 from pydeeprecsys.data.violence import impute
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.files import whole_file
@@ -78,14 +79,24 @@ class World:
         """(items,) how often each item was rated in the data set."""
         return np.bincount(self.rating_items, minlength=self.n_items)
 
-    @cached_property
-    def mean_ratings(self) -> NDArray[np.float64]:
-        """(items,) the rating of each item, averaged over all users before any affinity moves."""
-        total = np.zeros(self.n_items)
-        for start in range(0, self.n_users, 1024):  # in blocks: all pairs at once are 190 MB for MovieLens 1M
-            ratings = self.user_vectors[start : start + 1024] @ self.item_vectors.T
-            total += ratings.clip(1, 5, out=ratings).sum(axis=0)
-        return total / self.n_users
+    def observed_counts(self, users: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(items,) how often each item was rated by these users (m,)."""
+        return np.bincount(self.rating_items[self._rated_by(users)], minlength=self.n_items)
+
+    def observed_means(self, users: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(items,) `damped_means` of the ratings that these users (m,) gave.
+
+        Raises:
+            InputError: they have rated nothing.
+        """
+        theirs = self._rated_by(users)
+        return damped_means(self.rating_items[theirs], self.rating_stars[theirs], self.n_items)
+
+    def _rated_by(self, users: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """(ratings,) which ratings are of these users."""
+        asked = np.zeros(self.n_users, dtype=np.bool_)
+        asked[users] = True
+        return asked[self.rating_users]
 
     @classmethod
     def from_dataset(
