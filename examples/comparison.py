@@ -24,6 +24,8 @@ comparison = Comparison(
     ["rainbow", "random", "reinforce", "actor-critic"],
     episodes=arguments.episodes,
     seeds=arguments.seeds,
+    train_pool="all",
+    evaluation_pool="all",
     agent_options={
         "rainbow": {
             "network_update_frequency": 5,

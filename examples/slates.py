@@ -26,6 +26,8 @@ comparison = Comparison(
     ["random", "rainbow"],
     episodes=arguments.episodes,
     seeds=arguments.seeds,
+    train_pool="all",
+    evaluation_pool="all",
     slate_size=10,
     agent_options={
         "rainbow": {

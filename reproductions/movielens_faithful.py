@@ -5,6 +5,7 @@ what they had, and go when their patience is used up. Needs `pydeeprecsys data f
 the best-rated movies and win-stay, which are the same here, where nothing can be shown twice.
 """
 
+from pydeeprecsys.evaluation.standings import YARDSTICKS
 from reproductions.runner import Claim, Study, main
 
 BAR = 20.0
@@ -65,9 +66,7 @@ STUDY = Study(
     evaluation_episodes=500,
     evaluation_envs=100,
     claims=[
-        Claim("random", 2000),
-        Claim("best-rated", 2000),
-        Claim("win-stay", 2000),
+        *(Claim(name, 2000) for name in YARDSTICKS),
         Claim("linucb", 40_000, options=LINUCB, n_envs=64),
         Claim("thompson", 40_000, options=THOMPSON, n_envs=64),
         Claim("reinforce", 150_000, BAR, REINFORCE, n_envs=64),

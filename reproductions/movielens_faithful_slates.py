@@ -4,6 +4,7 @@ As `movielens_faithful`, ten movies at a time, of which a user takes one or none
 best-rated movies and win-stay.
 """
 
+from pydeeprecsys.evaluation.standings import YARDSTICKS
 from reproductions import movielens_faithful
 from reproductions.runner import Claim, Study, main
 
@@ -35,9 +36,7 @@ STUDY = Study(
     evaluation_episodes=500,
     evaluation_envs=100,
     claims=[
-        Claim("random", 2000),
-        Claim("best-rated", 2000),
-        Claim("win-stay", 2000),
+        *(Claim(name, 2000) for name in YARDSTICKS),
         Claim("linucb", 40_000, options=movielens_faithful.LINUCB, n_envs=64),
         Claim("thompson", 40_000, options=movielens_faithful.THOMPSON, n_envs=64),
         Claim("reinforce", 150_000, BAR, REINFORCE, n_envs=64),

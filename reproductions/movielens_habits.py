@@ -32,7 +32,7 @@ def transitions(agent: PolicyGradientAgent | PPOAgent) -> tuple[NDArray[np.float
     def keep(timestep: int, movies: NDArray[Any], rewards: NDArray[Any], states: NDArray[Any], infos: Any) -> None:
         steps.append((timestep, movies, states))
 
-    STUDY.manager(SEED, STUDY.evaluation_envs).execute_episodes(agent, EPISODES, on_step=keep)
+    STUDY.manager(SEED, STUDY.evaluation_envs, training=False).execute_episodes(agent, EPISODES, on_step=keep)
     # All sessions are of the same length here, so they begin together, with time step 1: before it lies another user.
     pairs = [(last, after) for last, after in pairwise(steps) if after[0] > 1]
     return (

@@ -16,6 +16,7 @@ from pydeeprecsys.data.dataset import GENRES
 from pydeeprecsys.data.world import World
 from pydeeprecsys.envs.observations import DEMOGRAPHICS
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning
+from pydeeprecsys.simulation.simulator import Simulator
 from reproductions.movielens_tuned import STUDY
 
 SEED = 1_000_000_507  # of the judging environments, beside those of the learning agents
@@ -51,9 +52,9 @@ class Ring(ReinforcementLearning):
         return self.movies[np.where(rating == 0, 0, shifted)][:, None]  # no rating: a new session
 
 
-def best_of_each_kind(world: World) -> NDArray[np.int64]:
-    """The best-rated movie of each combination of genres, best first."""
-    best_first = np.argsort(-world.mean_ratings, kind="stable")
+def best_of_each_kind(world: World, users: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The movie of each combination of genres that these users rate best, best first."""
+    best_first = np.argsort(-world.observed_means(users), kind="stable")
     _, first = np.unique(world.genres[best_first], axis=0, return_index=True)
     return best_first[np.sort(first)]
 
@@ -61,9 +62,10 @@ def best_of_each_kind(world: World) -> NDArray[np.int64]:
 @click.command(help=__doc__)
 def main() -> None:
     """Print the mean return of rings of several sizes."""
-    manager = STUDY.manager(SEED, STUDY.evaluation_envs)
-    world: World = manager.env.get_wrapper_attr("simulator").world
-    movies = best_of_each_kind(world)
+    simulator: Simulator = STUDY.manager(SEED, 1, training=True).env.get_wrapper_attr("simulator")
+    world = simulator.world
+    movies = best_of_each_kind(world, simulator.users)
+    manager = STUDY.manager(SEED, STUDY.evaluation_envs, training=False)
     click.echo("| movies in the ring | mean return | standard deviation |\n| ---: | ---: | ---: |")
     for size in SIZES:
         ring = Ring(movies[:size], world.genres)

@@ -4,6 +4,7 @@ One movie at a time, delta 1, at most a million steps; needs `pydeeprecsys data 
 little under win-stay, which reaches 48.8; the oracle reaches 49.9. Every agent scores movies by their features.
 """
 
+from pydeeprecsys.evaluation.standings import YARDSTICKS
 from reproductions.runner import Claim, Study, main
 
 BAR = 48.0
@@ -63,11 +64,13 @@ STUDY = Study(
     dataset="ml-1m",
     evaluation_envs=100,
     claims=[
+        *(Claim(name, 2000) for name in YARDSTICKS),
         Claim("dqn", 400_000, BAR, DQN, n_envs=16),
         Claim("rainbow", 400_000, BAR, RAINBOW, n_envs=16),
         Claim("reinforce", 1_000_000, BAR, REINFORCE, n_envs=64),
         Claim("actor-critic", 1_000_000, BAR, ACTOR_CRITIC, n_envs=64),
         Claim("ppo", 400_000, BAR, PPO, n_envs=64),
+        Claim("oracle", 2000),
     ],
 )
 

@@ -106,7 +106,17 @@ def prove(agent: str, kills: int, folder: Path) -> dict[str, Any]:
     slate_size = 3 if agent == "slate-q" else 1
     options = _OPTIONS.get(agent, {})
     episodes = _EPISODES.get(agent, 2000)
-    config = RunConfig(agent, 0, "synthetic", episodes, 4, slate_size, 100, {}, options, checkpoint_every=0.2)
+    config = RunConfig(
+        agent=agent,
+        seed=0,
+        dataset="synthetic",
+        episodes=episodes,
+        n_envs=4,
+        slate_size=slate_size,
+        evaluation_episodes=100,
+        options=options,
+        checkpoint_every=0.2,
+    )
     torch.set_num_threads(1)
     begun = time.monotonic()
     carry_out(config, world, folder / "whole")

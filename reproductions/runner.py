@@ -39,6 +39,7 @@ RESULTS = ROOT / "reproductions" / "results"
 DOCS = ROOT / "docs" / "reproductions.md"
 QUICK = Path("output") / "reproductions"
 
+TRAIN_POOL, EVALUATION_POOL = "train", "test"  # of users, where an environment has pools of them
 _EVALUATION_SEED = 1_000_000_007  # far from the training seeds 0, 1, 2, ...
 _POINTS = 100  # on a learning curve
 _WINDOW = 0.05  # of the budget: over how much of it a point of the curve goes
@@ -78,7 +79,8 @@ class Study:
         env_name: of the environment.
         claims: one for each agent.
         env_options: of the environment.
-        dataset: the data set that its users are made from, where it has such.
+        dataset: the data set that its users are made from, where it has such. Agents are then trained on the pool
+            `train` and evaluated on `test`, users that they have not met.
         evaluation_episodes: that each trained agent is judged in, without exploration.
         evaluation_envs: environments side by side in evaluation.
     """
@@ -91,10 +93,15 @@ class Study:
     evaluation_episodes: int = 100
     evaluation_envs: int = 1
 
-    def manager(self, seed: int, n_envs: int) -> Manager:
-        """Environments with the random streams seed, seed + 1, ..., that do not stop by a threshold of their own."""
-        dataset: dict[str, Any] = {} if self.dataset is None else {"dataset": self.dataset}
-        manager = Manager(self.env_name, seed, n_envs=n_envs, **dataset, **self.env_options)
+    def manager(self, seed: int, n_envs: int, *, training: bool) -> Manager:
+        """Environments with the random streams seed, seed + 1, ..., that do not stop by a threshold of their own.
+
+        Where there is a data set its users are those of the pool for training, or of the one for evaluation.
+        """
+        users: dict[str, Any] = {}
+        if self.dataset is not None:
+            users = {"dataset": self.dataset, "pool": TRAIN_POOL if training else EVALUATION_POOL}
+        manager = Manager(self.env_name, seed, n_envs=n_envs, **users, **self.env_options)
         manager.reward_threshold = math.inf
         return manager
 
@@ -110,6 +117,8 @@ class Study:
             "stop_at": None if claim.stop_at == math.inf else claim.stop_at,
             "options": dict(claim.options),
         }
+        if self.dataset is not None:
+            facts |= {"train_pool": TRAIN_POOL, "evaluation_pool": EVALUATION_POOL}
         return json.dumps(facts, sort_keys=True)
 
 
@@ -122,7 +131,7 @@ def train(
         on_episode: called after each episode with its number from 0.
     """
     # Environment i of a seed has the stream seed + i: streams of different seeds must not meet.
-    manager = study.manager(seed * claim.n_envs, claim.n_envs)
+    manager = study.manager(seed * claim.n_envs, claim.n_envs, training=True)
     manager.reward_threshold = claim.stop_at
     torch.set_num_threads(1)  # not before: building a world sets it too
     agent = make_agent(claim.agent, manager, seed, **claim.options)
@@ -136,7 +145,7 @@ def train_and_judge(study: Study, claim: Claim, seed: int) -> tuple[Row, list[Ro
     Returns:
         The row of the results, and those of the learning curve.
     """
-    judge = study.manager(_EVALUATION_SEED + seed * study.evaluation_envs, study.evaluation_envs)
+    judge = study.manager(_EVALUATION_SEED + seed * study.evaluation_envs, study.evaluation_envs, training=False)
     lengths: list[int] = []
     returns: list[float] = []
 

@@ -36,7 +36,9 @@ def main(jobs: int, out: Path) -> None:
     tune(Tuning(world, "rainbow", episodes=EPISODES, seeds=1, dataset=SYNTHETIC), out / "tune", jobs=jobs)
     best = json.loads((out / "tune" / BEST).read_text())
     for name, options in (("default", {}), ("tuned", {"rainbow": best["options"]})):
-        comparison = Comparison(world, ["rainbow"], EPISODES, SEEDS, agent_options=options, dataset=SYNTHETIC)
+        comparison = Comparison(
+            world, ["rainbow"], episodes=EPISODES, seeds=SEEDS, agent_options=options, dataset=SYNTHETIC
+        )
         compare(comparison, out / name, jobs=jobs)
     keep_results(out)
 

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 from rich.console import Console
@@ -17,6 +17,7 @@ from pydeeprecsys.data.library import SYNTHETIC, open_world
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments.run_folder import holds_run
+from pydeeprecsys.simulation.simulator import Pool
 
 screen = Console(highlight=False, markup=False)
 
@@ -69,13 +70,6 @@ WORLD_OPTIONS: list[click.Parameter] = [
         help="Weight in the reward of showing no violence, from 0 to 1.",
     ),
     click.Option(
-        ["--pool"],
-        type=click.Choice(["all", "train", "evaluation", "test"]),
-        default="all",
-        show_default=True,
-        help="Users to draw sessions from.",
-    ),
-    click.Option(
         ["--threads"],
         type=click.IntRange(1),
         default=1,
@@ -100,6 +94,24 @@ WORLD_OPTIONS: list[click.Parameter] = [
         help="Remove the run that --out holds, and begin anew. A folder that holds anything else is refused.",
     ),
 ]
+
+
+def pool_options(evaluation_pool: Pool) -> list[click.Parameter]:
+    """The options for the users of training and evaluation; the latter's default is given."""
+    pools = click.Choice(get_args(Pool))
+    return [
+        click.Option(
+            ["--train-pool"], type=pools, default="train", show_default=True, help="Users that agents are trained on."
+        ),
+        click.Option(
+            ["--evaluation-pool"],
+            type=pools,
+            default=evaluation_pool,
+            show_default=True,
+            help="Users that trained agents are evaluated on.",
+        ),
+    ]
+
 
 RAY_OPTION = click.Option(
     ["--ray"],

@@ -19,6 +19,7 @@ from pydeeprecsys.cli.common import (
     WORLD_OPTIONS,
     choose_out,
     open_world_with_progress,
+    pool_options,
     progress_bars,
     screen,
     stop_between_episodes,
@@ -28,6 +29,7 @@ from pydeeprecsys.errors import DivergenceError, InputError
 from pydeeprecsys.experiments.compare import Comparison, Failure, compare
 from pydeeprecsys.experiments.registry import AGENTS, agent_class, agent_option
 from pydeeprecsys.rl.manager import Episode
+from pydeeprecsys.simulation.simulator import Pool
 
 # The oracle is always judged along; soft actor-critic, which learns at every step, takes an hour over such catalogues;
 # the others want more than 300 sessions, or slates.
@@ -79,6 +81,8 @@ def command(
     checkpoint_every: float,
     out: Path | None,
     overwrite: bool,
+    train_pool: Pool,
+    evaluation_pool: Pool,
     **world: Any,
 ) -> None:
     """Train several agents on simulated users and put them side by side.
@@ -93,17 +97,19 @@ def command(
         agent_class(name)  # said before a world is built
     out = choose_out(out, overwrite, "compare")
     comparison = Comparison(
-        open_world_with_progress(dataset),
-        names,
-        episodes,
-        seeds,
-        slate_size,
-        n_envs,
-        evaluation_episodes,
-        world_options(**world),
-        agent_settings,
-        dataset,
-        checkpoint_every,
+        world=open_world_with_progress(dataset),
+        agents=names,
+        episodes=episodes,
+        seeds=seeds,
+        slate_size=slate_size,
+        n_envs=n_envs,
+        evaluation_episodes=evaluation_episodes,
+        world_options=world_options(**world),
+        agent_options=agent_settings,
+        dataset=dataset,
+        checkpoint_every=checkpoint_every,
+        train_pool=train_pool,
+        evaluation_pool=evaluation_pool,
     )
     compare_with_progress(comparison, out, jobs, ray, overwrite=overwrite)
 
@@ -144,7 +150,7 @@ def compare_with_progress(
         raise DivergenceError(f"{failures[0].message}; the table leaves out {named}")
 
 
-command.params.extend([RAY_OPTION, *WORLD_OPTIONS])
+command.params.extend([RAY_OPTION, *WORLD_OPTIONS, *pool_options("test")])
 
 
 def _agent_options(configs: tuple[Path, ...], settings: tuple[str, ...]) -> dict[str, dict[str, Any]]:

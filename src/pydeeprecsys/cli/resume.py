@@ -17,8 +17,10 @@ from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments.compare import Comparison
 from pydeeprecsys.experiments.record import record_of
 from pydeeprecsys.experiments.run import RunConfig
-from pydeeprecsys.experiments.run_folder import CONFIG, KINDS
+from pydeeprecsys.experiments.run_folder import CONFIG
 from pydeeprecsys.experiments.tuning import Tuning
+
+_SETTINGS: dict[str, type[RunConfig | Comparison | Tuning]] = {"run": RunConfig, "compare": Comparison, "tune": Tuning}
 
 
 @click.command("resume")
@@ -57,8 +59,15 @@ def _read(folder: Path) -> dict[str, Any]:
         raise InputError(
             f"{folder} has no {CONFIG} of a run; give the folder that train, compare or tune wrote to"
         ) from error
-    if kind not in KINDS:
+    if kind not in _SETTINGS:
         raise InputError(f"{folder} holds a {kind!r}, not a run, a comparison or a search")
+    missing = [name for name in _SETTINGS[kind].__dataclass_fields__ if name not in config and name != "world"]
+    if missing:
+        version = config["record"]["versions"]["pydeeprecsys"]
+        raise InputError(
+            f"{folder} was begun by pydeeprecsys {version}, before there were settings for {', '.join(missing)}; "
+            "train it again in another folder"
+        )
     if dataset is None:
         raise InputError(f"{folder} was begun from Python, with a world of its own: go on by the same call")
     return config

@@ -14,6 +14,7 @@ from pydeeprecsys.cli.common import (
     WORLD_OPTIONS,
     choose_out,
     open_world_with_progress,
+    pool_options,
     progress_bars,
     screen,
     stop_between_episodes,
@@ -25,6 +26,7 @@ from pydeeprecsys.evaluation.plots import save_figure
 from pydeeprecsys.experiments.registry import AGENTS, Option, agent_options
 from pydeeprecsys.experiments.run import RunConfig, carry_out, check
 from pydeeprecsys.rl.manager import Episode
+from pydeeprecsys.simulation.simulator import Pool
 
 
 @click.group("train", cls=SuggestingGroup)
@@ -62,26 +64,29 @@ def _train(
     delta: float | None,
     observe_time: bool | None,
     lambda_non_violent: float,
-    pool: str,
+    train_pool: Pool,
+    evaluation_pool: Pool,
     **options: Any,
 ) -> None:
     torch.set_num_threads(threads)
     out = choose_out(out, overwrite, agent)
     world_settings = world_options(
-        version=version, delta=delta, observe_time=observe_time, lambda_non_violent=lambda_non_violent, pool=pool
+        version=version, delta=delta, observe_time=observe_time, lambda_non_violent=lambda_non_violent
     )
     world = open_world_with_progress(dataset)
     config = RunConfig(
-        agent,
-        seed,
-        dataset,
-        episodes,
-        n_envs,
-        slate_size,
-        evaluation_episodes,
-        world_settings,
-        options,
-        checkpoint_every,
+        agent=agent,
+        seed=seed,
+        dataset=dataset,
+        episodes=episodes,
+        n_envs=n_envs,
+        slate_size=slate_size,
+        evaluation_episodes=evaluation_episodes,
+        world_options=world_settings,
+        options=options,
+        checkpoint_every=checkpoint_every,
+        train_pool=train_pool,
+        evaluation_pool=evaluation_pool,
     )
     check(config, world)
     train_with_progress(config, world, out, overwrite=overwrite)
@@ -141,7 +146,9 @@ def _make_command(agent: str) -> click.Command:
     )
     seed = click.Option(["--seed"], type=click.IntRange(0), default=0, show_default=True, help="Of users and agent.")
     own = [_click_option(option) for option in agent_options(agent)]
-    return click.Command(agent, callback=callback, help=doc, params=[*WORLD_OPTIONS, seed, config, *own])
+    return click.Command(
+        agent, callback=callback, help=doc, params=[*WORLD_OPTIONS, *pool_options("test"), seed, config, *own]
+    )
 
 
 for _name in AGENTS:

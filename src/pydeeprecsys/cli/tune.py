@@ -16,6 +16,7 @@ from pydeeprecsys.cli.common import (
     WORLD_OPTIONS,
     choose_out,
     open_world_with_progress,
+    pool_options,
     progress_bars,
     screen,
     stop_between_episodes,
@@ -26,6 +27,7 @@ from pydeeprecsys.experiments.run_folder import CONFIG
 from pydeeprecsys.experiments.search import Outcome
 from pydeeprecsys.experiments.tune import BEST, best_of, note_on, tune
 from pydeeprecsys.experiments.tuning import Tuning
+from pydeeprecsys.simulation.simulator import Pool
 
 
 @click.command("tune")
@@ -62,6 +64,8 @@ def command(
     checkpoint_every: float,
     out: Path | None,
     overwrite: bool,
+    train_pool: Pool,
+    evaluation_pool: Pool,
     **world: Any,
 ) -> None:
     """Look for good options of AGENT: try some, and ever better ones.
@@ -76,24 +80,25 @@ def command(
     goes_on = out is not None and (out / CONFIG).exists()
     out = choose_out(out, overwrite or goes_on, f"tune-{agent}")
     tuning = Tuning(
-        open_world_with_progress(dataset),
-        agent,
-        trials,
-        episodes,
-        seeds,
-        seed,
-        slate_size,
-        n_envs,
-        evaluation_episodes,
-        world_options(**world),
-        {},
-        dataset,
-        checkpoint_every,
+        world=open_world_with_progress(dataset),
+        agent=agent,
+        trials=trials,
+        episodes=episodes,
+        seeds=seeds,
+        seed=seed,
+        slate_size=slate_size,
+        n_envs=n_envs,
+        evaluation_episodes=evaluation_episodes,
+        world_options=world_options(**world),
+        dataset=dataset,
+        checkpoint_every=checkpoint_every,
+        train_pool=train_pool,
+        evaluation_pool=evaluation_pool,
     )
     tune_with_progress(tuning, out, jobs, ray, overwrite=overwrite)
 
 
-command.params.extend([RAY_OPTION, *WORLD_OPTIONS])
+command.params.extend([RAY_OPTION, *WORLD_OPTIONS, *pool_options("evaluation")])
 
 
 def tune_with_progress(

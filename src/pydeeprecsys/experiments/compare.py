@@ -25,6 +25,7 @@ from pydeeprecsys.experiments.run_folder import RUNS, claimed, keep_config
 from pydeeprecsys.experiments.workers import open_workers
 from pydeeprecsys.files import whole_file
 from pydeeprecsys.rl.manager import Episode
+from pydeeprecsys.simulation.simulator import Pool
 
 OnEpisode = Callable[[str, int, int, Episode], None]
 
@@ -64,9 +65,11 @@ class Comparison:
         agent_options: of the agents, by name.
         dataset: what `open_world` finds the world by; None where that is not known.
         checkpoint_every: seconds between two checkpoints of a run.
+        train_pool: the pool of users that agents are trained on, see `RunConfig`.
+        evaluation_pool: the pool of users that they are evaluated on.
 
     Raises:
-        InputError: an unknown or repeated agent, or numbers below 1.
+        InputError: an unknown or repeated agent, or numbers below 1, or world options that hold a pool.
     """
 
     world: World
@@ -80,6 +83,8 @@ class Comparison:
     agent_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     dataset: str | None = None
     checkpoint_every: float = 60.0
+    train_pool: Pool = "train"
+    evaluation_pool: Pool = "test"
 
     def __post_init__(self) -> None:
         for agent in (*self.agents, *self.agent_options):
@@ -89,21 +94,24 @@ class Comparison:
         for name in ("episodes", "seeds", "n_envs", "evaluation_episodes"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}; give at least 1")
+        self.runs()  # which checks their settings
 
     def runs(self) -> list[RunConfig]:
         """Every agent from every seed; random and oracle among them, not trained where nobody asked for them."""
         return [
             RunConfig(
-                agent,
-                seed,
-                self.dataset,
-                self.episodes if agent in self.agents and agent != ORACLE else 0,
-                self.n_envs,
-                self.slate_size,
-                self.evaluation_episodes,
-                self.world_options,
-                self.agent_options.get(agent, {}),
-                self.checkpoint_every,
+                agent=agent,
+                seed=seed,
+                dataset=self.dataset,
+                episodes=self.episodes if agent in self.agents and agent != ORACLE else 0,
+                n_envs=self.n_envs,
+                slate_size=self.slate_size,
+                evaluation_episodes=self.evaluation_episodes,
+                world_options=self.world_options,
+                options=self.agent_options.get(agent, {}),
+                checkpoint_every=self.checkpoint_every,
+                train_pool=self.train_pool,
+                evaluation_pool=self.evaluation_pool,
             )
             for seed in range(self.seeds)
             for agent in dict.fromkeys((*self.agents, RANDOM, ORACLE))

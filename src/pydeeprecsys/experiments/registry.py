@@ -16,10 +16,17 @@ from pydeeprecsys.envs.interest_evolution import InterestEvolution
 from pydeeprecsys.envs.single import MovieLensFairness
 from pydeeprecsys.errors import InputError, did_you_mean
 from pydeeprecsys.evaluation.oracle import OracleAgent
+from pydeeprecsys.experiments.simulated_order import simulated_order
 from pydeeprecsys.rl.agents.actor_critic import ActorCriticAgent
 from pydeeprecsys.rl.agents.agent import RandomAgent, ReinforcementLearning
 from pydeeprecsys.rl.agents.bandits import LinUCBAgent, ThompsonSamplingAgent
-from pydeeprecsys.rl.agents.baselines import BestRatedAgent, WinStayAgent
+from pydeeprecsys.rl.agents.baselines import (
+    BestConstantAgent,
+    BestRatedAgent,
+    PopularAgent,
+    VariedAgent,
+    WinStayAgent,
+)
 from pydeeprecsys.rl.agents.dqn import DQNAgent
 from pydeeprecsys.rl.agents.ppo import PPOAgent
 from pydeeprecsys.rl.agents.rainbow import RainbowDQNAgent
@@ -29,10 +36,14 @@ from pydeeprecsys.rl.agents.soft_actor_critic import SoftActorCritic
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.manager import Manager
 from pydeeprecsys.simulation.choice import MultinomialLogit
+from pydeeprecsys.simulation.simulator import Simulator
 
 AGENTS: dict[str, type[ReinforcementLearning]] = {
     "random": RandomAgent,
+    "popular": PopularAgent,
     "best-rated": BestRatedAgent,
+    "varied": VariedAgent,
+    "best-constant": BestConstantAgent,
     "win-stay": WinStayAgent,
     "reinforce": ReinforceAgent,
     "actor-critic": ActorCriticAgent,
@@ -48,9 +59,18 @@ AGENTS: dict[str, type[ReinforcementLearning]] = {
 """Every agent that `train` and `compare` know."""
 
 
-def item_features(world: World) -> NDArray[np.float64]:
-    """What agents may know of items: (items, features), 19 genre flags, the mean rating, the item's vector."""
-    return np.column_stack([world.genres, world.mean_ratings, world.item_vectors]).astype(np.float64)
+def item_features(world: World, users: NDArray[np.int64]) -> NDArray[np.float64]:
+    """What agents may know of items: their genres, mean rating and vector.
+
+    Args:
+        world: of the items.
+        users: (m,) whose ratings the mean is of, see `World.observed_means`. The vectors are the simulator's own: more
+            than any recommender knows.
+
+    Returns:
+        (items, features) the genre flags, the mean rating, the item's vector.
+    """
+    return np.column_stack([world.genres, world.observed_means(users), world.item_vectors]).astype(np.float64)
 
 
 def _n_actions(manager: Manager) -> int:
@@ -66,11 +86,33 @@ def _state_size(manager: Manager) -> int:
     return flatdim(manager.env.observation_space)
 
 
-def _world(manager: Manager) -> World:
+def _simulator(manager: Manager) -> Simulator:
     env = manager.env.unwrapped
     if not isinstance(env, MovieLensFairness):
         raise InputError(f"{env} is no simulated world of users and items, which this agent or option is for")
-    return env.simulator.world
+    return env.simulator
+
+
+def _observed_means(manager: Manager) -> NDArray[np.float64]:
+    simulator = _simulator(manager)
+    return simulator.world.observed_means(simulator.users)
+
+
+def _observed_counts(manager: Manager) -> NDArray[np.int64]:
+    simulator = _simulator(manager)
+    return simulator.world.observed_counts(simulator.users)
+
+
+def _has_item_features(manager: Manager) -> bool:
+    return manager.env.has_wrapper_attr(_ITEM_FEATURES) or isinstance(manager.env.unwrapped, MovieLensFairness)
+
+
+def _item_features(manager: Manager) -> NDArray[np.float64]:
+    if manager.env.has_wrapper_attr(_ITEM_FEATURES):
+        told: NDArray[np.float64] = manager.env.get_wrapper_attr(_ITEM_FEATURES)
+        return told
+    simulator = _simulator(manager)
+    return item_features(simulator.world, simulator.users)
 
 
 def _candidate_features(manager: Manager) -> int | None:
@@ -95,7 +137,10 @@ _FACTS: dict[str, Callable[[Manager], Any]] = {
     "output_size": _n_actions,
     "state_size": _state_size,
     "input_size": _state_size,
-    "mean_ratings": lambda manager: _world(manager).mean_ratings,
+    "mean_ratings": _observed_means,
+    "rating_counts": _observed_counts,
+    "genres": lambda manager: _simulator(manager).world.genres,
+    "simulated_order": lambda manager: simulated_order(_simulator(manager)),
     "env": lambda manager: manager.batch,
     "candidate_features": _candidate_features,
     "choice_scores": _choice_scores,
@@ -105,6 +150,7 @@ _FACTS: dict[str, Callable[[Manager], Any]] = {
 _NO_OPTIONS = {"random_state", "statistics", "buffer_parameters", "per_parameters", "priority_weigth_growth"}
 
 _ITEM_FEATURES = "item_features"
+_FEATURES_BY_DEFAULT = {"linucb", "thompson"}  # without features these ignore the user
 
 
 class Option(NamedTuple):
@@ -151,7 +197,9 @@ def agent_options(name: str) -> list[Option]:
     ]
     switch = "Here a switch: the features are the genres, the mean rating and the vector of each item."
     return [
-        Option(_ITEM_FEATURES, bool, False, f"{option.help} {switch}") if option.name == _ITEM_FEATURES else option
+        option._replace(annotation=bool, default=name in _FEATURES_BY_DEFAULT, help=f"{option.help} {switch}")
+        if option.name == _ITEM_FEATURES
+        else option
         for option in options
     ]
 
@@ -191,9 +239,8 @@ def make_agent(
     facts = {fact: read(manager) for fact, read in _FACTS.items() if fact in parameters}
     if "random_state" in parameters:
         facts["random_state"] = seed
-    if options.pop(_ITEM_FEATURES, False):
-        told = manager.env.has_wrapper_attr(_ITEM_FEATURES)
-        facts[_ITEM_FEATURES] = manager.env.get_wrapper_attr(_ITEM_FEATURES) if told else item_features(_world(manager))
+    if options.pop(_ITEM_FEATURES, name in _FEATURES_BY_DEFAULT and _has_item_features(manager)):
+        facts[_ITEM_FEATURES] = _item_features(manager)
     made = agent(**facts, **options)
     if hasattr(made, "statistics"):
         made.statistics = statistics

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pydeeprecsys.data.world import World
-from pydeeprecsys.errors import DivergenceError
+from pydeeprecsys.errors import DivergenceError, InputError
 from pydeeprecsys.evaluation.oracle import OracleAgent
 from pydeeprecsys.experiments.judge import judge
 from pydeeprecsys.experiments.metrics_file import MetricsFile, read_metrics
@@ -26,6 +26,7 @@ from pydeeprecsys.rl.agents.agent import ReinforcementLearning
 from pydeeprecsys.rl.checkpoint import load_checkpoint, save_checkpoint
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.manager import Episode, MovieLensFairnessManager
+from pydeeprecsys.simulation.simulator import Pool
 
 # Far from the training seeds 0, 1, 2, ...: equal seeds would be the same users in the same order.
 _EVALUATION_SEED = 1_000_000_007
@@ -46,9 +47,15 @@ class RunConfig:
         n_envs: users at once.
         slate_size: items shown at a time.
         evaluation_episodes: sessions in which the trained agent is judged.
-        world_options: of the simulated world, see `WorldOptions`; its `version`, 0 or 1, is among them.
+        world_options: of the simulated world, see `WorldOptions`; its `version`, 0 or 1, is among them, and no `pool`.
         options: of the agent.
         checkpoint_every: seconds between two checkpoints; not part of what the run is.
+        train_pool: the pool of users that the agent is trained on. What it is handed of items, such as mean ratings,
+            comes from these users alone.
+        evaluation_pool: the pool of users that the trained agent is evaluated on.
+
+    Raises:
+        InputError: the world options hold a pool.
     """
 
     agent: str
@@ -61,15 +68,21 @@ class RunConfig:
     world_options: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     checkpoint_every: float = 60.0
+    train_pool: Pool = "train"
+    evaluation_pool: Pool = "test"
+
+    def __post_init__(self) -> None:
+        if "pool" in self.world_options:
+            raise InputError("world_options hold a pool; give train_pool and evaluation_pool in its place")
 
     @property
     def env_name(self) -> str:
         """The environment."""
         return f"MovieLensFairness-v{self.world_options.get('version', 0)}"
 
-    def manager(self, world: World, seed: int, n_envs: int) -> MovieLensFairnessManager:
-        """Simulated users as this run wants them, from the random streams seed, seed + 1, ..."""
-        return MovieLensFairnessManager(seed, self.slate_size, n_envs, dataset=world, **self.world_options)
+    def manager(self, world: World, seed: int, n_envs: int, pool: Pool) -> MovieLensFairnessManager:
+        """Simulated users of a pool as this run wants them, from the random streams seed, seed + 1, ..."""
+        return MovieLensFairnessManager(seed, self.slate_size, n_envs, dataset=world, pool=pool, **self.world_options)
 
     def as_json(self) -> dict[str, Any]:
         """Everything, the agent's defaults included, as JSON has it."""
@@ -146,7 +159,8 @@ def carry_out(
 
 def check(config: RunConfig, world: World) -> None:
     """Raise an InputError where the options of world or agent cannot be, before anything is written."""
-    make_agent(config.agent, config.manager(world, 0, config.n_envs), config.seed, **config.options)
+    config.manager(world, 0, 1, config.evaluation_pool)
+    make_agent(config.agent, config.manager(world, 0, config.n_envs, config.train_pool), config.seed, **config.options)
 
 
 def joint_note(notes: Mapping[int, str]) -> str:
@@ -179,7 +193,7 @@ class _Training:
 
     def __init__(self, config: RunConfig, world: World, folder: Path) -> None:
         # Environment i of a seed has the stream seed + i: streams of different seeds must not meet.
-        self.manager = config.manager(world, config.seed * config.n_envs, config.n_envs)
+        self.manager = config.manager(world, config.seed * config.n_envs, config.n_envs, config.train_pool)
         self.statistics = LearningStatistics(config.agent, config.env_name)
         self.agent = make_agent(config.agent, self.manager, config.seed, statistics=self.statistics, **config.options)
         self.relevance: dict[str, list[float]] = {"dcg": [], "ndcg": []}
@@ -233,7 +247,8 @@ def _do(config: RunConfig, world: World, folder: Path, on_episode: OnEpisode, lo
         training.metrics.close()
         if hasattr(training.agent, "save"):
             training.agent.save(folder / "agent.safetensors")
-    manager = config.manager(world, _EVALUATION_SEED + config.seed * _EVALUATION_ENVS, _EVALUATION_ENVS)
+    seed = _EVALUATION_SEED + config.seed * _EVALUATION_ENVS
+    manager = config.manager(world, seed, _EVALUATION_ENVS, config.evaluation_pool)
     agent: ReinforcementLearning = training.agent
     if isinstance(agent, OracleAgent):  # it reads the users' minds, so it has to know whose
         agent = make_agent(config.agent, manager, config.seed, **config.options)

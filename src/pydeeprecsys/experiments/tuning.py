@@ -15,6 +15,7 @@ from pydeeprecsys.experiments.registry import agent_class, agent_option, agent_o
 from pydeeprecsys.experiments.run import RunConfig
 from pydeeprecsys.experiments.run_folder import RUNS
 from pydeeprecsys.rl.search_space import SearchSpace
+from pydeeprecsys.simulation.simulator import Pool
 
 # Trainings are of other seeds than those of `train` and `compare`, which judge what is found.
 _FIRST_SEED = 10_000
@@ -38,9 +39,12 @@ class Tuning:
         options: of the agent, which are not looked for but stay like this.
         dataset: what `open_world` finds the world by; None where that is not known.
         checkpoint_every: seconds between two checkpoints of a training.
+        train_pool: the pool of users that agents are trained on, see `RunConfig`.
+        evaluation_pool: the pool of users that options are chosen on: not those that results are told of.
 
     Raises:
-        InputError: an unknown agent or option, an agent with nothing to look for, or numbers too small.
+        InputError: an unknown agent or option, an agent with nothing to look for, numbers too small, or world options
+            that hold a pool.
     """
 
     world: World
@@ -56,6 +60,8 @@ class Tuning:
     options: Mapping[str, Any] = field(default_factory=dict)
     dataset: str | None = None
     checkpoint_every: float = 60.0
+    train_pool: Pool = "train"
+    evaluation_pool: Pool = "evaluation"
 
     def __post_init__(self) -> None:
         for option in self.options:
@@ -67,6 +73,7 @@ class Tuning:
                 raise InputError(f"{name} is {getattr(self, name)}; give at least 1")
         if self.seed < 0:
             raise InputError(f"seed is {self.seed}; give 0 or more")
+        self.run(0, {})  # which checks its settings
 
     @property
     def space(self) -> SearchSpace:
@@ -87,16 +94,18 @@ class Tuning:
     def run(self, index: int, options: Mapping[str, Any]) -> RunConfig:
         """One of the trainings of a trial."""
         return RunConfig(
-            self.agent,
-            _FIRST_SEED * (1 + self.seed) + index,
-            self.dataset,
-            self.episodes,
-            self.n_envs,
-            self.slate_size,
-            self.evaluation_episodes,
-            self.world_options,
-            {**self.options, **options},
-            self.checkpoint_every,
+            agent=self.agent,
+            seed=_FIRST_SEED * (1 + self.seed) + index,
+            dataset=self.dataset,
+            episodes=self.episodes,
+            n_envs=self.n_envs,
+            slate_size=self.slate_size,
+            evaluation_episodes=self.evaluation_episodes,
+            world_options=self.world_options,
+            options={**self.options, **options},
+            checkpoint_every=self.checkpoint_every,
+            train_pool=self.train_pool,
+            evaluation_pool=self.evaluation_pool,
         )
 
     def folder(self, out: Path, trial: int, index: int) -> Path:

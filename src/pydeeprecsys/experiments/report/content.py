@@ -146,7 +146,7 @@ def results(sources: Sequence[Source]) -> list[WorldResults]:
 
 
 def _world_settings(run: RunFolder) -> dict[str, str]:
-    names = ("dataset", "slate_size", "world_options")
+    names = ("dataset", "slate_size", "world_options", "evaluation_pool")
     world = {name: run.config[name] for name in names if name in run.config}
     return flat(world | {"dataset_checksum": run.config.get("record", {}).get("dataset_checksum")})
 

@@ -17,11 +17,11 @@ class FixedOrder(ReinforcementLearning):
     """Recommends the first items of one order that are allowed, to everybody, always.
 
     Args:
-        scores: (items,) the highest first; equal ones in the order of the catalogue.
+        order: (items,) all items, the best first.
     """
 
-    def __init__(self, scores: ArrayLike) -> None:
-        self.best_first: NDArray[np.int64] = np.argsort(-np.asarray(scores), kind="stable")
+    def __init__(self, order: ArrayLike) -> None:
+        self.order = np.asarray(order, dtype=np.int64)
 
     def top_k_actions_for_states(
         self,
@@ -32,10 +32,10 @@ class FixedOrder(ReinforcementLearning):
         action_masks: NDArray[np.bool_] | None = None,
     ) -> NDArray[np.int64]:
         """The first k items that are allowed, for each state: (n, k)."""
-        check_slate_size(k, len(self.best_first), action_masks)
+        check_slate_size(k, len(self.order), action_masks)
         if action_masks is None:
-            return np.tile(self.best_first[:k], (len(states), 1))
-        return _first_allowed(np.tile(self.best_first, (len(states), 1)), k, action_masks)
+            return np.tile(self.order[:k], (len(states), 1))
+        return _first_allowed(np.tile(self.order, (len(states), 1)), k, action_masks)
 
 
 class PopularAgent(FixedOrder):
@@ -46,7 +46,7 @@ class PopularAgent(FixedOrder):
     """
 
     def __init__(self, rating_counts: ArrayLike) -> None:
-        super().__init__(rating_counts)
+        super().__init__(_best_first(rating_counts))
 
 
 class BestRatedAgent(FixedOrder):
@@ -57,21 +57,21 @@ class BestRatedAgent(FixedOrder):
     """
 
     def __init__(self, mean_ratings: ArrayLike) -> None:
-        super().__init__(mean_ratings)
+        super().__init__(_best_first(mean_ratings))
 
 
 class BestConstantAgent(FixedOrder):
     """Recommends the items that simulated users reward best, to everybody, always: reads the simulator, not the user.
 
-    The best that one order for everybody and all time reaches, or nearly. Not deployable: who has only ratings cannot
-    know it.
+    A yardstick, not deployable. Where single items may be shown again and again, it shows the one with the highest
+    return; else items come by their mean reward as the first of a session, and a varied list may well be better.
 
     Args:
-        simulated_values: (items,) the return or reward of each item with simulated users.
+        simulated_order: (items,) all items, those first that simulated users reward most.
     """
 
-    def __init__(self, simulated_values: ArrayLike) -> None:
-        super().__init__(simulated_values)
+    def __init__(self, simulated_order: ArrayLike) -> None:
+        super().__init__(simulated_order)
 
 
 class Walk(ReinforcementLearning):
@@ -162,7 +162,7 @@ class WinStayAgent(Walk):
         self, mean_ratings: ArrayLike, candidates: int = 20, threshold: float = 4.3, rating_index: int = 23
     ) -> None:
         super().__init__()
-        best_first: NDArray[np.int64] = np.argsort(-np.asarray(mean_ratings), kind="stable")
+        best_first = _best_first(mean_ratings)
         self.candidates, self.others = best_first[:candidates], best_first[candidates:]
         self.threshold = threshold
         self.rating_index = rating_index
@@ -195,6 +195,12 @@ class WinStayAgent(Walk):
         shown = (self._positions[:, None] + np.arange(len(self.candidates))) % len(self.candidates)
         others = np.tile(self.others, (len(states), 1))
         return _first_allowed(np.concatenate([self.candidates[shown], others], axis=1), k, action_masks)
+
+
+def _best_first(scores: ArrayLike) -> NDArray[np.int64]:
+    """(items,) scores to (items,) items, the highest first; equal ones in the order of the catalogue."""
+    order: NDArray[np.int64] = np.argsort(-np.asarray(scores), kind="stable")
+    return order
 
 
 def _first_allowed(ranking: NDArray[np.int64], k: int, action_masks: NDArray[np.bool_]) -> NDArray[np.int64]:
