@@ -17,8 +17,8 @@ TOLERANCE = 0.6
 
 AGENTS: dict[str, Callable[[Manager, World], ReinforcementLearning]] = {
     "random": lambda manager, world: RandomAgent(manager.env.action_space),
-    "best-rated": lambda manager, world: BestRatedAgent(world.mean_ratings),
-    "win-stay": lambda manager, world: WinStayAgent(world.mean_ratings),
+    "best-rated": lambda manager, world: BestRatedAgent(world.observed_means(np.arange(world.n_users))),
+    "win-stay": lambda manager, world: WinStayAgent(world.observed_means(np.arange(world.n_users))),
     "oracle": lambda manager, world: OracleAgent(manager.batch),
 }
 

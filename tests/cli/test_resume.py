@@ -126,6 +126,12 @@ def other_settings(path: Path) -> None:
     Path("killed/config.json").write_text(json.dumps(config | {"kind": "study"}))
 
 
+def older(path: Path) -> None:
+    config: dict[str, Any] = json.loads(Path("killed/config.json").read_text())
+    del config["train_pool"], config["evaluation_pool"]
+    Path("killed/config.json").write_text(json.dumps(config))
+
+
 @pytest.mark.parametrize(
     ("change", "match"),
     [
@@ -135,6 +141,10 @@ def other_settings(path: Path) -> None:
         (lambda path: path.write_bytes(path.read_bytes()[:-100]), "damaged or no checkpoint"),
         (another_world, "the ratings are not those that killed was begun with"),
         (other_settings, "killed holds a 'study', not a run, a comparison or a search"),
+        (
+            older,
+            "begun by pydeeprecsys 0.1.0, before there were settings for train_pool, evaluation_pool;",
+        ),
         (lambda path: Path("killed/config.json").unlink(), "killed has no config.json of a run"),
         (lambda path: Path("killed/config.json").write_text("{"), "killed has no config.json of a run"),
         (lambda path: Path("killed/metrics.csv").write_text(""), "was shortened or removed since the last checkpoint"),

@@ -343,6 +343,11 @@ def test_a_seed_that_diverges_does_not_stop_the_others(saved: str, capsys: pytes
         (["compare", "--dataset", "small.world", "--delta", "-1"], "delta"),
         (["compare", "--dataset", "small.world", "--lambda-non-violent", "2"], "lambda_non_violent"),
         (["compare", "--episodes", "0"], "--episodes"),
+        (["compare", "--pool", "test"], "'--pool'.* Did you mean '--train-pool'"),
+        (
+            ["compare", "--evaluation-pool", "tset"],
+            "evaluation-pool.*'tset' is not one of 'all', 'train'",
+        ),
         (["compare", "--seeds", "x"], "--seeds"),
     ],
 )

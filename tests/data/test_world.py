@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from pydeeprecsys.data import world as world_module
+from pydeeprecsys.data.observed import damped_means
 from pydeeprecsys.data.synthetic import synthetic_dataset
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError
@@ -73,14 +74,13 @@ def test_a_world_in_which_nothing_was_measured_knows_no_violence() -> None:
     assert made.record["violence"]["method"] is None
 
 
-def test_mean_ratings(world: World) -> None:
-    many = replace(
-        world,
-        user_vectors=np.tile(world.user_vectors, (40, 1)) * np.linspace(0.5, 1.5, 2400)[:, None],
-    )
-    for some in (world, many):
-        expected = [(some.user_vectors @ vector).clip(1, 5).mean() for vector in some.item_vectors]
-        np.testing.assert_allclose(some.mean_ratings, expected, rtol=1e-12)
+def test_what_users_have_rated_is_theirs_alone(world: World) -> None:
+    users = np.array([3, 7, 11])
+    rows = [row for row, user in enumerate(world.rating_users.tolist()) if user in (3, 7, 11)]
+    items, stars = world.rating_items[rows], world.rating_stars[rows]
+    assert world.observed_counts(users).tolist() == [int((items == item).sum()) for item in range(world.n_items)]
+    np.testing.assert_array_equal(world.observed_means(users), damped_means(items, stars, world.n_items))
+    assert world.observed_counts(np.arange(world.n_users)).tolist() == world.rating_counts.tolist()
 
 
 def test_what_is_saved_is_loaded(world: World, saved: Path) -> None:

@@ -246,6 +246,7 @@ def test_where_no_violence_is_known_none_is_told(world: World, tmp_path: Path) -
         ({"seeds": 0}, "seeds is 0"),
         ({"n_envs": -1}, "n_envs is -1"),
         ({"evaluation_episodes": 0}, "evaluation_episodes is 0"),
+        ({"world_options": {"pool": "all"}}, "hold a pool; give train_pool and evaluation_pool"),
     ],
 )
 def test_comparisons_that_cannot_be(world: World, changes: dict[str, Any], match: str) -> None:

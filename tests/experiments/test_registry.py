@@ -1,6 +1,7 @@
 import functools
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from pydeeprecsys.rl.manager import (
     Manager,
     MovieLensFairnessManager,
 )
+from pydeeprecsys.rl.ops.ridge import ItemRegression, JointRegression
+from pydeeprecsys.simulation.simulator import Pool, user_pool
 
 
 @pytest.mark.parametrize("name", AGENTS)
@@ -53,7 +56,7 @@ def test_options_and_seed_reach_the_agent(world: World) -> None:
 def test_unknown_names_are_answered_with_the_nearest(world: World) -> None:
     with pytest.raises(InputError, match="did you mean 'reinforce'"):
         agent_class("reinforse")
-    with pytest.raises(InputError, match="random, best-rated"):
+    with pytest.raises(InputError, match="random, popular, best-rated"):
         agent_class("xyz")
     manager = MovieLensFairnessManager(dataset=world)
     with pytest.raises(InputError, match="did you mean 'learning_rate'"):
@@ -143,11 +146,12 @@ def test_soft_actor_critic_moves_a_pendulum(n_envs: int) -> None:
 
 
 def test_item_features_by_hand(world: World) -> None:
-    features = item_features(world)
+    users = np.arange(0, world.n_users, 2)
+    features = item_features(world, users)
     assert features.shape == (world.n_items, 20 + world.item_vectors.shape[1])
     assert features.dtype == np.float64
     np.testing.assert_array_equal(features[:, :19], world.genres)
-    np.testing.assert_array_equal(features[:, 19], world.mean_ratings)
+    np.testing.assert_array_equal(features[:, 19], world.observed_means(users))
     np.testing.assert_array_equal(features[:, 20:], world.item_vectors)
 
 
@@ -171,9 +175,38 @@ def test_item_features_reach_agents_that_are_asked_to_use_them(
     for asked in (False, True):
         make_agent(name, manager, 0, **QUICK[name], item_features=asked)
     assert given[0] is None
-    np.testing.assert_array_equal(given[1], item_features(world))
+    np.testing.assert_array_equal(given[1], item_features(world, np.arange(world.n_users)))
     with pytest.raises(InputError, match="no simulated world"):
         make_agent(name, CartpoleManager(), 0, item_features=True)
+
+
+@pytest.mark.parametrize("name", ["linucb", "thompson"])
+def test_bandits_look_at_the_user_unless_told_otherwise(world: World, name: str) -> None:
+    (option,) = (option for option in agent_options(name) if option.name == "item_features")
+    assert option.default is True
+    manager = MovieLensFairnessManager(dataset=world)
+    by_default, without = make_agent(name, manager, 0), make_agent(name, manager, 0, item_features=False)
+    assert isinstance(by_default.regression, JointRegression)
+    assert isinstance(without.regression, ItemRegression)
+    # Where nothing is told of the actions, there are no features to take.
+    assert isinstance(make_agent(name, CartpoleManager(), 0).regression, ItemRegression)
+    with pytest.raises(InputError, match="no simulated world"):
+        make_agent(name, CartpoleManager(), 0, item_features=True)
+
+
+@pytest.mark.parametrize("name", ["popular", "best-rated", "varied", "win-stay"])
+def test_what_agents_are_told_of_items_comes_from_the_pool_of_their_manager(world: World, name: str) -> None:
+    def ranking(world: World, pool: Pool) -> list[int]:
+        manager = MovieLensFairnessManager(dataset=world, pool=pool)
+        return make_agent(name, manager, 0).top_k_actions_for_state(np.zeros(25), 20).tolist()
+
+    theirs = np.isin(world.rating_users, user_pool(world.n_users, "train"))
+    others_changed = replace(world, rating_stars=np.where(theirs, world.rating_stars, 6 - world.rating_stars))
+    others_gone = replace(
+        world, **{f: getattr(world, f)[theirs] for f in ("rating_users", "rating_items", "rating_stars")}
+    )
+    assert ranking(world, "train") == ranking(others_changed, "train") == ranking(others_gone, "train")
+    assert ranking(world, "train") != ranking(world, "all")
 
 
 @pytest.mark.parametrize("name", QUICK)

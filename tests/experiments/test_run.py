@@ -9,9 +9,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from contracts.quick import QUICK, quick_run
 from pydeeprecsys.data.world import World
+from pydeeprecsys.envs.vector import MovieLensFairnessVector
 from pydeeprecsys.errors import DivergenceError, InputError
-from pydeeprecsys.experiments.run import carry_out
+from pydeeprecsys.experiments.run import carry_out, check
 from pydeeprecsys.rl.manager import Episode
+from pydeeprecsys.simulation.simulator import Pool, user_pool
 
 
 def test_a_run_leaves_what_it_did(world: World, tmp_path: Path) -> None:
@@ -92,6 +94,36 @@ def test_nothing_is_said_of_updates_where_there_is_nothing_to_learn(world: World
     run = carry_out(quick_run("random"), world, tmp_path)
     assert run.updates is None
     assert not run.note
+
+
+@pytest.mark.parametrize("pools", [{}, {"train_pool": "evaluation", "evaluation_pool": "train"}])
+def test_nobody_is_evaluated_whom_the_agent_has_met_in_training(
+    world: World, tmp_path: Path, pools: dict[str, Pool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    met: dict[int, set[int]] = {2: set(), 100: set()}  # by how many users there are at once: in training, in evaluation
+    reset = MovieLensFairnessVector.reset
+
+    def watched(self: MovieLensFairnessVector, **arguments: Any) -> Any:
+        observations, infos = reset(self, **arguments)
+        met[self.num_envs] |= set(infos["user"][infos["_user"]].tolist())
+        return observations, infos
+
+    monkeypatch.setattr(MovieLensFairnessVector, "reset", watched)
+    carry_out(quick_run("random", episodes=400, n_envs=2, evaluation_episodes=500, **pools), world, tmp_path)
+    for users, pool in ((met[2], pools.get("train_pool", "train")), (met[100], pools.get("evaluation_pool", "test"))):
+        assert users == set(user_pool(world.n_users, pool).tolist())
+    assert not met[2] & met[100]
+
+
+def test_a_pool_of_the_world_is_refused() -> None:
+    with pytest.raises(InputError, match="hold a pool; give train_pool and evaluation_pool"):
+        quick_run("random", world_options={"pool": "test"})
+
+
+def test_a_pool_that_there_is_not_is_said_before_anything_is_written(world: World) -> None:
+    for name in ("train_pool", "evaluation_pool"):
+        with pytest.raises(InputError, match="there is no user pool 'tset'"):
+            check(quick_run("random", **{name: "tset"}), world)
 
 
 def test_a_folder_belongs_to_one_run(world: World, tmp_path: Path) -> None:

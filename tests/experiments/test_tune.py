@@ -162,11 +162,12 @@ def test_what_is_given_is_not_looked_for(world: World, tmp_path: Path) -> None:
     ("agent", "changes", "match"),
     [
         ("reinforse", {}, "did you mean 'reinforce'"),
-        ("win-stay", {}, "has no options to look for; reinforce, actor-critic, .* have"),
+        ("win-stay", {}, "has no options to look for; varied, reinforce, actor-critic, .* have"),
         ("dqn", {"options": {"rate": 1}}, "no option 'rate'"),
         ("dqn", {"trials": 0}, "trials is 0"),
         ("dqn", {"seeds": 0}, "seeds is 0"),
         ("dqn", {"seed": -1}, "seed is -1"),
+        ("dqn", {"world_options": {"pool": "all"}}, "hold a pool; give train_pool and evaluation_pool"),
     ],
 )
 def test_searches_that_cannot_be(world: World, agent: str, changes: dict[str, Any], match: str) -> None:

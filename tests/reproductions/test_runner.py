@@ -22,8 +22,10 @@ from reproductions.runner import (
 
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError
+from pydeeprecsys.evaluation.standings import YARDSTICKS
 from pydeeprecsys.experiments.compare import Comparison, compare
 from pydeeprecsys.experiments.registry import make_agent
+from pydeeprecsys.simulation.simulator import user_pool
 from reproductions import runner
 
 SMALL = Study(
@@ -238,6 +240,25 @@ def test_simulated_users_are_judged_as_in_a_comparison(world: World, tmp_path: P
     assert ours["median"].tolist() == pytest.approx([expected[agent] for agent in (*agents, "oracle")], rel=1e-12)
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_users_of_a_study_are_of_the_pool_for_training_or_for_evaluation(
+    world: World, tmp_path: Path, training: bool
+) -> None:
+    world.save(tmp_path / "small.world")
+    study = Study("users", "MovieLensFairness-v0", [Claim("random", 1)], dataset=str(tmp_path / "small.world"))
+    met = study.manager(0, 2, training=training).env.unwrapped.simulator.users
+    assert met.tolist() == user_pool(world.n_users, "train" if training else "test").tolist()
+    pools = {"train_pool": "train", "evaluation_pool": "test"}
+    assert pools.items() <= json.loads(study.settings(study.claims[0])).items()
+    assert not pools.keys() & json.loads(SMALL.settings(SMALL.claims[0])).keys()
+
+
+@pytest.mark.parametrize("name", [name for name in STUDIES if name.startswith("movielens")])
+def test_every_study_of_movielens_shows_all_simple_policies(name: str) -> None:
+    claimed = [claim.agent for claim in import_module(f"reproductions.{name}").STUDY.claims]
+    assert claimed[: len(YARDSTICKS)] == list(YARDSTICKS)
+
+
 @pytest.mark.parametrize("name", STUDIES)
 def test_every_claim_can_be_run(world: World, tmp_path: Path, name: str) -> None:
     for needed in {"lunar_lander": ["Box2D"], "sardine": ["sardine"]}.get(name, []):
@@ -248,7 +269,7 @@ def test_every_claim_can_be_run(world: World, tmp_path: Path, name: str) -> None
         world.save(tmp_path / "small.world")
         study = replace(study, dataset=str(tmp_path / "small.world"))
     for claim in study.claims:
-        manager = study.manager(0, claim.n_envs)
+        manager = study.manager(0, claim.n_envs, training=True)
         make_agent(claim.agent, manager, 0, **claim.options)
         assert json.loads(study.settings(claim))["steps"] == claim.steps
     assert f"<!-- {name} -->" in runner.DOCS.read_text()

@@ -231,7 +231,7 @@ def test_evaluation_leaves_the_agent_as_it_was(world: World, n_envs: int) -> Non
     manager = MovieLensFairnessManager(seed=0, n_envs=n_envs, dataset=world)
     agents: list[ReinforcementLearning] = [
         ReinforceAgent(world.n_items, 25, random_state=0),
-        WinStayAgent(world.mean_ratings),
+        WinStayAgent(world.observed_means(np.arange(world.n_users))),
         RandomAgent(manager.env.action_space),
     ]
     for agent in agents:

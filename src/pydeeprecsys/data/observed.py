@@ -12,9 +12,10 @@ def damped_means(items: ArrayLike, ratings: ArrayLike, n_items: int) -> NDArray[
     """Mean rating of each item, shrunk towards the mean of all items: the more, the fewer ratings it has.
 
     Empirical Bayes for the one-way random-effects model, rating = m + item + noise, with variance B between items and W
-    within them: (sum of ratings + d m) / (count + d), d = W / B. W and B are the unbiased analysis-of-variance estimates
-    for unequal counts, m is the generalized-least-squares mean of the items (Searle, Casella and McCulloch, Variance
-    Components, 1992, chapter 3). Where items differ no more than by chance, or none has two ratings, all means are m.
+    within them: (sum of ratings + d m) / (count + d), d = W / B. W and B are the unbiased analysis-of-variance
+    estimates for unequal counts, m is the generalized-least-squares mean of the items (Searle, Casella and McCulloch,
+    Variance Components, 1992, chapter 3). Where items differ no more than by chance, or none has two ratings, all means
+    are m.
 
     Args:
         items: (ratings,) rows of items, in 0..n_items-1.
@@ -35,9 +36,9 @@ def damped_means(items: ArrayLike, ratings: ArrayLike, n_items: int) -> NDArray[
     rated = counts > 0
     means = np.bincount(rows, values, n_items) / np.maximum(counts, 1)
     more = n - np.count_nonzero(rated)  # ratings beyond the first of each item: they alone tell W
-    within = np.sum((values - means[rows]) ** 2) / more if more else np.inf
+    within = np.sum((values - means[rows]) ** 2) / max(more, 1)
     spread = np.sum(counts * (means - values.mean()) ** 2) - (np.count_nonzero(rated) - 1) * within
-    if not spread > 0:  # NaN where there is a single rating
+    if not more or spread <= 0:
         return np.full(n_items, values.mean())
     between = spread / (n - np.sum(counts.astype(np.float64) ** 2) / n)
     # count / (count + d), which is defined without noise too.
