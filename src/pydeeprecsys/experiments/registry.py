@@ -103,6 +103,11 @@ def _observed_counts(manager: Manager) -> NDArray[np.int64]:
     return simulator.world.observed_counts(simulator.users)
 
 
+def _known_genres(manager: Manager) -> NDArray[np.bool_]:
+    world = _simulator(manager).world
+    return world.genres & world.genres_known[:, None]  # unknown genres are not the genre Other
+
+
 def _has_item_features(manager: Manager) -> bool:
     return manager.env.has_wrapper_attr(_ITEM_FEATURES) or isinstance(manager.env.unwrapped, MovieLensFairness)
 
@@ -139,7 +144,7 @@ _FACTS: dict[str, Callable[[Manager], Any]] = {
     "input_size": _state_size,
     "mean_ratings": _observed_means,
     "rating_counts": _observed_counts,
-    "genres": lambda manager: _simulator(manager).world.genres,
+    "genres": _known_genres,
     "simulated_order": lambda manager: simulated_order(_simulator(manager)),
     "env": lambda manager: manager.batch,
     "candidate_features": _candidate_features,

@@ -109,7 +109,7 @@ class VariedAgent(Walk):
 
     Args:
         mean_ratings: (items,) the mean rating of each item.
-        genres: (items, genres) flags.
+        genres: (items, genres) flags; none where an item's genres are unknown.
         weight: stars taken off for an item of the same genres as the one before it, 0 or more.
         decay: share of that which each further item leaves, in [0, 1].
 

@@ -15,7 +15,7 @@ def varied_order(scores: ArrayLike, genres: ArrayLike, weight: float, decay: flo
 
     Args:
         scores: (items,) how good each is by itself.
-        genres: (items, genres) flags; an item without any overlaps with none.
+        genres: (items, genres) flags; an item of which none is known overlaps with none.
         weight: of the overlap, in units of the scores, 0 or more.
         decay: of the memory, in [0, 1].
 
