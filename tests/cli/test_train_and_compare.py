@@ -17,6 +17,7 @@ import safetensors.numpy
 from contracts.quick import QUICK
 from pydeeprecsys.cli import main
 from pydeeprecsys.data.world import World
+from pydeeprecsys.evaluation.standings import YARDSTICKS
 from pydeeprecsys.experiments.compare import Comparison
 from pydeeprecsys.experiments.registry import AGENTS, agent_options, make_agent
 from pydeeprecsys.rl.manager import MovieLensFairnessManager
@@ -197,6 +198,26 @@ def test_an_agent_that_never_updated_is_marked_on_screen(saved: str, capsys: pyt
     assert summary["updates"][["ppo", "reinforce"]].tolist() == [0, 2]
     assert pd.isna(summary["updates"]["random"])
     assert summary["note"].notna().tolist() == (summary.index == "ppo").tolist()
+
+
+def test_users_are_of_the_pools_asked_for_and_every_yardstick_is_compared(
+    saved: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    def keep(what: Any, *_: Any, **__: Any) -> None:
+        asked.append(what)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pydeeprecsys.cli.compare.compare", keep)
+    monkeypatch.setattr("pydeeprecsys.cli.train.carry_out", keep)
+    monkeypatch.setattr("pydeeprecsys.cli.tune.tune", keep)
+    for verb in (("compare",), ("train", "random"), ("tune", "varied")):
+        for pools in ((), ("--train-pool", "all", "--evaluation-pool", "train")):
+            assert run(*verb, "--dataset", saved, *pools) == 130
+    assert [what.train_pool for what in asked] == ["train", "all"] * 3
+    assert [what.evaluation_pool for what in asked] == ["test", "train", "test", "train", "evaluation", "train"]
+    assert set(YARDSTICKS) <= set(asked[0].agents)
 
 
 def test_settings_of_a_comparison_are_read_as_the_options_are(saved: str, monkeypatch: pytest.MonkeyPatch) -> None:

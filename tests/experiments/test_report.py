@@ -49,6 +49,14 @@ def rows_of(page: str) -> list[list[str]]:
     return [[html.unescape(re.sub(r"<[^>]*>", "", cell)).strip() for cell in row] for row in rows]
 
 
+def test_folders_from_before_there_were_pools_stand_apart(tmp_path: Path) -> None:
+    before = write_comparison(tmp_path / "before")
+    now = write_comparison(tmp_path / "now", train_pool="train", evaluation_pool="test")
+    worlds = results([read_folder(folder, number) for number, folder in enumerate((before, now))])
+    assert [world.settings.get("evaluation_pool") for world in worlds] == [None, "test"]
+    assert "evaluation_pool test" in page_of(before, now)
+
+
 def test_the_command_writes_a_page_that_needs_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = write_comparison(tmp_path / "compared")
     assert run("report", str(folder)) == 0
