@@ -12,6 +12,7 @@ import pytest
 
 from pydeeprecsys.cli import main
 from pydeeprecsys.data import download
+from pydeeprecsys.data.library import open_world
 from pydeeprecsys.data.releases import RELEASES, Release
 
 TINY = {
@@ -123,6 +124,7 @@ def test_fetch_from_a_file_and_describe(run: Run, tiny: Path, home: Path) -> Non
             "violence measured of 50.0%, mean 0.250; tag genome (1 by movie id)",
             "1 items (50.0%) imputed from their genres",
             "genres known of 100.0%: Action 1, Comedy 1",
+            "on 1 held-out ratings",
         ):
             assert text in shown.out
 
@@ -132,7 +134,7 @@ def test_synthetic_is_described_and_needs_no_fetching(run: Run, home: Path, monk
     shown = run("data", "describe", "synthetic")
     assert shown.code == 0
     assert "users 6,040" in shown.out
-    assert files_in(home) == []
+    assert len(files_in(home / "worlds")) == 1  # the world, which was built to tell its error, is kept
 
 
 def test_own_ratings_with_options(run: Run, tmp_path: Path) -> None:
@@ -141,11 +143,19 @@ def test_own_ratings_with_options(run: Run, tmp_path: Path) -> None:
     source = f"{tmp_path}/own.csv?user_column=who&item_column=what&rating_column=stars&scale=1,10&items=films.csv"
     shown = run("data", "describe", source)
     assert shown.code == 0
-    for text in ("own users 8", "items 10, each with 0 to 8", "ratings 64 from 1 to 5", "violence measured of 100.0%"):
+    for text in ("own users 8", "items 10, each with 0 to 8", "ratings 64 from 1 to 10", "violence measured of 100.0%"):
         assert text in shown.out
+
+    record = open_world(source).record
+    assert f"RMSE {record['held_out_rmse']:.3f} on 6 held-out ratings" in shown.out
+    (everything,) = [band for band in record["calibration"] if band["predicted_from"] == 1]
+    assert everything["band"] == "5-9"
+    means = "{mean_rated:.3f} {mean_predicted:.3f}".format(**everything)
+    assert f"all 5-9 times 6 {means}" in shown.out
 
     shown = run("compare", "--agents", "random", "--dataset", source, "--episodes", 2, "--seeds", 1, "--out", "out")
     assert shown.code == 0
+    assert "on the scale 1..10" in shown.out
     assert "data set own: 8 users, 10 items, 64 ratings" in shown.out
 
 

@@ -126,6 +126,12 @@ def test_violence_that_nobody_measured_is_not_zero() -> None:
         ({"ratings": stars(5, 0.5, 3, 4)}, r"rating 2 is 0.5, outside 1\.\.5"),
         ({"ratings": stars(5, 1, 3, np.nan)}, r"rating 4 is nan, outside 1\.\.5"),
         ({"ratings": stars(np.inf, 1, 3, 4)}, r"rating 1 is inf, outside 1\.\.5"),
+        ({"scale": (5.0, 1.0)}, "the scale goes from 5 to 1; give the lowest rating, then the highest"),
+        ({"scale": (3.0, 3.0)}, "the scale goes from 3 to 3"),
+        ({"scale": (1.0, np.inf)}, "the scale goes from 1 to inf"),
+        ({"scale": (1.0, np.nan)}, "the scale goes from 1 to nan"),
+        # As ratings, which have 24 bits, the two are the same.
+        ({"scale": (1e9, 1e9 + 1)}, r"the scale goes from 1e\+09 to 1e\+09"),
         ({"ratings": stars(0.4, 1, 3, 4), "scale": (0.5, 5.0)}, r"rating 1 is 0.4, outside 0.5\.\.5"),
         ({"user_index": index(0, 0, 1, 4)}, "a rating points outside the table of users"),
         ({"user_index": index(0, 0, 1, -1)}, "a rating points outside the table of users"),
@@ -139,6 +145,31 @@ def test_data_that_cannot_be(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=f"^tiny: .*{message}") as caught:
         dataset(**changes)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("scale", "given", "mapped"),
+    [
+        ((1, 5), (1, 5, 2.5, 4), (1, 5, 2.5, 4)),
+        ((0.5, 5), (0.5, 5, 2.75, 1.625), (1, 5, 3, 2)),
+        ((0, 10), (0, 10, 5, 2.5), (1, 5, 3, 2)),
+        ((-10, 10), (-10, 10, 0, -5), (1, 5, 3, 2)),
+        ((0, 1), (0, 1, 0, 1), (1, 5, 1, 5)),
+        ((1, 100), (1, 100, 50.5, 25.75), (1, 5, 3, 2)),
+        ((0, 1e-6), (0, 1e-6, 5e-7, 2.5e-7), (1, 5, 3, 2)),
+        ((0, 0.1), (0, 0.1, 0.05, 0.025), (1, 5, 3, 2)),
+    ],
+)
+def test_stars_map_the_scale_to_1_5(
+    scale: tuple[float, float], given: tuple[float, ...], mapped: tuple[float, ...]
+) -> None:
+    made = dataset(scale=scale, ratings=stars(*given))
+    assert made.ratings.tolist() == stars(*given).tolist()  # these stay as they are
+    np.testing.assert_allclose(made.stars, mapped, rtol=1e-6)
+    assert made.stars.dtype == np.float32
+    assert made.stars.min() >= 1
+    assert made.stars.max() <= 5
+    np.testing.assert_allclose(made.from_stars(made.stars.astype(np.float64)), given, rtol=1e-6, atol=1e-6 * scale[1])
 
 
 def test_checking_leaves_the_ratings_as_they_are() -> None:
@@ -168,3 +199,4 @@ def test_checking_leaves_the_ratings_as_they_are() -> None:
 def test_the_checksum_tells_data_apart(changes: dict[str, Any]) -> None:
     assert dataset(**changes).checksum != dataset().checksum
     assert replace(dataset(), name="other").checksum == dataset().checksum
+    assert dataset(scale=(1, 5)).checksum == dataset().checksum

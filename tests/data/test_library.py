@@ -31,7 +31,7 @@ def ratings(tmp_path: Path) -> Path:
 
 def test_options_follow_a_path(ratings: Path) -> None:
     dataset = read_dataset(f"{ratings}?{OPTIONS}")
-    assert (len(dataset.users), len(dataset.items), dataset.scale) == (8, 8, (1, 5))
+    assert (len(dataset.users), len(dataset.items), dataset.scale) == (8, 8, (1, 10))
     assert dataset.name == "ratings"
 
     dataset = read_dataset(f"{ratings}?{OPTIONS}&items=items %26 more.csv&name=50%25")

@@ -86,17 +86,19 @@ def test_columns_by_option_and_tabs(write: Write) -> None:
     assert dataset.ratings.tolist() == [4, 2]
 
 
-@pytest.mark.parametrize(
-    ("scale", "given", "mapped"),
-    [((1, 10), (1, 10, 5.5), (1, 5, 3)), ((0, 100), (0, 100, 25), (1, 5, 2)), ((1, 5), (1, 5, 2.5), (1, 5, 2.5))],
-)
-def test_a_scale_is_mapped_to_1_5(
-    write: Write, scale: tuple[float, float], given: tuple[float, ...], mapped: tuple[float, ...]
-) -> None:
-    rows = "".join(f"{user},{user},{rating}\n" for user, rating in enumerate(given))
-    dataset = read_tables(write("user_id,item_id,rating\n" + rows), scale=scale)
-    assert dataset.ratings.tolist() == list(mapped)
-    assert dataset.scale == (1.0, 5.0)
+@pytest.mark.parametrize("scale", [(1, 10), (0, 100), (-10, 10), (0, 1)])
+def test_ratings_stay_on_the_scale_that_is_given(write: Write, scale: tuple[float, float]) -> None:
+    dataset = read_tables(write("user_id,item_id,rating\n1,1,{}\n2,2,{}\n".format(*scale)), scale=scale)
+    assert dataset.ratings.tolist() == list(scale)
+    assert dataset.scale == scale
+    assert dataset.stars.tolist() == [1, 5]
+
+
+def test_a_scale_that_is_not_given_starts_at_1_where_all_ratings_do(write: Write) -> None:
+    whole = read_tables(write("user_id,item_id,rating\n1,1,2\n2,2,3.5\n"))
+    assert whole.scale == (1, 5)
+    assert whole.stars.tolist() == [2, 3.5]
+    assert read_tables(write("user_id,item_id,rating\n1,1,2\n2,2,0.5\n")).scale == (0.5, 5)
 
 
 # The ratings, what else is given, and what the error says.

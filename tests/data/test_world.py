@@ -57,6 +57,8 @@ def test_a_world_holds_what_its_data_set_says() -> None:
     assert (made.record["users"], made.record["items"], made.record["ratings"]) == (30, 40, len(dataset.ratings))
     assert made.record["violence"]["measured"] == 1.0
     assert 0 < made.record["held_out_rmse"] < 3
+    assert made.record["scale"] == [1, 5]
+    assert made.rating_stars.tolist() == dataset.ratings.tolist()
     half = dataset.items.assign(violence=dataset.items["violence"].where(dataset.items.index < 10))
     made = World.from_dataset(replace(dataset, items=half))
     told = {"measured": 0.25, "method": "ridge regression on genres", "held_out_rmse": None, "rmse_of_the_mean": None}
@@ -81,6 +83,17 @@ def test_what_users_have_rated_is_theirs_alone(world: World) -> None:
     assert world.observed_counts(users).tolist() == [int((items == item).sum()) for item in range(world.n_items)]
     np.testing.assert_array_equal(world.observed_means(users), damped_means(items, stars, world.n_items))
     assert world.observed_counts(np.arange(world.n_users)).tolist() == world.rating_counts.tolist()
+
+
+def test_a_world_rates_in_stars_whatever_the_scale_of_the_data_set() -> None:
+    dataset = synthetic_dataset(30, 40, 500, seed=2)
+    tens = World.from_dataset(replace(dataset, ratings=(dataset.ratings - 1) * 2.5, scale=(0, 10)))
+    stars = World.from_dataset(dataset)
+    assert tens.record["scale"] == [0, 10]
+    np.testing.assert_allclose(tens.rating_stars, stars.rating_stars, rtol=1e-6)
+    np.testing.assert_allclose(
+        tens.user_vectors @ tens.item_vectors.T, stars.user_vectors @ stars.item_vectors.T, atol=1e-4
+    )
 
 
 def test_what_is_saved_is_loaded(world: World, saved: Path) -> None:

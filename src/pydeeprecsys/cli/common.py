@@ -180,7 +180,8 @@ def open_world_with_progress(dataset: str) -> World:
         world = open_world(dataset, lambda done, total: progress.update(task, completed=done, total=total))
     screen.print(
         f"data set {world.name}: {world.n_users:,} users, {world.n_items:,} items, "
-        f"{world.record['ratings']:,} ratings, held-out RMSE {world.record['held_out_rmse']:.3f}",
+        f"{world.record['ratings']:,} ratings, held-out RMSE {world.record['held_out_rmse']:.3f} "
+        f"on the scale {'..'.join(f'{end:g}' for end in world.record['scale'])}",
         soft_wrap=True,
     )
     if dataset == SYNTHETIC:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -13,7 +14,7 @@ from pydeeprecsys.cli import SuggestingGroup
 from pydeeprecsys.cli.common import progress_bars, screen
 from pydeeprecsys.data.dataset import GENRES, USER_COLUMNS
 from pydeeprecsys.data.download import data_home, fetch, fetched
-from pydeeprecsys.data.library import SYNTHETIC, read_dataset
+from pydeeprecsys.data.library import SYNTHETIC, open_world, read_dataset
 from pydeeprecsys.data.releases import RELEASES
 from pydeeprecsys.data.violence import Violence, impute
 from pydeeprecsys.errors import InputError
@@ -62,10 +63,15 @@ def fetch_release(name: str, source: Path | None) -> None:
 @command.command("describe")
 @click.argument("name")
 def describe(name: str) -> None:
-    """Describe the data set NAME: a name from 'pydeeprecsys data list', or a path as --dataset of the other verbs."""
+    """Describe the data set NAME: a name from 'pydeeprecsys data list', or a path as --dataset of the other verbs.
+
+    Its world is built, and kept, to tell how well ratings that were held out are predicted.
+    """
     with progress_bars() as progress:
         progress.add_task(f"reading {name}", total=None)
         dataset = read_dataset(name)
+        task = progress.add_task(f"building the world of {name}", total=None)
+        record = open_world(name, lambda done, total: progress.update(task, completed=done, total=total)).record
     users, items, ratings = len(dataset.users), len(dataset.items), len(dataset.ratings)
     low, high = dataset.scale
     by_user = np.bincount(dataset.user_index, minlength=users)
@@ -85,12 +91,32 @@ def describe(name: str) -> None:
             f"known of {dataset.genres_known.mean():.1%}: "
             + ", ".join(f"{genre} {n:,}" for genre, n in zip(GENRES, flags.sum(axis=0), strict=True) if n),
         ),
+        ("RMSE", f"{record['held_out_rmse']:.3f} on {record['held_out_ratings']:,} held-out ratings"),
         ("checksum", dataset.checksum),
     ]
     table = Table(title=dataset.name, title_justify="left", show_header=False, box=None, pad_edge=False)
     for row in rows:
         table.add_row(*row)
     screen.print(table)
+    screen.print(_calibration(record["calibration"], low))
+
+
+def _calibration(records: list[dict[str, Any]], low: float) -> Table:
+    """Mean ratings and predictions, by how often the item was rated; differences with their standard error."""
+    table = Table(title="Calibration on the held-out ratings", title_justify="left", box=None, pad_edge=False)
+    for heading in ("predicted", "item rated", "ratings", "mean rating", "mean prediction", "difference ± error"):
+        table.add_column(heading, justify="left" if heading == "predicted" else "right")
+    for band in records:
+        predicted, error = band["predicted_from"], band["standard_error"]
+        table.add_row(
+            "all" if predicted == low else f"{predicted:g} or more",
+            f"{band['band']} times",
+            f"{band['ratings']:,}",
+            f"{band['mean_rated']:.3f}",
+            f"{band['mean_predicted']:.3f}",
+            f"{band['mean_predicted'] - band['mean_rated']:+.3f} ± {'?' if error is None else f'{error:.3f}'}",
+        )
+    return table
 
 
 def _violence(violence: Violence, source: str) -> Iterator[tuple[str, str]]:

@@ -48,6 +48,14 @@ USER_COLUMNS = ("user_id", "sex", "age", "occupation", "zip_code")
 ITEM_COLUMNS = ("item_id", "title", "genres", "violence")
 
 
+def check_scale(name: str, scale: tuple[float, float]) -> None:
+    """InputError unless the scale is finite and rises, in the precision of ratings."""
+    low, high = np.asarray(scale, dtype=np.float32)
+    if not (low < high and np.isfinite((low, high)).all()):
+        low, high = scale
+        raise InputError(f"{name}: the scale goes from {low:g} to {high:g}; give the lowest rating, then the highest")
+
+
 @dataclass(frozen=True)
 class Dataset:
     """Users, items and the ratings between them.
@@ -60,13 +68,14 @@ class Dataset:
             missing (NaN) where nobody measured it.
         user_index: (ratings,) row in `users` of the user who rated.
         item_index: (ratings,) row in `items` of the item rated.
-        ratings: (ratings,) the rating, within `scale`.
+        ratings: (ratings,) the rating, on the data set's own `scale`.
         scale: lowest and highest possible rating.
         violence_source: where the violence of the measured items is from, in a phrase.
 
     Raises:
-        InputError: for an empty set, fewer than two users or items, ratings off the scale or not finite, a pair of user
-            and item that is rated twice, rows that point at no user or item, repeated ids, violence outside [0, 1].
+        InputError: for a scale that does not rise, an empty set, fewer than two users or items, ratings off the scale
+            or not finite, a pair of user and item that is rated twice, rows that point at no user or item, repeated
+            ids, violence outside [0, 1].
     """
 
     name: str
@@ -79,6 +88,7 @@ class Dataset:
     violence_source: str = "the data set's own"
 
     def __post_init__(self) -> None:
+        check_scale(self.name, self.scale)
         for table, columns, what in ((self.users, USER_COLUMNS, "users"), (self.items, ITEM_COLUMNS, "items")):
             missing = [column for column in columns if column not in table.columns]
             if missing:
@@ -121,6 +131,18 @@ class Dataset:
             )
 
     @cached_property
+    def stars(self) -> NDArray[np.float32]:
+        """(ratings,) the ratings in stars: `scale` mapped linearly to 1..5, which is what simulated users rate in."""
+        low, high = self.scale
+        stars = 1 + (self.ratings.astype(np.float64) - low) * (4 / (high - low))
+        return stars.clip(1, 5).astype(np.float32)
+
+    def from_stars(self, stars: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Ratings on the data set's own scale, from stars."""
+        low, high = self.scale
+        return low + (stars - 1) * ((high - low) / 4)
+
+    @cached_property
     def genres(self) -> NDArray[np.bool_]:
         """(items, 19) which genres each item has, in the order of `GENRES`.
 
@@ -161,7 +183,7 @@ class Dataset:
     @cached_property
     def checksum(self) -> str:
         """SHA-256 over all that the world is built from; two data sets with the same checksum give the same world."""
-        digest = hashlib.sha256(repr(self.scale).encode())
+        digest = hashlib.sha256(repr(tuple(map(float, self.scale))).encode())
         of_items = (self.genres, self.genres_known, self.violence)
         for array in (self.user_index, self.item_index, self.ratings, *of_items, self.demographics):
             digest.update(np.ascontiguousarray(array).data)

@@ -23,7 +23,7 @@ from pydeeprecsys.errors import InputError, did_you_mean
 SYNTHETIC = "synthetic"
 _TABLES = (".csv", ".tsv", ".parquet")
 # Part of every kept world's name: raised when reading, generating or factorizing changes what comes out of it.
-_RECIPE = 2
+_RECIPE = 3
 
 Progress = Callable[[int, int], None]
 

@@ -17,7 +17,7 @@ import pyarrow.csv
 import pyarrow.parquet
 from numpy.typing import NDArray
 
-from pydeeprecsys.data.dataset import Dataset
+from pydeeprecsys.data.dataset import Dataset, check_scale
 from pydeeprecsys.data.delimited import shorten
 from pydeeprecsys.data.movielens import violence_of
 from pydeeprecsys.errors import InputError, did_you_mean
@@ -249,8 +249,8 @@ def read_tables(
 ) -> Dataset:
     """Read the user's own ratings, CSV (UTF-8, with a header; tabs separate in `.tsv`) or Parquet.
 
-    Simulated users rate in 1..5. Ratings on another scale are mapped to it linearly where `scale` says which they are
-    on; without it they must lie in 0.5..5 and are taken as they are.
+    `scale` says which scale the ratings are on. Without it they must lie in 0.5..5, and the scale is (1, 5) where none
+    is below 1, else (0.5, 5). Ratings stay on their scale, which `Dataset.stars` maps to the 1..5 of simulated users.
 
     Where a data set is named by a path alone (`library.read_dataset`, `--dataset`), these arguments follow it as in an
     address: `ratings.csv?user_column=who&scale=1,10&items=movies.csv`; `items` and `users` are then beside `ratings`.
@@ -271,21 +271,20 @@ def read_tables(
         age_column: column of the age, in `users`.
         occupation_column: column of the occupation, in `users`.
         zip_code_column: column of the zip code, in `users`.
-        scale: lowest and highest possible rating, mapped to 1 and 5.
+        scale: lowest and highest possible rating.
         name: name of the data set; by default that of `ratings`.
         tag_genome: a tag genome (see `movielens.violence_of`), for a table of movies without violence; their titles
             end in the year. A data set that is named by a path gets the one that was fetched or is beside it.
         genome_titles: a MovieLens release, for the titles of a genome that lists none; likewise.
 
     Returns:
-        The data set, on the scale (1, 5) where `scale` is given, else (0.5, 5). Ids are whole numbers where all of them
-        are, else text.
+        The data set. Ids are whole numbers where all of them are, else text.
 
     Raises:
         InputError: with file and line (CSV) or row (Parquet), where something cannot be read or does not fit.
     """
-    if scale is not None and not (scale[0] < scale[1] and np.isfinite(scale).all()):
-        raise InputError(f"the scale goes from {scale[0]:g} to {scale[1]:g}; give the lowest rating, then the highest")
+    if scale is not None:
+        check_scale(str(ratings), scale)
     user_id, item_id, rating = Column(user_column, ID), Column(item_column, ID), Column(rating_column, NUMBER)
 
     def about(default: str, column: str, kind: pa.DataType) -> Column:
@@ -318,8 +317,6 @@ def read_tables(
     hint = "" if scale else f" (say which scale they are on, as in '{ratings.name}?scale=1,10')"
     file.require(~np.isnan(values), f"{rating_column} is missing")
     file.require((values >= low) & (values <= high), f"{rating_column} should be in {low:g}..{high:g}{hint}", values)
-    if scale:
-        values = (1 + (values - low) * (4 / (high - low))).clip(1, 5)
     user_table, user_index = _match(file, read["user_id"], users, user_columns)
     item_table, item_index = _match(file, read["item_id"], items, item_columns)
     repeated = pd.DataFrame({"user": user_index, "item": item_index}).duplicated().to_numpy(np.bool_)
@@ -341,6 +338,6 @@ def read_tables(
         user_index=user_index,
         item_index=item_index,
         ratings=values.astype(np.float32),
-        scale=(1.0, 5.0) if scale else UNSCALED,
+        scale=scale or ((1.0, 5.0) if values.min() >= 1 else UNSCALED),
         violence_source=source,
     )

@@ -42,10 +42,10 @@ class World:
         titles: (items,) of the items.
         rating_users: (ratings,) row of the user of each rating in the data set.
         rating_items: (ratings,) row of the item.
-        rating_stars: (ratings,) the rating, in 1..5 stars.
-        record: where it comes from: factorization settings, `held_out_rmse`, checksum of the data set, numbers of
-            users, items and ratings; `violence`: share of items measured, source, how the others are imputed, and the
-            held-out error of that (see `data.violence`).
+        rating_stars: (ratings,) the rating, in 1..5 stars, whatever the scale of the data set.
+        record: where it comes from: factorization settings, `held_out_rmse` and `calibration` in the units of the data
+            set's `scale`, checksum of the data set, numbers of users, items and ratings; `violence`: share of items
+            measured, source, how the others are imputed, and the held-out error of that (see `data.violence`).
     """
 
     name: str
@@ -122,9 +122,10 @@ class World:
             titles=dataset.items["title"].to_numpy(np.str_),
             rating_users=dataset.user_index,
             rating_items=dataset.item_index,
-            rating_stars=dataset.ratings,
+            rating_stars=dataset.stars,
             record={
                 **factors.record,
+                "scale": [float(end) for end in dataset.scale],
                 "dataset_checksum": dataset.checksum,
                 "users": len(dataset.users),
                 "items": len(dataset.items),
