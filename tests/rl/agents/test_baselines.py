@@ -29,6 +29,7 @@ class TestBestRatedAgent(AgentContract):
 
 
 class TestPopularAgent(AgentContract):
+    learns = False
     test_other_seeds_give_other_lives = None  # there is no chance to it
 
     def make(self, n_actions: int, state_size: int, seed: int) -> PopularAgent:
@@ -36,6 +37,7 @@ class TestPopularAgent(AgentContract):
 
 
 class TestBestConstantAgent(AgentContract):
+    learns = False
     test_other_seeds_give_other_lives = None  # there is no chance to it
 
     def make(self, n_actions: int, state_size: int, seed: int) -> BestConstantAgent:
@@ -43,6 +45,7 @@ class TestBestConstantAgent(AgentContract):
 
 
 class TestVariedAgent(AgentContract):
+    learns = False
     generators = frozenset({"positions"})
     test_other_seeds_give_other_lives = None  # there is no chance to it
     # Where it stands in its list follows from how often it was asked, training or not.
