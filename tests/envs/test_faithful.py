@@ -68,7 +68,7 @@ def test_environment_checkers_have_nothing_to_say(world: World, slate_size: int,
 @pytest.mark.parametrize("mode", list(AutoresetMode))
 def test_a_batch_is_as_many_single_environments(world: World, mode: AutoresetMode, slate_size: int) -> None:
     # Cut off early, so that sessions end in both ways.
-    patience = Patience(budget=6, max_steps=5 if slate_size == 1 else 9)
+    patience = Patience(budget=6, max_steps=5 if slate_size == 1 else 8)
     options: Any = {"dataset": world, "patience": patience, "lambda_non_violent": 0.2}
     ours = FaithfulMovieLensVector(N, slate_size, autoreset_mode=mode, **options)
     theirs = SyncVectorEnv([lambda: FaithfulMovieLens(slate_size, **options)] * N, autoreset_mode=mode)
