@@ -24,6 +24,7 @@ import pandas as pd
 import torch
 
 import pydeeprecsys
+from pydeeprecsys.data.library import RECIPE
 from pydeeprecsys.errors import DivergenceError, InputError, did_you_mean
 from pydeeprecsys.evaluation.plots import line_across, median_curves, save_figure
 from pydeeprecsys.evaluation.standings import standings
@@ -118,7 +119,7 @@ class Study:
             "options": dict(claim.options),
         }
         if self.dataset is not None:
-            facts |= {"train_pool": TRAIN_POOL, "evaluation_pool": EVALUATION_POOL}
+            facts |= {"train_pool": TRAIN_POOL, "evaluation_pool": EVALUATION_POOL, "world_recipe": RECIPE}
         return json.dumps(facts, sort_keys=True)
 
 

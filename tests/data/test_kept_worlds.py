@@ -105,7 +105,7 @@ def test_a_kept_world_of_another_recipe_is_passed_over(
 ) -> None:
     path = make_zip(FILES)
     open_world(path)
-    monkeypatch.setattr(library, "_RECIPE", library._RECIPE + 1)
+    monkeypatch.setattr(library, "RECIPE", library.RECIPE + 1)
     open_world(path)
     assert len(factorized) == 2
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gymnasium.utils.env_checker import check_env
 
 from pydeeprecsys.data.world import World
 from pydeeprecsys.envs.faithful import FaithfulMovieLensVector
@@ -47,12 +48,16 @@ def test_what_is_not_known_is_told_so_and_spoils_no_reward_or_observation(
     observations, rewards, *_, infos = env.step(slates)
     np.testing.assert_array_equal(rewards, full.step(slates)[1])
     assert env.observation_space.contains(observations)
-    assert np.isnan(infos["violence"]).all()
+    assert "violence" not in infos
     assert infos["unmeasured"].tolist() == [1.0] * 5
     assert ("diversity" in infos) == (slate_size > 1)
     assert np.isnan(infos.get("diversity", np.nan)).all()
     if env_type is MovieLensFairnessVector:
         assert (observations[:, 24] == 0.5).all()  # the violence of the item chosen last
+
+
+def test_gymnasium_finds_no_fault_with_a_world_without_violence(bare: World) -> None:
+    check_env(MovieLensFairness(dataset=bare), skip_render_check=True)
 
 
 def test_the_affinity_observation_knows_no_demographics_either(bare: World) -> None:

@@ -22,8 +22,8 @@ from pydeeprecsys.errors import InputError, did_you_mean
 
 SYNTHETIC = "synthetic"
 _TABLES = (".csv", ".tsv", ".parquet")
-# Part of every kept world's name: raised when reading, generating or factorizing changes what comes out of it.
-_RECIPE = 3
+RECIPE = 3
+"""Part of every kept world's name: raised when reading, generating or factorizing changes what comes out of it."""
 
 Progress = Callable[[int, int], None]
 
@@ -146,7 +146,7 @@ def _table_options(ratings: Path, query: str) -> dict[str, Any]:
 
 def _kept_path(source: str | Path) -> Path:
     """Where the world is kept: its name changes with everything that the world is made from."""
-    digest = hashlib.sha256(f"{_RECIPE} {FactorizationSettings()}".encode())
+    digest = hashlib.sha256(f"{RECIPE} {FactorizationSettings()}".encode())
     label = SYNTHETIC
     if str(source) != SYNTHETIC:
         _, path, options = _reader(source)

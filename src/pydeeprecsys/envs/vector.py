@@ -29,10 +29,10 @@ class MovieLensFairnessVector(SessionVector[State, Response]):
             or DISABLED (`reset` with `options={"reset_mask": ...}` begins the next).
         **options: the simulated world, see `WorldOptions`.
 
-    Each `info` has, besides Gymnasium's masks, for each user the `ratings` (n, k) of the slate, its mean `violence`
-    (measured or imputed; NaN where the world knows of none), the share of its items whose violence is `unmeasured`, its
-    `dcg` and `ndcg`, for k > 1 the position of the chosen item as `chosen_action`, whether there was one as `hit`,
-    the `diversity` of the slate's genres (NaN without two items of known ones) and its `novelty` in bits (see
+    Each `info` has, besides Gymnasium's masks, for each user the `ratings` (n, k) of the slate, its `dcg` and `ndcg`,
+    its mean `violence` (measured or imputed; left out where the world knows of none), the share of its items whose
+    violence is `unmeasured`; for k > 1 the position of the chosen item as `chosen_action`, whether there was one as
+    `hit`, the `diversity` of the slate's genres (NaN without two items of known ones) and its `novelty` in bits (see
     `simulation.ranking`); after a reset, the row of the `user` in the world. Where the chosen item alone is consumed,
     these are told for k = 1 as well, but for the diversity, and the position is -1 where nothing was chosen; where
     consumed items are not to be shown again, `action_mask` (n, items) at each reset and step tells what may be.
@@ -66,6 +66,7 @@ class MovieLensFairnessVector(SessionVector[State, Response]):
         self._units = unit_vectors(world.genres & world.genres_known[:, None])
         self._bits = self_information(world.rating_counts)
         self._unmeasured = 1.0 - world.violence_measured
+        self._knows_violence = bool(world.violence_measured.any())
 
     def observe(self) -> NDArray[np.float32]:
         """(n, size of the observation) what is seen of every user now: 25 numbers by default."""
@@ -74,7 +75,9 @@ class MovieLensFairnessVector(SessionVector[State, Response]):
     def measures(self, response: Response) -> dict[str, NDArray[Any]]:
         """What `info` tells of a step: (n, k) ratings, and (n,) of the slates."""
         violence, dcg, ndcg = self.judge(response)
-        infos: dict[str, NDArray[Any]] = {"ratings": response.ratings, "violence": violence, "dcg": dcg, "ndcg": ndcg}
+        infos: dict[str, NDArray[Any]] = {"ratings": response.ratings, "dcg": dcg, "ndcg": ndcg}
+        if self._knows_violence:
+            infos["violence"] = violence
         # A third of the time of indexing and mean().
         infos["unmeasured"] = np.add.reduce(self._unmeasured.take(response.slates), axis=1) / self.slate_size
         if self.slate_size > 1 or self.simulator.consumption == "chosen":

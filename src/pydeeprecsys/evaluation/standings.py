@@ -84,21 +84,26 @@ def standings(
 
 
 def run_measures(evaluation: pd.DataFrame, exposure: ArrayLike) -> dict[str, float]:
-    """What a run did in the sessions it was judged in.
+    """What a run did in the sessions it was evaluated in.
 
     Args:
-        evaluation: one row per session, with the columns return, steps, violence and, where it is known, unmeasured.
+        evaluation: one row per session, with the columns return and steps and, where they are known, violence and
+            unmeasured.
         exposure: (items,) how often each item was shown.
 
     Returns:
-        `return`, `violence`, `unmeasured` (share of shown items whose violence was not measured) and `session_length`
-        (slates), each the mean over sessions; `coverage` and `gini`, see `simulation.ranking`. NaN where not known.
+        `return`, `violence` and `session_length` (slates), each the mean over sessions; `unmeasured`, the share of all
+        shown items whose violence was not measured; `coverage` and `gini`, see `simulation.ranking`. NaN where not
+        known.
     """
+    unknown = pd.Series(float("nan"), index=evaluation.index)
+    steps = evaluation["steps"]
+    unmeasured = evaluation.get("unmeasured", unknown) * steps
     return {
         "return": float(evaluation["return"].mean()),
-        "violence": float(evaluation["violence"].mean()),
-        "unmeasured": float(evaluation["unmeasured"].mean()) if "unmeasured" in evaluation else float("nan"),
-        "session_length": float(evaluation["steps"].mean()),
+        "violence": float(evaluation.get("violence", unknown).mean()),
+        "unmeasured": float(unmeasured.sum(skipna=False) / steps.sum()),
+        "session_length": float(steps.mean()),
         "coverage": coverage(exposure),
         "gini": gini(exposure),
     }
