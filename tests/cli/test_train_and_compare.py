@@ -120,7 +120,7 @@ DIVERGES = ("--dataset", "small.world", "--episodes", "9")
 
 
 def test_numbers_that_are_not_finite_end_training_in_one_line(saved: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("train", "reinforce", *DIVERGES, "--learning-rate", "1e37", "--out", "out") == 1
+    assert run("train", "reinforce", *DIVERGES, "--learning-rate", "3e36", "--out", "out") == 1
     shown = capsys.readouterr()
     assert re.fullmatch(
         r"error: ReinforceAgent stopped at environment step \d+, in episode \d+: the loss .*\n", shown.err
@@ -139,7 +139,7 @@ def test_numbers_that_are_not_finite_end_training_in_one_line(saved: str, capsys
 def test_numbers_that_are_not_finite_end_a_comparison_in_one_line(
     saved: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    setting = ("--set", "reinforce.learning_rate=1e37")
+    setting = ("--set", "reinforce.learning_rate=3e36")
     assert run("compare", "--agents", "random,reinforce", *DIVERGES, "--seeds", "1", *setting, "--out", "out") == 1
     error = capsys.readouterr().err
     assert error.startswith("error: ReinforceAgent stopped at environment step")
@@ -329,7 +329,7 @@ def test_overwriting_leaves_what_another_process_is_at_work_in(
 
 
 def test_a_seed_that_diverges_does_not_stop_the_others(saved: str, capsys: pytest.CaptureFixture[str]) -> None:
-    lost = ("--set", "dqn.learning_rate=1e37", "--set", "dqn.buffer_burn_in=40", "--set", "dqn.batch_size=8")
+    lost = ("--set", "dqn.learning_rate=3e36", "--set", "dqn.buffer_burn_in=40", "--set", "dqn.batch_size=8")
     arguments = ("--agents", "dqn,reinforce", "--seeds", "2", "--dataset", saved, *RUN, *lost, "--out", "out")
     assert run("compare", *arguments) == 1
     assert "the table leaves out dqn from seed 0, dqn from seed 1" in capsys.readouterr().err

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from pydeeprecsys.rl.agents import actor_critic
 from pydeeprecsys.rl.agents.actor_critic import ActorCriticAgent
 from pydeeprecsys.rl.agents.policy_gradient import PolicyGradientAgent
 from pydeeprecsys.rl.agents.reinforce import ReinforceAgent
@@ -90,6 +91,16 @@ def test_the_actor_follows_the_exact_gradient_whatever_the_critic_says() -> None
         return ActorCriticAgent(2, 4, 1.0, [], [3], normalize_advantages=False, device="cpu")
 
     np.testing.assert_allclose(expected_gradient(make, 1), exact_gradient(1.0), atol=1e-12)
+
+
+@pytest.mark.parametrize("n_episodes", [1, 2, 3])
+def test_centered_advantages_of_the_actor_follow_it_too(n_episodes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(actor_critic, "rescale", lambda values: values)  # by a number of each batch's own
+
+    def make() -> ActorCriticAgent:
+        return ActorCriticAgent(2, 4, 1.0, [], [3], episodes_per_update=n_episodes, device="cpu")
+
+    np.testing.assert_allclose(expected_gradient(make, n_episodes), exact_gradient(1.0), atol=1e-12)
 
 
 def test_normalized_advantages_of_the_actor_keep_their_signs_and_proportions() -> None:

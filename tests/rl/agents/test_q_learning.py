@@ -102,7 +102,7 @@ def test_values_count_what_follows_unless_the_episode_terminated(
 ) -> None:
     # Where it is cut off at every step, a reward of 1 for ever is worth 1 / (1 − γ).
     agent = make(agent_class, 1, discount_factor=0.5, learning_rate=0.02)
-    for _ in range(400):
+    for _ in range(800):
         agent.store_experience(np.full(3, 0.5), 0, 1.0, terminated, np.full(3, 0.5), truncated=not terminated)
     agent.network.silence_noise()
     learned = agent.network.q_values(agent.network.as_tensor(np.full((1, 3), 0.5)))

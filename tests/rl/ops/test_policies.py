@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from pydeeprecsys.rl.ops.policies import (
+    center_by_other_episodes,
     clipped_surrogate_losses,
     leave_one_out_baseline,
     policy_gradient_losses,
@@ -111,6 +112,14 @@ def test_the_baseline_is_the_mean_of_the_other_episodes_at_the_time_step() -> No
 
 def test_standardize() -> None:
     np.testing.assert_allclose(standardize(np.array([1.0, 3.0])), [-1, 1])
+
+
+def test_values_are_centered_by_the_other_episodes() -> None:
+    values, episode = np.array([1.0, 2.0, 4.0, 6.0, 8.0]), np.array([0, 2, 0, 2, 1])
+    # The others of episode 0 are 2, 6, 8; of episode 2 they are 1, 4, 8; of episode 1 they are 1, 2, 4, 6.
+    expected = [1 - 16 / 3, 2 - 13 / 3, 4 - 16 / 3, 6 - 13 / 3, 8 - 13 / 4]
+    np.testing.assert_allclose(center_by_other_episodes(values, episode), expected)
+    assert center_by_other_episodes(values, np.full(5, 3)).tolist() == values.tolist()
 
 
 def test_rescaling_keeps_signs_and_proportions() -> None:

@@ -12,7 +12,7 @@ from pydeeprecsys.rl.agents.policy_gradient import PolicyGradientAgent
 from pydeeprecsys.rl.experience_replay.episode_memory import CompleteSteps
 from pydeeprecsys.rl.neural_networks.base_network import BaseNetwork
 from pydeeprecsys.rl.neural_networks.value_estimator import ValueEstimator
-from pydeeprecsys.rl.ops.policies import rescale
+from pydeeprecsys.rl.ops.policies import center_by_other_episodes, rescale
 from pydeeprecsys.rl.ops.returns import generalized_advantages
 from pydeeprecsys.rl.search_space import Between, OneOf, SearchSpace
 
@@ -35,8 +35,8 @@ class ActorCriticAgent(PolicyGradientAgent):
         actor_learning_rate: step size of the actor's Adam, above 0.
         critic_learning_rate: step size of the critic's Adam, above 0.
         gae_lambda: λ of the advantages, in 0 (one reward, then the critic)..1 (all rewards of the episode).
-        normalize_advantages: divide them by their root mean square at each update. Their mean is not subtracted: it
-            depends on the actions, and would cancel part of the gradient.
+        normalize_advantages: at each update, subtract from them the mean of the other episodes, and divide by their
+            root mean square. The mean of all would depend on the action, and cancel part of the gradient.
         episodes_per_update: complete episodes an update waits for, at least 1; one an environment when not given.
         minibatches: parts an update's steps are dealt into, at least 1, a gradient step for each.
         entropy_coefficient: what a nat of the policy's entropy is worth at first, 0 or more.
@@ -149,7 +149,11 @@ class ActorCriticAgent(PolicyGradientAgent):
             steps.complete
         ]
         returns = advantages + values[steps.complete]
-        return (rescale(advantages) if self.normalize_advantages else advantages), returns
+        if self.normalize_advantages:
+            n = ended.shape[1]
+            episode = (np.cumsum(ended, axis=0) - ended) * n + np.arange(n)
+            advantages = rescale(center_by_other_episodes(advantages, episode[steps.complete]))
+        return advantages, returns
 
     def _learn_values(self, states: NDArray[np.float32], returns: NDArray[np.float64]) -> None:
         loss = self.value_estimator.update(states, returns)

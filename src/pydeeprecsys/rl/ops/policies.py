@@ -157,6 +157,22 @@ def standardize(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return standardized
 
 
+def center_by_other_episodes(values: NDArray[np.float64], episode: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Values minus the mean value of all other episodes, which does not depend on the actions of the own one.
+
+    Args:
+        values: (rows,) advantages.
+        episode: (rows,) number of the episode of each, from 0.
+
+    Returns:
+        (rows,) the centered values; of a single episode the values as they are.
+    """
+    others = values.sum() - np.bincount(episode, weights=values)[episode]
+    n_others = len(values) - np.bincount(episode)[episode]
+    baseline: NDArray[np.float64] = np.divide(others, n_others, out=np.zeros_like(values), where=n_others > 0)
+    return values - baseline
+
+
 def rescale(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Values divided by their root mean square, which keeps their signs: (rows,) to (rows,); zeros stay zeros."""
     scale = np.sqrt(np.mean(values**2))
