@@ -1,14 +1,14 @@
 """What agents learn in the more faithful world with slates: `python -m reproductions.movielens_faithful_slates`.
 
-As `movielens_faithful`, ten movies at a time, of which a user takes one or none. The bar is clearly above the
-best-rated movies and win-stay.
+As `movielens_faithful`, ten movies at a time, of which a user takes one or none. The bar is above the best
+policy that does not learn, `varied` with 31.8.
 """
 
 from pydeeprecsys.evaluation.standings import YARDSTICKS
 from reproductions import movielens_faithful
 from reproductions.runner import Claim, Study, main
 
-BAR = 26.5
+BAR = 32.2
 
 _Q_LEARNING = {
     "item_features": True,

@@ -1,13 +1,13 @@
 """What agents learn on MovieLens 1M with settings found for it: `python -m reproductions.movielens_tuned`.
 
-One movie at a time, delta 1, at most a million steps; needs `pydeeprecsys data fetch ml-1m`. The bar of 48 of 50 is a
-little under win-stay, which reaches 48.8; the oracle reaches 49.9. Every agent scores movies by their features.
+One movie at a time, delta 1, at most a million steps; needs `pydeeprecsys data fetch ml-1m`. The bar is above the best
+policy that does not learn, win-stay with 48.2 of 50; the oracle reaches 49.9. Every agent scores movies by their features.
 """
 
 from pydeeprecsys.evaluation.standings import YARDSTICKS
 from reproductions.runner import Claim, Study, main
 
-BAR = 48.0
+BAR = 48.5
 
 _Q_LEARNING = {
     "item_features": True,
