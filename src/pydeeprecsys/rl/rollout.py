@@ -95,8 +95,9 @@ class Rollout(Iterator[Episode]):
         self._states: NDArray[Any] = np.empty(0)
         self._masks: NDArray[np.bool_] | None = None
         self._rewards: list[list[float]] = [[] for _ in range(batch.num_envs)]
-        # By measure, (2, n): the sum over the steps of the running episodes where it is known, and how many these are.
-        self._sums: dict[str, NDArray[np.float64]] = {}
+        # (2, measures, n): sums over the steps of running episodes where a measure is known, and how many these are.
+        self._sums = np.zeros((2, len(_MEASURES), batch.num_envs))
+        self._told: list[str] = []  # the measures that the environments have ever told
         self._longest = 0  # no running episode has more steps
         self._ended: deque[Episode] = deque()  # and not given yet
 
@@ -140,9 +141,7 @@ class Rollout(Iterator[Episode]):
         self._longest += 1
         for row, value in enumerate(reward.tolist()):
             rewards[row].append(value)
-        for name in _MEASURES:
-            if name in infos:
-                self._sums[name] = self._sums.get(name, 0.0) + _known(infos, name, len(rewards))
+        self._measure(infos)
         if self._longest >= self.max_episode_steps:
             at_limit = np.array([len(episode) >= self.max_episode_steps for episode in rewards])
             truncated = truncated | (at_limit & ~terminated)
@@ -159,14 +158,32 @@ class Rollout(Iterator[Episode]):
         self._states, self._masks, self._over = new_states, new_masks, terminated | truncated
         if np.count_nonzero(self._over):
             for row in np.flatnonzero(self._over).tolist():
-                measures = {
-                    name: total / count if count else math.nan
-                    for name, (total, count) in ((name, sums[:, row].tolist()) for name, sums in self._sums.items())
-                }
+                means = zip(_MEASURES, *self._sums[:, :, row].tolist(), strict=True)
+                measures = {name: total / n if n else math.nan for name, total, n in means if name in self._told}
                 self._ended.append(Episode(rewards[row], measures, row))
                 rewards[row] = []
             self._longest = max(map(len, rewards))
-            self._sums = {name: np.where(self._over, 0.0, sums) for name, sums in self._sums.items()}
+            self._sums[:, :, self._over] = 0.0
+
+    def _measure(self, infos: dict[str, Any]) -> None:
+        """Add up the measures of a step; one is not known where it is NaN or masked by Gymnasium's `_name`."""
+        n = len(self._rewards)
+        values = np.full((len(_MEASURES), n), np.nan)
+        for own, name in zip(values, _MEASURES, strict=True):
+            if name not in infos:
+                continue
+            if np.shape(infos[name]) != (n,):
+                shape = np.shape(infos[name])[1:]
+                raise InputError(f"info[{name!r}] is of shape {shape} for each environment; give a single number")
+            own[:] = infos[name]
+            told = infos.get(f"_{name}")
+            if told is not None and np.count_nonzero(told) < n:
+                own[~told] = np.nan
+            if name not in self._told:
+                self._told.append(name)
+        known = ~np.isnan(values)
+        self._sums[0] += np.where(known, values, 0.0)
+        self._sums[1] += known
 
     def state_dict(self) -> dict[str, Any]:
         """All that its future depends on, the environments' included, besides the agent and the arguments.
@@ -183,7 +200,8 @@ class Rollout(Iterator[Episode]):
             "states": self._states,
             "masks": self._masks,
             "rewards": [list(rewards) for rewards in self._rewards],
-            "sums": dict(self._sums),
+            "sums": self._sums.copy(),
+            "told": list(self._told),
             "longest": self._longest,
             "ended": [episode._asdict() for episode in self._ended],
             "environments": self.batch.state_dict(),
@@ -194,7 +212,7 @@ class Rollout(Iterator[Episode]):
         self.steps, self.episodes = state["steps"], state["episodes"]
         self._over, self._states, self._masks = state["over"], state["states"], state["masks"]
         self._rewards = [list(rewards) for rewards in state["rewards"]]
-        self._sums, self._longest = dict(state["sums"]), state["longest"]
+        self._sums, self._told, self._longest = state["sums"].copy(), list(state["told"]), state["longest"]
         self._ended = deque(Episode(**episode) for episode in state["ended"])
         self.batch.load_state_dict(state["environments"])  # type: ignore[attr-defined]
 
@@ -202,15 +220,6 @@ class Rollout(Iterator[Episode]):
 def _masks(infos: dict[str, Any]) -> NDArray[np.bool_] | None:
     """(n, actions) which actions are allowed, where the environments tell."""
     return np.asarray(infos["action_mask"], dtype=np.bool_) if "action_mask" in infos else None
-
-
-def _known(infos: dict[str, Any], name: str, n: int) -> NDArray[np.float64]:
-    """(2, n) the values of a measure and 1, or 0 and 0 where it is NaN or masked by Gymnasium's `_name`."""
-    values = np.asarray(infos[name], dtype=np.float64)
-    if values.shape != (n,):
-        raise InputError(f"info[{name!r}] is of shape {values.shape[1:]} for each environment; give a single number")
-    known = ~np.isnan(values) & infos.get(f"_{name}", True)
-    return np.where(known, [values, np.ones(n)], 0.0)
 
 
 def _of_slates(step: Steps, infos: dict[str, Any]) -> Steps:
