@@ -140,13 +140,22 @@ def older(path: Path) -> None:
         (Path.unlink, None),
         (lambda path: path.write_bytes(path.read_bytes()[:-100]), "damaged or no checkpoint"),
         (another_world, "the ratings are not those that killed was begun with"),
-        (other_settings, "killed holds a 'study', not a run, a comparison or a search"),
+        (other_settings, "killed has no config.json of a run"),
         (
             older,
             "begun by pydeeprecsys 0.1.0, before there were settings for train_pool, evaluation_pool;",
         ),
         (lambda path: Path("killed/config.json").unlink(), "killed has no config.json of a run"),
-        (lambda path: Path("killed/config.json").write_text("{"), "killed has no config.json of a run"),
+        *(
+            (lambda path, text=text: Path("killed/config.json").write_text(text), "killed has no config.json of a run")
+            for text in (
+                "{",
+                "[]",
+                "null",
+                '{"kind": "run", "dataset": "synthetic"}',
+                '{"kind": ["run"], "record": {}}',
+            )
+        ),
         (lambda path: Path("killed/metrics.csv").write_text(""), "was shortened or removed since the last checkpoint"),
         (lambda path: Path("small.world").unlink(), "small.world"),
     ],

@@ -315,6 +315,24 @@ def test_overwriting_leaves_a_run_with_files_beside_it(saved: str, inside: bool)
     assert everything(Path("here")) == before
 
 
+def test_overwriting_leaves_the_runs_of_others(saved: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("own").mkdir()
+    monkeypatch.chdir("own")
+    saved = f"../{saved}"
+    train = ("train", "random", "--dataset", saved, *RUN, "--out", ".")
+    assert run(*train) == 0
+    assert run("train", "popular", "--dataset", saved, *RUN) == 0  # runs/popular-1
+    before = everything(Path())
+    assert run(*train, "--overwrite") == 2
+    assert everything(Path()) == before
+    compare = ("compare", "--agents", "random", "--dataset", saved, *SHORT, "--out", "here")
+    assert run(*compare) == 0
+    assert run("train", "popular", "--dataset", saved, *RUN, "--out", "here/runs/popular-1") == 0
+    before = everything(Path("here"))
+    assert run(*compare, "--overwrite") == 2
+    assert everything(Path("here")) == before
+
+
 @pytest.mark.parametrize("at_work", ["here", "here/runs/random-0"])
 def test_overwriting_leaves_what_another_process_is_at_work_in(
     saved: str, at_work: str, capsys: pytest.CaptureFixture[str]

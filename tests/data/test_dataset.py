@@ -73,6 +73,10 @@ def test_an_item_without_known_genres_is_other_to_the_dynamics_alone(said: str |
     assert unknown.genres[0].nonzero()[0].tolist() == [0]
     assert not unknown.genres_known[0]
     assert dataset(items=changed(ITEMS, "genres", 0, "Other")).genres_known[0]
+    for blank in (" ", "|", " | "):
+        assert not dataset(items=changed(ITEMS, "genres", 0, blank)).genres_known[0]
+    spaced = dataset(items=changed(ITEMS, "genres", 0, "Sci-Fi | Drama")).genres[0]
+    assert np.flatnonzero(spaced).tolist() == [GENRES.index("Drama"), GENRES.index("Sci-Fi")]
 
 
 def test_demographics_of_the_users() -> None:

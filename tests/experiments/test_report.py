@@ -237,7 +237,7 @@ def test_what_is_not_done_is_said_and_the_rest_is_shown(tmp_path: Path) -> None:
 def test_a_run_that_is_still_learning_has_a_page_with_its_curve(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", config_of("dqn", 0), curve=[1.0, 2.0])
     page = page_of(folder)
-    assert "No agent is judged yet" in page
+    assert "No agent is evaluated yet" in page
     assert data_of(page)["worlds"][0]["entries"][0]["curve"]["y"] == [1.0, 2.0]
     assert missing(read_folder(folder)) == [f"dqn in {folder}: seed 0 at episode 2 of 4, not judged"]
     # Killed between two files of its judgement, it is not judged either.

@@ -1,7 +1,8 @@
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from pydeeprecsys.data.dataset import GENRES
 from pydeeprecsys.data.world import World
@@ -88,3 +89,22 @@ def test_it_meets_the_users_of_its_pool_alone(world: World) -> None:
     for options in ({}, {"slate_size": 3}):
         orders = [simulated_order(make_simulator(dataset=w, pool="train", **options)) for w in (world, other_world)]
         assert orders[0].tolist() == orders[1].tolist()
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """A reward that holds an array."""
+
+    weights: NDArray[np.float64]
+
+    def __call__(self, ratings: NDArray[np.float64], violence: NDArray[np.float64]) -> NDArray[np.float64]:
+        return (ratings * self.weights.sum()).mean(axis=1)
+
+
+def test_parts_that_hold_arrays_are_told_apart(three: World) -> None:
+    orders = [
+        simulated_order(make_simulator(dataset=three, session_length=5, reward=Weighted(np.array(weights))))
+        for weights in ([1.0, 0.0], [-1.0, 0.0])
+    ]
+    assert orders[0][0] == GROWING
+    assert orders[1][0] == DULL

@@ -565,6 +565,29 @@ def test_evaluation_in_the_middle_of_an_episode_does_not_forget_it() -> None:
     assert_same_state(learn(True), learn(False))
 
 
+def test_evaluation_leaves_an_agent_that_gives_its_own_arrays_as_it_was() -> None:
+    class Counting(RandomAgent):
+        def __init__(self, action_space: Any) -> None:
+            super().__init__(action_space)
+            self.counts = np.zeros(1)
+
+        def actions_for_states(self, states: Any, **options: Any) -> Any:
+            self.counts += 1
+            return super().actions_for_states(states, **options)
+
+        def state_dict(self) -> dict[str, Any]:
+            return {**super().state_dict(), "counts": self.counts}
+
+        def load_state_dict(self, state: dict[str, Any]) -> None:
+            super().load_state_dict(state)
+            self.counts = state["counts"]
+
+    manager = Manager(env=Silent())
+    agent = Counting(manager.env.action_space)
+    manager.execute_episodes(agent, 2)
+    assert agent.counts == 0
+
+
 @pytest.mark.parametrize("kind", [ReplayMemory, EpisodeMemory, RolloutMemory])
 def test_evaluation_copies_no_memory(monkeypatch: pytest.MonkeyPatch, kind: type) -> None:
     def refuse(memory: Any) -> None:

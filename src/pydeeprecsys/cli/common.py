@@ -36,7 +36,7 @@ WORLD_OPTIONS: list[click.Parameter] = [
         type=click.IntRange(1),
         default=500,
         show_default=True,
-        help="Sessions that each trained agent is judged in, without exploration.",
+        help="Sessions that each trained agent is evaluated in, without exploration.",
     ),
     click.Option(["--n-envs"], type=click.IntRange(1), default=1, show_default=True, help="Users simulated at once."),
     click.Option(
@@ -91,7 +91,7 @@ WORLD_OPTIONS: list[click.Parameter] = [
     click.Option(
         ["--overwrite"],
         is_flag=True,
-        help="Remove the run that --out holds, and begin anew. A folder that holds anything else is refused.",
+        help="Delete the run, comparison or search in --out and start over; refused if it holds anything else.",
     ),
 ]
 

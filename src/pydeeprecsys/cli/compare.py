@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import click
 import pandas as pd
@@ -26,6 +27,7 @@ from pydeeprecsys.cli.common import (
     world_options,
 )
 from pydeeprecsys.errors import DivergenceError, InputError
+from pydeeprecsys.evaluation.standings import BEST_CONSTANT
 from pydeeprecsys.experiments.compare import Comparison, Failure, compare
 from pydeeprecsys.experiments.registry import AGENTS, agent_class, agent_option
 from pydeeprecsys.rl.manager import Episode
@@ -139,8 +141,11 @@ def compare_with_progress(
             f"a process was killed, perhaps for want of memory; what was done is in {out}; "
             f"go on with fewer: pydeeprecsys resume {out} --jobs 1"
         ) from error
-    paper = screen if screen.is_terminal else Console(width=max(screen.width, 120), markup=False, highlight=False)
-    paper.print(_table(summary))
+    wide = not screen.is_terminal or screen.width >= 120
+    paper = Console(width=max(screen.width, 120), markup=False, highlight=False) if wide else screen
+    paper.print(_table(summary, wide))
+    if BEST_CONSTANT in comparison.agents:
+        screen.print(f"{BEST_CONSTANT} reads the simulator, not the user: a yardstick, not deployable", soft_wrap=True)
     for note in summary["note"].dropna():
         screen.print(note, soft_wrap=True)
     files = sorted(path.name for path in out.iterdir() if not path.name.startswith("."))
@@ -169,7 +174,8 @@ def _agent_options(configs: tuple[Path, ...], settings: tuple[str, ...]) -> dict
     return options
 
 
-def _table(summary: pd.DataFrame) -> Table:
+def _table(summary: pd.DataFrame, wide: bool) -> Table:
+    """The summary; on a narrow screen intervals stand below their numbers."""
     table = Table(
         box=SIMPLE_HEAD,
         pad_edge=False,
@@ -177,35 +183,42 @@ def _table(summary: pd.DataFrame) -> Table:
         padding=0,
         title="after training, without exploration, same users",
         caption="return: median over seeds; score: random is 0, the oracle 1; vs: paired difference to the best policy "
-        "that does not learn; beats next: how likely one of its seeds is above one of the next row's; both with their "
-        "95 % intervals",
+        "that does not learn; beats next: probability that a run returns more than one of the next row's; with 95 % "
+        "intervals, from three seeds on",
         caption_justify="left",
     )
-    # Only where a part of what was shown is imputed, for rows have little room.
+    apart = " " if wide else "\n"
+    # Only where a part of what was shown is imputed, and only on a wide screen: rows have little room.
     imputed = ((summary["unmeasured"] > 0) & summary["violence"].notna()).any()
-    violence = ["violence", "unmeasured"] if imputed else ["violence"]
-    against = f"vs {next(iter(summary['reference'].dropna()), 'simple policy')}"
-    for heading in ("agent", "return", "95 % interval", "score", against, "beats next", *violence, "steps/s"):
-        justify: Literal["left", "right"] = "left" if heading == "agent" else "right"
-        wide = heading in ("agent", against, "beats next")  # folded where the screen is narrow
-        table.add_column(heading, justify=justify, no_wrap=not wide, overflow="fold")
-    for row in summary.to_dict("records"):
-        table.add_row(
-            row["agent"] + _marks(row),
-            _or_dash(row["median"], "{:.2f}"),
-            _interval(row),
-            _or_dash(row["normalized"], "{:.2f}"),
-            _or_dash(row["difference"], "{:+.2f} ({:.2f}..{:.2f})", row["difference_low"], row["difference_high"]),
-            _or_dash(
-                row["improvement"],
-                "{:.0%} ({:.0f}..{:.0f})",
-                100 * row["improvement_low"],
-                100 * row["improvement_high"],
-            ),
-            "not known" if pd.isna(row["violence"]) and row["seeds"] else _or_dash(row["violence"], "{:.3f}"),
-            *([_or_dash(row["unmeasured"], "{:.0%}")] if imputed else []),
-            _or_dash(row["steps_per_second"], "{:,.0f}"),
+    reference = next(iter(summary["reference"].dropna()), None)
+    columns: dict[str, Callable[[dict[Any, Any]], str]] = {
+        "agent": lambda row: _marked(row, apart),
+        "return": lambda row: _or_dash(row["median"], "{:.2f}"),
+        "95 % interval": _interval,
+        "score": lambda row: _or_dash(row["normalized"], "{:.2f}"),
+    }
+    if summary["difference"].notna().any():
+        columns[f"vs {reference}"] = lambda row: _or_dash(
+            row["difference"], "{:+.2f}" + apart + "({:.2f}..{:.2f})", row["difference_low"], row["difference_high"]
         )
+    if summary["improvement"].notna().any():
+        columns["beats next"] = lambda row: _or_dash(
+            row["improvement"],
+            "{:.0%}" + apart + "({:.0f}..{:.0f})",
+            100 * row["improvement_low"],
+            100 * row["improvement_high"],
+        )
+    columns["violence"] = lambda row: (
+        "not known" if pd.isna(row["violence"]) and row["seeds"] else _or_dash(row["violence"], "{:.3f}")
+    )
+    if imputed and wide:
+        columns["unmeasured"] = lambda row: _or_dash(row["unmeasured"], "{:.0%}")
+    if wide:
+        columns["steps/s"] = lambda row: _or_dash(row["steps_per_second"], "{:,.0f}")
+    for heading in columns:
+        table.add_column(heading, justify="left" if heading == "agent" else "right", no_wrap=True)
+    for row in summary.to_dict("records"):
+        table.add_row(*(column(row) for column in columns.values()))
     return table
 
 
@@ -215,12 +228,14 @@ def _interval(row: dict[Any, Any]) -> str:
     return f"{row['median_low']:.2f}..{row['median_high']:.2f}"
 
 
-def _marks(row: dict[Any, Any]) -> str:
-    """What stands beside the name of an agent of which some seeds diverged or never updated."""
-    diverged = f" ({row['failed']} diverged)" if row["failed"] else ""
-    if pd.isna(row["note"]):
-        return diverged
-    return diverged + (" (never updated)" if row["updates"] == 0 else " (never updated in some seeds)")
+def _marked(row: dict[Any, Any], apart: str) -> str:
+    """The agent's name, and beside it whether some of its seeds diverged or never updated."""
+    marks = [row["agent"]]
+    if row["failed"]:
+        marks.append(f"({row['failed']} diverged)")
+    if not pd.isna(row["note"]):
+        marks.append("(never updated)" if row["updates"] == 0 else "(some never updated)")
+    return apart.join(marks)
 
 
 def _or_dash(number: float, form: str, *ends: float) -> str:

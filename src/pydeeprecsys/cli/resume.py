@@ -17,7 +17,7 @@ from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments.compare import Comparison
 from pydeeprecsys.experiments.record import record_of
 from pydeeprecsys.experiments.run import RunConfig
-from pydeeprecsys.experiments.run_folder import CONFIG
+from pydeeprecsys.experiments.run_folder import CONFIG, holds_run
 from pydeeprecsys.experiments.tuning import Tuning
 
 _SETTINGS: dict[str, type[RunConfig | Comparison | Tuning]] = {"run": RunConfig, "compare": Comparison, "tune": Tuning}
@@ -52,22 +52,17 @@ command.params.append(RAY_OPTION)
 
 
 def _read(folder: Path) -> dict[str, Any]:
-    try:
-        config: dict[str, Any] = json.loads((folder / CONFIG).read_text())
-        kind, dataset = config["kind"], config["dataset"]
-    except (FileNotFoundError, ValueError, KeyError) as error:
-        raise InputError(
-            f"{folder} has no {CONFIG} of a run; give the folder that train, compare or tune wrote to"
-        ) from error
-    if kind not in _SETTINGS:
-        raise InputError(f"{folder} holds a {kind!r}, not a run, a comparison or a search")
-    missing = [name for name in _SETTINGS[kind].__dataclass_fields__ if name not in config and name != "world"]
+    if not holds_run(folder):
+        raise InputError(f"{folder} has no {CONFIG} of a run; give the folder that train, compare or tune wrote to")
+    config: dict[str, Any] = json.loads((folder / CONFIG).read_text())
+    settings = _SETTINGS[config["kind"]].__dataclass_fields__
+    missing = [name for name in settings if name not in config and name != "world"]
     if missing:
-        version = config["record"]["versions"]["pydeeprecsys"]
+        version = config["record"].get("versions", {}).get("pydeeprecsys", "of another version")
         raise InputError(
             f"{folder} was begun by pydeeprecsys {version}, before there were settings for {', '.join(missing)}; "
             "train it again in another folder"
         )
-    if dataset is None:
+    if config["dataset"] is None:
         raise InputError(f"{folder} was begun from Python, with a world of its own: go on by the same call")
     return config

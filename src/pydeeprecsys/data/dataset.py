@@ -149,15 +149,20 @@ class Dataset:
         A genre that is not in `GENRES` is Other, and so is an item of which none is known: see `genres_known`.
         """
         flags = np.zeros((len(self.items), len(GENRES)), dtype=np.bool_)
-        for row, names in enumerate(self.items["genres"].fillna("")):
-            for name in set(names.split("|")) - _NO_GENRES or {"Other"}:
+        for row, names in enumerate(self._genre_names):
+            for name in names or {"Other"}:
                 flags[row, _GENRE_INDEX.get(name, 0)] = True
         return flags
 
     @cached_property
     def genres_known(self) -> NDArray[np.bool_]:
         """(items,) whether any genre of the item is known."""
-        return np.array([bool(set(names.split("|")) - _NO_GENRES) for names in self.items["genres"].fillna("")])
+        return np.array([bool(names) for names in self._genre_names])
+
+    @cached_property
+    def _genre_names(self) -> list[set[str]]:
+        """The names of the known genres of each item."""
+        return [{name.strip() for name in names.split("|")} - _NO_GENRES for names in self.items["genres"].fillna("")]
 
     @cached_property
     def demographics(self) -> NDArray[np.float32]:

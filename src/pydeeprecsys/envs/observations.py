@@ -24,7 +24,7 @@ OF_AN_ITEM = len(GENRES) + 2
 
 
 UNKNOWN = 0.5
-"""What stands for a demographic, or for an item's violence, that is not known: agents cannot tell it from a half."""
+"""What stands for a demographic, or for an item's violence, that is not known: indistinguishable from a true 0.5."""
 
 
 class Observation(Protocol):
@@ -116,7 +116,7 @@ class Affinities:
 
 @dataclass(frozen=True)
 class WithTime:
-    """Another observation, and last the time: slates shown so far over the most that a session can have.
+    """An observation with the elapsed time appended: slates shown so far over the most that a session can have.
 
     Attributes:
         observation: the numbers before it.

@@ -52,7 +52,7 @@ def median_curves(axes: Axes, points: pd.DataFrame, x: str, y: str, hue: str, da
 
 
 def line_across(axes: Axes, height: float, label: str) -> None:
-    """Draw a dotted line across, within the axis."""
+    """Draw a horizontal reference line; the axis is extended to show it."""
     axes.axhline(height, color="black", linewidth=1, linestyle=":", label=label)
     low, high = axes.get_ylim()
     room = 0.05 * (high - low)

@@ -19,8 +19,8 @@ from pydeeprecsys.evaluation.scores import (
 )
 from pydeeprecsys.simulation.ranking import coverage, gini
 
-RANDOM, ORACLE = "random", "oracle"
-YARDSTICKS = (RANDOM, "popular", "best-rated", "varied", "best-constant", "win-stay")
+RANDOM, ORACLE, BEST_CONSTANT = "random", "oracle", "best-constant"
+YARDSTICKS = (RANDOM, "popular", "best-rated", "varied", BEST_CONSTANT, "win-stay")
 """Policies that do not learn, the oracle apart: whoever does not beat the best has learned nothing worth having."""
 
 COLUMNS = [

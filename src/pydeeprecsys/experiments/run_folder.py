@@ -103,35 +103,48 @@ def keep_config(folder: Path, config: Mapping[str, Any], may_change: Collection[
 
 def holds_run(folder: Path) -> bool:
     """Whether a folder has the `config.json` of a run, a comparison or a search."""
+    return bool(_config(folder))
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    """The `config.json` of a run, a comparison or a search; empty where there is none."""
     try:
         config = json.loads((folder / CONFIG).read_text())
     except (OSError, ValueError):
-        return False
-    return isinstance(config, dict) and config.get("kind") in KINDS and "record" in config
+        return {}
+    ours = isinstance(config, dict) and str(config.get("kind")) in KINDS and isinstance(config.get("record"), dict)
+    return config if ours else {}
 
 
 def _check_ours(folder: Path) -> None:
-    """Raise an InputError where a folder holds anything that is not of a run, a comparison or a search."""
-    if not folder.exists():
-        return
-    files = [path for path in folder.iterdir() if path.name != RUNS]
-    foreign = [path for path in files if path.is_dir() or not any(map(path.match, _FILES))]
-    runs = folder / RUNS
-    if runs.is_symlink() or (runs.exists() and not runs.is_dir()):
-        foreign.append(runs)
-    elif runs.exists():
-        foreign += [path for path in runs.iterdir() if path.is_symlink() or not path.is_dir()]
-    held = [path for path in files if path.name != _LOCK]
-    if not foreign and (held or runs.exists()) and not holds_run(folder):
-        foreign = held or [runs]
-    if foreign:
-        names = shortened(sorted(path.name for path in foreign))
+    """Raise an InputError where a folder holds anything that is not of the run, comparison or search it is of."""
+    if foreign := sorted(_foreign(folder)):
         raise InputError(
-            f"{folder} holds what is not of a run: {names}; nothing was removed; give another --out, or go on with a "
-            "run by 'pydeeprecsys resume'"
+            f"{folder} holds what is not of a run: {shortened(foreign)}; nothing was removed; give another --out, or "
+            "go on with a run by 'pydeeprecsys resume'"
         )
-    for run in runs.iterdir() if runs.exists() else ():
-        _check_ours(run)
+
+
+def _foreign(folder: Path) -> Iterator[str]:
+    """What is in a folder and not of the run, comparison or search that its `config.json` tells."""
+    config = _config(folder)
+    for path in folder.iterdir() if folder.exists() else ():
+        if path.name == RUNS and config.get("kind") in ("compare", "tune") and path.is_dir() and not path.is_symlink():
+            yield from (f"{RUNS}/{run.name}" for run in path.iterdir() if not _is_run_of(config, run))
+        elif path.name != _LOCK and (not config or path.is_dir() or not any(map(path.match, _FILES))):
+            yield path.name
+
+
+def _is_run_of(config: Mapping[str, Any], folder: Path) -> bool:
+    """Whether a folder is of one of the runs of a comparison or a search, or of nothing yet."""
+    if folder.is_symlink() or not folder.is_dir() or any(_foreign(folder)):
+        return False
+    own = _config(folder)
+    shared = config.keys() & own.keys() - {"kind", "record", "agent", "seed", "episodes", "options", "checkpoint_every"}
+    fits = own.get("kind", "run") == "run" and all(own[name] == config[name] for name in shared)
+    if not own or config["kind"] == "tune":
+        return fits
+    return fits and folder.name == f"{own['agent']}-{own['seed']}"
 
 
 def _forget(folder: Path) -> None:
@@ -142,6 +155,7 @@ def _forget(folder: Path) -> None:
             stack.enter_context(_locked(run))
         if (folder / RUNS).exists():
             shutil.rmtree(folder / RUNS)
-        for path in folder.iterdir():
+        # The config last: without it, what is left after a kill would be taken for the user's own.
+        for path in sorted(folder.iterdir(), key=lambda path: path.name == CONFIG):
             if path.name != _LOCK:
                 path.unlink()

@@ -6,6 +6,7 @@ import itertools
 import math
 from collections import deque
 from collections.abc import Callable
+from copy import deepcopy
 from inspect import signature
 from typing import Any, cast
 
@@ -210,7 +211,7 @@ class Manager:
         outputs: list[EpisodeOutput] = []
         n_envs = self.batch.num_envs
         wanted = [n_episodes // n_envs + (i < n_episodes % n_envs) for i in range(n_envs)]
-        before = rl.acting_state()
+        before = deepcopy(rl.acting_state())  # agents may give their own arrays
         try:
             episodes = self._rollout(rl, training=False, watch=watch)
             while len(outputs) < n_episodes:

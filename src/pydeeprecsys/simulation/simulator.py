@@ -41,7 +41,10 @@ def user_pool(n_users: int, pool: Pool, seed: int = 0) -> NDArray[np.int64]:
         raise InputError(f"there is no user pool {pool!r}; the pools are all, {', '.join(_POOL_SHARES)}")
     low, high = (round(share * n_users) for share in _POOL_SHARES[pool])
     if low == high:
-        raise InputError(f"with {n_users} users nobody is left for the pool {pool!r}; use the pool 'all'")
+        raise InputError(
+            f"with {n_users} users nobody is left for the pool {pool!r}; use the pool 'all', in the command "
+            "line by --train-pool all and --evaluation-pool all: users of evaluation are then met in training"
+        )
     return np.sort(np.random.default_rng(seed).permutation(n_users)[low:high])
 
 
@@ -105,9 +108,9 @@ class Simulator:
             and np.isnan(self.reward(np.ones((1, 1)), np.full((1, 1), np.nan))).any()
         ):
             raise InputError(
-                f"nobody measured the violence of the items of {self.world.name}, which the reward depends on: give "
-                "--lambda-non-violent 0, or data with violence, by 'pydeeprecsys data fetch tag-genome' or a table of "
-                "items with the column violence"
+                f"the violence of the items of {self.world.name}, which the reward depends on, is not known "
+                f"({self.world.record.get('violence', {}).get('source', 'nobody measured it')}): give "
+                "--lambda-non-violent 0, or a table of items with the column violence"
             )
 
     @cached_property

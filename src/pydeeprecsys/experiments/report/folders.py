@@ -78,7 +78,7 @@ def read_folder(path: Path, number: int = 0) -> Source:
         raise InputError(f"there is no folder {path}; name one that train or compare wrote")
     config = _json(path / "config.json")
     needed = {"run": {"agent", "seed"}, "compare": {"agents", "seeds"}}
-    kind = config.get("kind") if isinstance(config, dict) else None
+    kind = str(config.get("kind")) if isinstance(config, dict) else None
     if kind not in needed or not needed[kind] <= config.keys():
         raise InputError(f"{path} is no folder of a run or a comparison; name one that train or compare wrote")
     folders = [path] if kind == "run" else sorted(path.glob("runs/*/"))

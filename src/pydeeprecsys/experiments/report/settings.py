@@ -46,4 +46,5 @@ def split_record(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str,
     """What was set, and what was recorded of where it was made, the latter without `record.` before the names."""
     told = {name: value for name, value in settings.items() if not name.startswith(_RECORD)}
     made = {name.removeprefix(_RECORD): value for name, value in settings.items() if name.startswith(_RECORD)}
+    made.pop("calibration", None)  # a table of its own, which `pydeeprecsys data describe` prints
     return told, made

@@ -45,9 +45,9 @@ class DQNAgent(QLearningAgent):
         double: let the network choose the actions that the target network judges.
         network_sync_frequency: environment steps between copies to the target network, at least 1.
         n_steps: steps whose rewards count before the rest is estimated, at least 1.
-        loss: of a temporal-difference error, huber or squared. Huber's is biased where rewards or the ends of episodes
-            are random, and may rank a worse action first: take squared there, huber where rare large errors make
-            learning unstable.
+        loss: of a temporal-difference error, huber or squared. Huber's is biased where rewards or terminations are
+            random, and may rank a worse action first: use squared there, huber where rare large errors destabilise
+            training.
         item_features: (output_size, features) of the items that the actions stand for, to score them by; outputs are
             independent of one another when not given.
         device: cpu, cuda or cuda:N; CUDA where there is one, else the CPU, when not given.

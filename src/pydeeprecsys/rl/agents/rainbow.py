@@ -83,9 +83,9 @@ class RainbowDQNAgent(QLearningAgent):
         prioritized: draw experiences by priority; all equally likely if not.
         n_steps: steps whose rewards count before the rest is estimated, at least 1.
         categorical: learn distributions of returns instead of their means.
-        loss: of a temporal-difference error, huber or squared. Huber's is biased where rewards or the ends of episodes
-            are random, and may rank a worse action first: take squared there, huber where rare large errors make
-            learning unstable. Leave it out with categorical, which has its own.
+        loss: of a temporal-difference error, huber or squared. Huber's is biased where rewards or terminations are
+            random, and may rank a worse action first: use squared there, huber where rare large errors destabilise
+            training. Leave it out with categorical, which has its own.
         n_atoms: returns that a distribution is over, at least 2; used with categorical.
         v_min: the lowest of these returns; used with categorical.
         v_max: the highest of these returns, above v_min; used with categorical.
