@@ -122,7 +122,7 @@ def test_fetch_from_a_file_and_describe(run: Run, tiny: Path, home: Path) -> Non
             "ratings 3 from 1 to 5, mean 2.67",
             "density 75.00%",
             "violence measured of 50.0%, mean 0.250; tag genome (1 by movie id)",
-            "1 items (50.0%) imputed from their genres",
+            "imputed of 50.0%: 1 items from their genres held-out error of imputation not known",
             "genres known of 100.0%: Action 1, Comedy 1",
             "on 1 held-out ratings",
         ):

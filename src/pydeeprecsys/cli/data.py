@@ -16,7 +16,7 @@ from pydeeprecsys.data.dataset import GENRES, USER_COLUMNS
 from pydeeprecsys.data.download import data_home, fetch, fetched
 from pydeeprecsys.data.library import SYNTHETIC, open_world, read_dataset
 from pydeeprecsys.data.releases import RELEASES
-from pydeeprecsys.data.violence import Violence, impute
+from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError
 
 
@@ -71,13 +71,14 @@ def describe(name: str) -> None:
         progress.add_task(f"reading {name}", total=None)
         dataset = read_dataset(name)
         task = progress.add_task(f"building the world of {name}", total=None)
-        record = open_world(name, lambda done, total: progress.update(task, completed=done, total=total)).record
+        world = open_world(name, lambda done, total: progress.update(task, completed=done, total=total))
+    record = world.record
     users, items, ratings = len(dataset.users), len(dataset.items), len(dataset.ratings)
     low, high = dataset.scale
     by_user = np.bincount(dataset.user_index, minlength=users)
     by_item = np.bincount(dataset.item_index, minlength=items)
     flags = dataset.genres & dataset.genres_known[:, None]
-    violence = impute(dataset.violence, flags)
+    counts = ", ".join(f"{genre} {n:,}" for genre, n in zip(GENRES, flags.sum(axis=0), strict=True) if n)
     known = np.isfinite(dataset.demographics).mean(axis=0)
     rows = [
         ("users", f"{users:,}, each with {by_user.min()} to {by_user.max():,} ratings, median {np.median(by_user):g}"),
@@ -85,11 +86,10 @@ def describe(name: str) -> None:
         ("ratings", f"{ratings:,} from {low:g} to {high:g}, mean {dataset.ratings.mean():.2f}"),
         ("density", f"{ratings / users / items:.2%} of all pairs"),
         *((column, f"known of {share:.1%}") for column, share in zip(USER_COLUMNS[1:], known, strict=True)),
-        *_violence(violence, dataset.violence_source),
+        *_violence(world),
         (
             "genres",
-            f"known of {dataset.genres_known.mean():.1%}: "
-            + ", ".join(f"{genre} {n:,}" for genre, n in zip(GENRES, flags.sum(axis=0), strict=True) if n),
+            ": ".join(filter(None, [f"known of {dataset.genres_known.mean():.1%}", counts])),
         ),
         ("RMSE", f"{record['held_out_rmse']:.3f} on {record['held_out_ratings']:,} held-out ratings"),
         ("checksum", dataset.checksum),
@@ -119,14 +119,24 @@ def _calibration(records: list[dict[str, Any]], low: float) -> Table:
     return table
 
 
-def _violence(violence: Violence, source: str) -> Iterator[tuple[str, str]]:
-    measured = violence.measured
+def _violence(world: World) -> Iterator[tuple[str, str]]:
+    """What is measured of the items' violence, and how well the rest is imputed."""
+    measured, record = world.violence_measured, world.record["violence"]
     if not measured.any():
-        yield "violence", f"not known: {source}"
+        yield "violence", f"not known: {record['source']}"
         return
-    yield "violence", f"measured of {measured.mean():.1%}, mean {violence.values[measured].mean():.3f}; {source}"
-    if not measured.all():
-        yield "", f"{(~measured).sum():,} items ({(~measured).mean():.1%}) imputed from their genres"
-    if violence.held_out_rmse is not None:
-        errors = f"{violence.held_out_rmse:.3f}, of their mean {violence.rmse_of_the_mean:.3f}"
+    yield (
+        "violence",
+        f"measured of {measured.mean():.1%}, mean {world.violence[measured].mean():.3f}; {record['source']}",
+    )
+    if measured.all():
+        return
+    by_genres = int((~measured & world.genres_known).sum())
+    by_mean = int((~measured).sum()) - by_genres
+    ways = [f"{by_genres:,} items from their genres"] * (by_genres > 0) + [f"{by_mean:,} by the mean"] * (by_mean > 0)
+    yield "", f"imputed of {(~measured).mean():.1%}: {', '.join(ways)}"
+    if record["held_out_rmse"] is None:
+        yield "", "held-out error of imputation not known: too few items are measured"
+    else:
+        errors = f"{record['held_out_rmse']:.3f}, of their mean {record['rmse_of_the_mean']:.3f}"
         yield "", f"held-out RMSE of imputation {errors} (10-fold cross-validation)"
