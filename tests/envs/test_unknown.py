@@ -84,7 +84,7 @@ def test_the_share_of_shown_items_without_a_measurement_is_told(partly: World) -
     "options", [{"lambda_non_violent": 0.2}, {"reward": lambda _, violence: violence.mean(axis=1)}]
 )
 def test_a_reward_of_unknown_violence_is_refused(bare: World, partly: World, options: dict[str, Any]) -> None:
-    with pytest.raises(InputError, match=r"nobody measured .* give --lambda-non-violent 0, or data with violence"):
+    with pytest.raises(InputError, match=r"is not known .* give --lambda-non-violent 0, or a table"):
         MovieLensFairness(dataset=bare, **options)
     MovieLensFairness(dataset=partly, **options)
     MovieLensFairness(dataset=bare, reward=lambda ratings, _: ratings.mean(axis=1))

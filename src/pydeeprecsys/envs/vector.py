@@ -65,7 +65,7 @@ class MovieLensFairnessVector(SessionVector[State, Response]):
         world = self.simulator.world
         self._units = unit_vectors(world.genres & world.genres_known[:, None])
         self._bits = self_information(world.rating_counts)
-        self._unmeasured = 1.0 - world.violence_measured
+        self._unmeasured = (~world.violence_measured).astype(np.float64)
         self._knows_violence = bool(world.violence_measured.any())
 
     def observe(self) -> NDArray[np.float32]:
@@ -74,17 +74,17 @@ class MovieLensFairnessVector(SessionVector[State, Response]):
 
     def measures(self, response: Response) -> dict[str, NDArray[Any]]:
         """What `info` tells of a step: (n, k) ratings, and (n,) of the slates."""
-        violence, dcg, ndcg = self.judge(response)
+        violence, unmeasured, dcg, ndcg = self.judge(response)
         infos: dict[str, NDArray[Any]] = {"ratings": response.ratings, "dcg": dcg, "ndcg": ndcg}
+        infos["unmeasured"] = unmeasured
         if self._knows_violence:
             infos["violence"] = violence
-        # A third of the time of indexing and mean().
-        infos["unmeasured"] = np.add.reduce(self._unmeasured.take(response.slates), axis=1) / self.slate_size
         if self.slate_size > 1 or self.simulator.consumption == "chosen":
             infos["chosen_action"] = response.chosen
             infos["hit"] = (response.chosen >= 0).astype(np.float64)
             if self.slate_size > 1:
                 infos["diversity"] = diversities(response.slates, self._units)
+            # A third of the time of indexing and mean().
             infos["novelty"] = np.add.reduce(self._bits.take(response.slates), axis=1) / self.slate_size
         return infos
 
@@ -126,27 +126,34 @@ class MovieLensFairnessVector(SessionVector[State, Response]):
                 )
         return slates
 
-    def judge(self, response: Response) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """Mean violence, DCG and NDCG of the slates, each (n,).
+    def judge(self, response: Response) -> tuple[NDArray[np.float64], ...]:
+        """Mean violence, share of items whose violence is unmeasured, DCG and NDCG of the slates, each (n,).
 
         DCG is the sum of rating / log2(position + 2), positions from 0; NDCG divides it by that of a slate of fives.
         """
-        judged: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
-        judged = _judge(response.ratings, response.violence, self._discounts, self._ideal_dcg)
+        judged: tuple[NDArray[np.float64], ...] = _judge(
+            response.slates, response.ratings, response.violence, self._unmeasured, self._discounts, self._ideal_dcg
+        )
         return judged
 
 
 @njit(cache=True)
 def _judge(
-    ratings: NDArray[np.float64], violence: NDArray[np.float64], discounts: NDArray[np.float64], ideal_dcg: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Mean violence, DCG and NDCG (n,) of each slate; compiled: sums by BLAS depend on how many users there are."""
+    slates: NDArray[np.int64],
+    ratings: NDArray[np.float64],
+    violence: NDArray[np.float64],
+    unmeasured: NDArray[np.float64],
+    discounts: NDArray[np.float64],
+    ideal_dcg: float,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """What `judge` gives; compiled: sums by BLAS depend on how many users there are."""
     n, k = ratings.shape
-    means, dcg, ndcg = np.empty(n), np.empty(n), np.empty(n)
+    means, shares, dcg, ndcg = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
     for i in range(n):
-        total, gain = 0.0, 0.0
+        total, missing, gain = 0.0, 0.0, 0.0
         for j in range(k):
             total += violence[i, j]
+            missing += unmeasured[slates[i, j]]
             gain += ratings[i, j] * discounts[j]
-        means[i], dcg[i], ndcg[i] = total / k, gain, gain / ideal_dcg
-    return means, dcg, ndcg
+        means[i], shares[i], dcg[i], ndcg[i] = total / k, missing / k, gain, gain / ideal_dcg
+    return means, shares, dcg, ndcg
