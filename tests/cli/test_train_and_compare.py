@@ -257,6 +257,18 @@ def test_losses_of_all_agents_are_in_all_metrics(saved: str) -> None:
     assert metrics[metrics["metric"] == "epsilon_values"]["model"].unique().tolist() == ["dqn"]
 
 
+@pytest.mark.parametrize(
+    ("pools", "met"),
+    [((), False), (("--train-pool", "all"), True), (("--evaluation-pool", "train"), True)],
+)
+def test_it_is_said_where_evaluated_users_are_met_in_training(
+    saved: str, pools: tuple[str, ...], met: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for verb in (("train", "random"), ("compare", "--agents", "random", "--seeds", "1")):
+        assert run(*verb, "--dataset", saved, *RUN, *pools) == 0
+        assert ("that they may have met in training" in capsys.readouterr().out) == met
+
+
 def everything(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != ".lock"}
 

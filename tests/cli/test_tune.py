@@ -100,3 +100,12 @@ def test_files_and_agents_that_cannot_be(capfd: pytest.CaptureFixture[str]) -> N
         captured = capfd.readouterr()
         assert message in captured.err
         assert captured.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("mine", ['{"my": "settings"}', "[]", "{"])
+def test_a_folder_of_the_users_own_is_not_searched_in(mine: str, capfd: pytest.CaptureFixture[str]) -> None:
+    Path("mine").mkdir()
+    Path("mine/config.json").write_text(mine)
+    assert run(*TUNE, "--out", "mine") == 2
+    assert capfd.readouterr().err == "error: mine exists; give another --out\n"
+    assert [path.name for path in Path("mine").iterdir()] == ["config.json"]

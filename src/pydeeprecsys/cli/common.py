@@ -113,6 +113,16 @@ def pool_options(evaluation_pool: Pool) -> list[click.Parameter]:
     ]
 
 
+def say_who_is_met(train_pool: Pool, evaluation_pool: Pool) -> None:
+    """Print a line where users of the evaluation are met in training."""
+    if train_pool == evaluation_pool or "all" in (train_pool, evaluation_pool):
+        screen.print(
+            f"agents are evaluated on users that they may have met in training: the pools are {train_pool!r} and "
+            f"{evaluation_pool!r}",
+            soft_wrap=True,
+        )
+
+
 RAY_OPTION = click.Option(
     ["--ray"],
     metavar="ADDRESS|local",

@@ -22,6 +22,7 @@ from pydeeprecsys.cli.common import (
     open_world_with_progress,
     pool_options,
     progress_bars,
+    say_who_is_met,
     screen,
     stop_between_episodes,
     world_options,
@@ -124,6 +125,7 @@ def compare_with_progress(
     Raises:
         DivergenceError: some runs diverged; the table of the others was printed.
     """
+    say_who_is_met(comparison.train_pool, comparison.evaluation_pool)
     failures: list[Failure] = []
     try:
         with stop_between_episodes() as stop_if_asked, progress_bars() as progress:

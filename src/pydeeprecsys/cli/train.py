@@ -16,6 +16,7 @@ from pydeeprecsys.cli.common import (
     open_world_with_progress,
     pool_options,
     progress_bars,
+    say_who_is_met,
     screen,
     stop_between_episodes,
     world_options,
@@ -94,6 +95,7 @@ def _train(
 
 def train_with_progress(config: RunConfig, world: World, out: Path, *, overwrite: bool = False) -> None:
     """Carry out a run with a bar on screen, draw how it learned, and say what it reached."""
+    say_who_is_met(config.train_pool, config.evaluation_pool)
     try:
         with stop_between_episodes() as stop_if_asked, progress_bars() as progress:
             task = progress.add_task(config.agent, total=config.episodes)

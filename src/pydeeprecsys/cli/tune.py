@@ -18,12 +18,13 @@ from pydeeprecsys.cli.common import (
     open_world_with_progress,
     pool_options,
     progress_bars,
+    say_who_is_met,
     screen,
     stop_between_episodes,
     world_options,
 )
 from pydeeprecsys.experiments.registry import agent_class
-from pydeeprecsys.experiments.run_folder import CONFIG
+from pydeeprecsys.experiments.run_folder import holds_run
 from pydeeprecsys.experiments.search import Outcome
 from pydeeprecsys.experiments.tune import BEST, best_of, note_on, tune
 from pydeeprecsys.experiments.tuning import Tuning
@@ -77,7 +78,7 @@ def command(
     """
     torch.set_num_threads(threads)
     agent_class(agent)  # said before a world is built
-    goes_on = out is not None and (out / CONFIG).exists()
+    goes_on = out is not None and holds_run(out)
     out = choose_out(out, overwrite or goes_on, f"tune-{agent}")
     tuning = Tuning(
         world=open_world_with_progress(dataset),
@@ -105,6 +106,7 @@ def tune_with_progress(
     tuning: Tuning, out: Path, jobs: int = 1, ray_address: str | None = None, *, overwrite: bool = False
 ) -> None:
     """Look for good options with a bar on screen, and print the best beside the defaults."""
+    say_who_is_met(tuning.train_pool, tuning.evaluation_pool)
     try:
         with stop_between_episodes() as stop_if_asked, progress_bars() as progress:
             task = progress.add_task("trials", total=tuning.trials)

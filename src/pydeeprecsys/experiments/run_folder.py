@@ -85,7 +85,9 @@ def keep_config(folder: Path, config: Mapping[str, Any], may_change: Collection[
     """
     path = folder / CONFIG
     if path.exists():
-        before = json.loads(path.read_text())
+        before = _config(folder)
+        if not before:
+            raise InputError(f"{path} is not that of a run; give another folder")
         for name in config.keys() - {"checkpoint_every", "record", *may_change}:
             if before.get(name) != config[name]:
                 raise InputError(

@@ -14,7 +14,7 @@ from pydeeprecsys.simulation.state import State
 
 _SESSIONS = 2**17  # simulated in each round of successive halving
 _FEWEST = 16  # users of a round
-_KEPT = 4  # one item in so many goes on to the next round
+_KEPT = 4  # halving rate: a quarter of the items is kept for the next round
 _BLOCK = 2**14  # sessions at once
 _AT_ONCE = 256  # users whose rewards of all items are computed at once
 

@@ -211,7 +211,8 @@ class Manager:
         outputs: list[EpisodeOutput] = []
         n_envs = self.batch.num_envs
         wanted = [n_episodes // n_envs + (i < n_episodes % n_envs) for i in range(n_envs)]
-        before = deepcopy(rl.acting_state())  # agents may give their own arrays
+        # Agents may give their own arrays.
+        before = deepcopy(rl.state_dict()) if rl.evaluation_changes_state else None
         try:
             episodes = self._rollout(rl, training=False, watch=watch)
             while len(outputs) < n_episodes:
@@ -222,7 +223,8 @@ class Manager:
                         on_episode(len(outputs), episode)
                     outputs.append(episode.output)
         finally:
-            rl.load_acting_state(before)
+            if before is not None:
+                rl.load_state_dict(before)
         return outputs
 
     def _rollout(

@@ -46,6 +46,12 @@ class ReinforcementLearning(ABC):
     search_space: ClassVar[SearchSpace] = {}
     """Where `pydeeprecsys tune` looks for good options; nowhere for an agent that does not learn."""
 
+    evaluation_changes_state: ClassVar[bool] = True
+    """Whether `begin_episodes`, or acting without exploration, changes the `state_dict`: evaluation then restores it.
+
+    False saves a copy of all of it, such as the replay memory.
+    """
+
     @property
     def updates(self) -> int | None:
         """Parameter updates so far; None where nobody counts, as for policies that do not learn."""
@@ -137,19 +143,6 @@ class ReinforcementLearning(ABC):
 
     def load_state_dict(self, state: State) -> None:  # noqa: B027 - nor have a state
         """Go on from where `state_dict` was taken."""
-
-    def acting_state(self) -> State:
-        """What evaluation may change, to be restored after it; the whole `state_dict` where an agent does not say.
-
-        Evaluation is `begin_episodes`, and choosing actions without exploration. An agent whose `state_dict` is large
-        overrides both methods with the part of it that these change; most learning agents change nothing.
-        """
-        return self.state_dict()
-
-    def load_acting_state(self, state: State) -> None:
-        """Restore what `acting_state` gave."""
-        if state:
-            self.load_state_dict(state)
 
 
 class RandomAgent(ReinforcementLearning):

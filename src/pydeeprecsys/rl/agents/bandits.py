@@ -53,6 +53,8 @@ class LinearBandit(ReinforcementLearning):
     Its arguments are those of `LinUCBAgent`, where they are told.
     """
 
+    evaluation_changes_state = False
+
     search_space: ClassVar[SearchSpace] = {
         "item_features": OneOf(False, True),
         "max_parameters": Between(100, 1000, log=True),
@@ -205,10 +207,6 @@ class LinearBandit(ReinforcementLearning):
         self._learned = int(arrays["learned"][0])
         self._waiting = [Observations(*(np.array(arrays[f"waiting_{name}"]) for name in Observations._fields))]
         self._n_waiting = len(self._waiting[0].items)
-
-    def acting_state(self) -> State:
-        """Nothing: acting without exploration leaves no trace."""
-        return {}
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write all that was learned to one file, in the safetensors format; it appears whole or not at all."""

@@ -77,8 +77,8 @@ class BestConstantAgent(FixedOrder):
 class Walk(ReinforcementLearning):
     """Walks along a list of items in each session, and remembers where it stands in each environment.
 
-    A session begins at the front: `begin_episodes` says where. Who acts without telling it, as with the one-state
-    methods, goes on where the last call left off; a batch of another size begins anew.
+    `begin_episodes` resets the position. Without it, as with the one-state methods, each call continues from the last
+    one; a batch of another size starts at the front.
     """
 
     def __init__(self) -> None:
@@ -111,7 +111,7 @@ class VariedAgent(Walk):
         mean_ratings: (items,) the mean rating of each item.
         genres: (items, genres) flags; none where an item's genres are unknown.
         weight: stars taken off for an item of the same genres as the one before it, 0 or more.
-        decay: share of that which each further item leaves, in [0, 1].
+        decay: factor of this penalty per further item, in [0, 1].
 
     Raises:
         InputError: a number out of its range.

@@ -53,6 +53,8 @@ class PolicyGradientAgent(ReinforcementLearning):
         InputError: for an argument out of its range.
     """
 
+    evaluation_changes_state = False
+
     def __init__(
         self,
         n_actions: int,
@@ -190,10 +192,6 @@ class PolicyGradientAgent(ReinforcementLearning):
         self.entropy_coefficient *= self.entropy_decay
         if self.statistics is not None:
             self.statistics.append_metric("loss", sum(losses))
-
-    def acting_state(self) -> State:
-        """Nothing: acting without exploration leaves no trace."""
-        return {}
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the networks to one file, in the safetensors format."""

@@ -69,6 +69,8 @@ class PPOAgent(ReinforcementLearning):
         InputError: for an argument out of its range.
     """
 
+    evaluation_changes_state = False
+
     search_space: ClassVar[SearchSpace] = {
         "item_features": OneOf(False, True),
         "standardize_states": OneOf(False, True),
@@ -255,10 +257,6 @@ class PPOAgent(ReinforcementLearning):
         """(rows,) of the slates under the policy as it is now."""
         parts = self.policy_estimator.logits_in_parts(states, masks)
         return torch.cat([slate_log_probabilities(logits, slates[rows]) for logits, rows in parts])
-
-    def acting_state(self) -> State:
-        """Nothing: acting without exploration leaves no trace."""
-        return {}
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the networks to one file, in the safetensors format."""

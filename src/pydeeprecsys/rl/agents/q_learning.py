@@ -45,6 +45,8 @@ class QLearningAgent(ReinforcementLearning):
             exploration as "epsilon_values" at the end of each episode.
     """
 
+    evaluation_changes_state = False
+
     def __init__(
         self,
         input_size: int,
@@ -84,7 +86,7 @@ class QLearningAgent(ReinforcementLearning):
     @property
     def first_update(self) -> str:
         """The hyperparameters that the first update waits for, with their values."""
-        return f"buffer_burn_in={self.memory.burn_in}, network_update_frequency={self.memory.update_frequency}"
+        return self.memory.first_update
 
     def top_k_actions_for_states(
         self,
@@ -147,10 +149,6 @@ class QLearningAgent(ReinforcementLearning):
             exploration.decay()
             if self.statistics is not None:
                 self.statistics.append_metric("epsilon_values", exploration.epsilon)
-
-    def acting_state(self) -> State:
-        """Nothing: acting without exploration leaves no trace."""
-        return {}
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the networks to one file, in the safetensors format."""

@@ -83,6 +83,8 @@ class SlateQAgent(ReinforcementLearning):
         InputError: for an argument out of its range.
     """
 
+    evaluation_changes_state = False
+
     search_space: ClassVar[SearchSpace] = {
         "item_features": OneOf(False, True),
         "discount_factor": Between(0.0, 1.0),
@@ -180,7 +182,7 @@ class SlateQAgent(ReinforcementLearning):
     @property
     def first_update(self) -> str:
         """The hyperparameters that the first update waits for, with their values."""
-        return f"buffer_burn_in={self.memory.burn_in}, network_update_frequency={self.memory.update_frequency}"
+        return self.memory.first_update
 
     def top_k_actions_for_states(
         self,
@@ -302,10 +304,6 @@ class SlateQAgent(ReinforcementLearning):
         loss = self.choice_network.run_backpropagation(torch.nn.functional.cross_entropy(shown, choices + 1))
         if self.statistics is not None:
             self.statistics.append_metric("choice_loss", loss)
-
-    def acting_state(self) -> State:
-        """Nothing: acting without exploration leaves no trace."""
-        return {}
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the networks to one file, in the safetensors format."""

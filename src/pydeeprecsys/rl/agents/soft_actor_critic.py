@@ -84,6 +84,8 @@ class SoftActorCritic(ReinforcementLearning):
         InputError: for an argument out of its range, or an action space of another kind.
     """
 
+    evaluation_changes_state = False
+
     search_space: ClassVar[SearchSpace] = {
         "item_features": OneOf(False, True),
         "n_candidates": Between(1, 100, log=True),
@@ -304,10 +306,6 @@ class SoftActorCritic(ReinforcementLearning):
         if self.statistics is not None:
             self.statistics.append_metric("loss", loss)
             self.statistics.append_metric("temperature", float(self.temperature.value))
-
-    def acting_state(self) -> State:
-        """Nothing: acting without exploration leaves no trace."""
-        return {}
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write all networks and the entropy coefficient to one file, in the safetensors format."""

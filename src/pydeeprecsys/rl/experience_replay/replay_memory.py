@@ -66,6 +66,11 @@ class ReplayMemory:
         return self.steps // self.update_frequency
 
     @property
+    def first_update(self) -> str:
+        """The hyperparameters of Q-learning agents that the first update waits for, with their values."""
+        return f"buffer_burn_in={self.burn_in}, network_update_frequency={self.update_frequency}"
+
+    @property
     def burn_in(self) -> int:
         """How many experiences the buffer must hold before the first update."""
         return self.buffer.parameters.minimum_experiences_to_start_predicting
