@@ -2,22 +2,32 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test browser bench clean
+.PHONY: help demo check test slow lint browser bench clean
 
 help:
 	@echo "make demo   install into .venv and compare recommenders on embedded data"
-	@echo "make test   install into .venv, then lint, types, import contract, tests"
+	@echo "make check  install into .venv, then lint, types, import contract, fast tests: under a minute"
+	@echo "make test   make check, and tests in a browser, of Ray and of real data"
+	@echo "make slow   the tests that take long: learning to a bar, many cases"
 	@echo "make bench  install into .venv, then measure beside other simulators"
 
 demo: .venv/installed
 	$(BIN)/pydeeprecsys compare --episodes 100 --seeds 3
 
-test: .venv/installed-dev browser
+check: lint
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not (slow or browser or ray or data)"
+
+test: lint browser
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not slow"
+
+slow: .venv/installed-dev
+	$(BIN)/pytest -n 2 --dist loadgroup -m slow
+
+lint: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n 2 --dist loadgroup
 
 # The report's tests run in Chromium and are skipped where there is none; not in CI, which installs it.
 browser:

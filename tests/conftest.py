@@ -38,13 +38,45 @@ def home(run_folder: Path) -> Iterator[Path]:
         yield run_folder / "home"
 
 
+SHARED = Path(__file__).parents[2] / "shared"
+# What tests need and the repository must not hold, by the fixture that gives it; they are marked `data`.
+_OUTSIDE = {"shared_data": SHARED / "data", "founding_documents": SHARED / "founding"}
+_REAL_WORLD = ("ml_1m", "ml_1m_world")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need data from outside of the repository, and skip them where it is missing."""
+    for item in items:
+        names = set(getattr(item, "fixturenames", ()))
+        needed = [folder for fixture, folder in _OUTSIDE.items() if fixture in names]
+        if names & set(_REAL_WORLD):
+            needed.append(_OUTSIDE["shared_data"])
+        if needed:
+            item.add_marker("data")
+        if missing := [folder for folder in needed if not folder.exists()]:
+            item.add_marker(pytest.mark.skip(reason=f"no data: {missing[0]} is missing"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly how many tests of real data did not run."""
+    skipped = [report for report in terminalreporter.stats.get("skipped", []) if "no data: " in str(report.longrepr)]
+    if skipped:
+        folders = ", ".join(str(folder) for folder in _OUTSIDE.values() if not folder.exists())
+        terminalreporter.write_sep("!", f"{len(skipped)} tests of real data did NOT run", red=True, bold=True)
+        terminalreporter.write_line(f"missing: {folders}; the tests of generated releases cover the same code")
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of real MovieLens archives; a test that asks for it is skipped where there is none."""
-    folder = Path(__file__).parents[2] / "shared" / "data"
-    if not folder.exists():
-        pytest.skip("the MovieLens archives are not here")
-    return folder
+    """The folder of real MovieLens archives."""
+    return _OUTSIDE["shared_data"]
+
+
+@pytest.fixture(scope="session")
+def founding_documents() -> Path:
+    """The folder of the notebook that this package keeps the names of."""
+    return _OUTSIDE["founding_documents"]
 
 
 @pytest.fixture(scope="session")

@@ -330,12 +330,10 @@ EDITS = {
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_the_document_itself_runs_from_top_to_bottom(
-    names: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    founding_documents: Path, names: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    documents = list((Path(__file__).parents[2] / "shared" / "founding").glob("*.txt"))
-    if not documents:
-        pytest.skip("the founding document is not here")
-    text = documents[0].read_text()
+    (document,) = founding_documents.glob("*.txt")
+    text = document.read_text()
     # The part between defines the classes that the package has.
     explored, _, rest = text.partition("\n## Experience Replay\n")
     experiments = rest.partition("\n## Run\n")[2]

@@ -19,8 +19,6 @@ from pydeeprecsys.errors import InputError
 
 MakeZip = Callable[..., Path]
 
-SHARED_DATA = Path(__file__).parents[2].parent / "shared" / "data"
-needs_shared_data = pytest.mark.skipif(not SHARED_DATA.exists(), reason="the MovieLens archives are not here")
 
 TINY = {
     "ratings.dat": "1::10::5::978300760\n2::20::1::978301968\n2::10::2::978301968\n",
@@ -310,10 +308,9 @@ def test_unknown_and_absent_names() -> None:
         locate("ml-1m")
 
 
-@needs_shared_data
-def test_shared_archives_are_taken(home: Path) -> None:
-    assert [got.name for got in fetch("ml-1m", source=SHARED_DATA / "ml-1m.zip")] == ["ml-1m", "tag-genome"]
-    assert [got.name for got in fetch("ml-100k", source=SHARED_DATA / "ml-100k.zip")] == ["ml-100k"]
+def test_shared_archives_are_taken(home: Path, shared_data: Path) -> None:
+    assert [got.name for got in fetch("ml-1m", source=shared_data / "ml-1m.zip")] == ["ml-1m", "tag-genome"]
+    assert [got.name for got in fetch("ml-100k", source=shared_data / "ml-100k.zip")] == ["ml-100k"]
     assert fetched() == ["ml-100k", "ml-1m", "tag-genome"]
     with pytest.raises(InputError, match="1,000,209 ratings, not 10,000,054"):
-        fetch("ml-10m", source=SHARED_DATA / "ml-1m.zip")
+        fetch("ml-10m", source=shared_data / "ml-1m.zip")

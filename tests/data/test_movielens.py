@@ -15,8 +15,6 @@ from pydeeprecsys.errors import InputError
 Files = dict[str, str | bytes]
 MakeZip = Callable[..., Path]
 
-SHARED_DATA = Path(__file__).parents[2].parent / "shared" / "data"
-needs_shared_data = pytest.mark.skipif(not SHARED_DATA.exists(), reason="the MovieLens archives are not here")
 
 ML_100K: Files = {
     "u.data": "1\t1\t5\t881250949\n2\t1\t3\t891717742\n2\t2\t1\t878887116\n",
@@ -54,10 +52,9 @@ GENOME_CSV: Files = {
 }
 
 
-@needs_shared_data
-def test_movielens_1m_as_published() -> None:
+def test_movielens_1m_as_published(shared_data: Path) -> None:
     start = time.perf_counter()
-    dataset = read_movielens(SHARED_DATA / "ml-1m.zip", tag_genome=SHARED_DATA / "tag-genome.zip")
+    dataset = read_movielens(shared_data / "ml-1m.zip", tag_genome=shared_data / "tag-genome.zip")
     elapsed = time.perf_counter() - start
 
     assert (len(dataset.users), len(dataset.items), len(dataset.ratings)) == (6_040, 3_883, 1_000_209)
@@ -82,9 +79,8 @@ def test_movielens_1m_as_published() -> None:
     assert elapsed < 5
 
 
-@needs_shared_data
-def test_movielens_100k_as_published() -> None:
-    dataset = read_movielens(SHARED_DATA / "ml-100k.zip", tag_genome=SHARED_DATA / "tag-genome.zip")
+def test_movielens_100k_as_published(shared_data: Path) -> None:
+    dataset = read_movielens(shared_data / "ml-100k.zip", tag_genome=shared_data / "tag-genome.zip")
     assert (len(dataset.users), len(dataset.items), len(dataset.ratings)) == (943, 1_682, 100_000)
     assert dataset.ratings.mean(dtype=np.float64) == pytest.approx(3.52986)
     assert dataset.users["occupation"].value_counts()[4] == 196
@@ -93,9 +89,8 @@ def test_movielens_100k_as_published() -> None:
     assert dataset.genres.sum(axis=0)[[0, 8, 18]].tolist() == [2, 725, 27]
 
 
-@needs_shared_data
-def test_tag_genome_as_shared() -> None:
-    violence = read_tag_genome(SHARED_DATA / "tag-genome.zip")
+def test_tag_genome_as_shared(shared_data: Path) -> None:
+    violence = read_tag_genome(shared_data / "tag-genome.zip")
     assert len(violence) == 3_492
     assert violence[1] == np.float32(0.243)
     assert violence.between(0, 1).all()
@@ -150,16 +145,15 @@ def test_csv_releases_find_by_title_what_no_id_matches(make_zip: MakeZip) -> Non
     assert dataset.violence_source == "tag genome (1 by movie id, 1 by title and year)"
 
 
-@needs_shared_data
-def test_most_of_movielens_100k_is_measured() -> None:
+def test_most_of_movielens_100k_is_measured(shared_data: Path) -> None:
     dataset = read_movielens(
-        SHARED_DATA / "ml-100k.zip",
-        tag_genome=SHARED_DATA / "tag-genome.zip",
-        genome_titles=SHARED_DATA / "ml-1m.zip",
+        shared_data / "ml-100k.zip",
+        tag_genome=shared_data / "tag-genome.zip",
+        genome_titles=shared_data / "ml-1m.zip",
     )
     assert dataset.items["violence"].notna().sum() == 1_555
     measured = dataset.items.set_index("title")["violence"]
-    assert measured["Star Wars (1977)"] == read_tag_genome(SHARED_DATA / "tag-genome.zip")[260]
+    assert measured["Star Wars (1977)"] == read_tag_genome(shared_data / "tag-genome.zip")[260]
 
 
 def test_100k_has_no_violence_where_titles_are_shared_or_absent(make_zip: MakeZip) -> None:

@@ -19,7 +19,7 @@ from pydeeprecsys.experiments.tune import tune
 from pydeeprecsys.experiments.tuning import Tuning
 from pydeeprecsys.experiments.workers import open_workers
 
-pytestmark = pytest.mark.xdist_group("ray")
+pytestmark = [pytest.mark.ray, pytest.mark.xdist_group("ray")]
 SHARED = np.random.default_rng(0).random((50, 50))
 
 

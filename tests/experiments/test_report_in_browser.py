@@ -16,7 +16,7 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 from contracts.run_folders import config_of, sessions_of, write_comparison, write_run
 from pydeeprecsys.experiments.report import write_report
 
-pytestmark = pytest.mark.xdist_group("browser")  # one browser for all
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]  # one browser for all
 
 HOSTILE = "<script>document.title = 'taken'</script>"
 SCREENS = [(1280, 900, "light"), (1280, 900, "dark"), (390, 844, "light"), (390, 844, "dark")]

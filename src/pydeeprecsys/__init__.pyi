@@ -1,0 +1,37 @@
+from .data.dataset import Dataset as Dataset
+from .data.library import open_world as open_world
+from .data.movielens import read_movielens as read_movielens
+from .data.synthetic import synthetic_dataset as synthetic_dataset
+from .data.tables import read_tables as read_tables
+from .data.world import World as World
+from .envs.faithful import FaithfulMovieLens as FaithfulMovieLens
+from .envs.interest_evolution import InterestEvolution as InterestEvolution
+from .envs.single import MovieLensFairness as MovieLensFairness
+from .errors import DivergenceError as DivergenceError
+from .errors import InputError as InputError
+from .evaluation.oracle import OracleAgent as OracleAgent
+from .evaluation.standings import standings as standings
+from .rl.agents.actor_critic import ActorCriticAgent as ActorCriticAgent
+from .rl.agents.agent import RandomAgent as RandomAgent
+from .rl.agents.agent import ReinforcementLearning as ReinforcementLearning
+from .rl.agents.bandits import LinUCBAgent as LinUCBAgent
+from .rl.agents.bandits import ThompsonSamplingAgent as ThompsonSamplingAgent
+from .rl.agents.baselines import BestConstantAgent as BestConstantAgent
+from .rl.agents.baselines import BestRatedAgent as BestRatedAgent
+from .rl.agents.baselines import PopularAgent as PopularAgent
+from .rl.agents.baselines import VariedAgent as VariedAgent
+from .rl.agents.baselines import WinStayAgent as WinStayAgent
+from .rl.agents.dqn import DQNAgent as DQNAgent
+from .rl.agents.ppo import PPOAgent as PPOAgent
+from .rl.agents.rainbow import RainbowDQNAgent as RainbowDQNAgent
+from .rl.agents.reinforce import ReinforceAgent as ReinforceAgent
+from .rl.agents.slate_q import SlateQAgent as SlateQAgent
+from .rl.agents.soft_actor_critic import SoftActorCritic as SoftActorCritic
+from .rl.learning_statistics import LearningStatistics as LearningStatistics
+from .rl.manager import CartpoleManager as CartpoleManager
+from .rl.manager import HighwayManager as HighwayManager
+from .rl.manager import LunarLanderManager as LunarLanderManager
+from .rl.manager import Manager as Manager
+from .rl.manager import MovieLensFairnessManager as MovieLensFairnessManager
+
+__version__: str
