@@ -4,7 +4,6 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "pydeeprecsys"
 FILES = sorted(SOURCE.rglob("*.py"))

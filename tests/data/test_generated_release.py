@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from contracts.releases import write_ml_1m, write_ml_100k, write_tag_genome
 
+from contracts.releases import write_ml_1m, write_ml_100k, write_tag_genome
 from pydeeprecsys.cli import cli
 from pydeeprecsys.data.dataset import Dataset
 from pydeeprecsys.data.factorization import FactorizationSettings, factorize
