@@ -5,11 +5,11 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .PHONY: help demo check test slow lint browser bench clean
 
 help:
-	@echo "make demo   install into .venv and compare recommenders on embedded data"
-	@echo "make check  install into .venv, then lint, types, import contract, fast tests: under a minute"
-	@echo "make test   make check, and tests in a browser, of Ray and of real data"
-	@echo "make slow   the tests that take long: learning to a bar, many cases"
-	@echo "make bench  install into .venv, then measure beside other simulators"
+	@echo "make demo   install into .venv and compare agents on embedded data"
+	@echo "make check  install into .venv, then run linters, types, import contract and fast tests: under a minute"
+	@echo "make test   make check, and the tests that need a browser, Ray or real data"
+	@echo "make slow   the tests that take long: training to a bar, many cases"
+	@echo "make bench  install into .venv, then measure speed beside other simulators"
 
 demo: .venv/installed
 	$(BIN)/pydeeprecsys compare --episodes 100 --seeds 3
@@ -29,7 +29,7 @@ lint: .venv/installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# The report's tests run in Chromium and are skipped where there is none; not in CI, which installs it.
+# The tests of the report need Chromium. They are skipped without it, except in CI, which installs it.
 browser:
 	@if [ -n "$$CI" ] && ! command -v chromedriver > /dev/null && command -v apt-get > /dev/null; then \
 	  apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends chromium chromium-driver; \
