@@ -14,7 +14,6 @@ from pydeeprecsys.arguments import Argument
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments.registry import agent_option
 
-
 _READ: dict[Any, tuple[str, Callable[[str], Any]]] = {
     int: ("integer", int),
     float: ("float", float),

@@ -51,7 +51,7 @@ MinimumExploration = Annotated[UnitInterval, "Lower bound of ε; at most the ini
 
 # Policy gradients
 GaeLambda = Annotated[
-    UnitInterval, "λ of generalized advantage estimation; 0 for one-step errors, 1 for Monte Carlo returns."
+    UnitInterval, "Parameter λ of generalized advantage estimation; 0 for one-step errors, 1 for Monte Carlo returns."
 ]
 EpisodesPerUpdate = Annotated[Count | None, "Complete episodes per update; one per environment if None."]
 Minibatches = Annotated[Count, "Minibatches per update, with one gradient step each."]
