@@ -1,4 +1,3 @@
-
 import pytest
 
 from contracts.agents import assert_plain
