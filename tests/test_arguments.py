@@ -181,6 +181,7 @@ def test_a_class_checks_what_it_inherits_and_a_dictionary_what_it_declares() -> 
 
     with pytest.raises(InputError, match="size must be at least 1"):
         Faster(0)
+    assert arguments_of(Faster) == arguments_of(Mixer)  # the documentation is inherited with the constructor
     check_arguments(Options, {"steps": 1, "unknown": -1})
     with pytest.raises(InputError, match="steps must be at least 1, it is 0"):
         check_arguments(Options, {"steps": 0})

@@ -137,14 +137,17 @@ _FIRST_CLAUSE_ENDS = re.compile(r"(?=[;:.](?:\s|$))|$")
 def arguments_of(owner: type) -> Mapping[str, Argument]:
     """The arguments of a class's constructor, or the keys of a TypedDict, by name.
 
-    The help text is that of the class's docstring (`Args:` or `Attributes:`), otherwise that of the annotation.
+    The help text is that of the docstring (`Args:` or `Attributes:`) of the class, or of the base whose constructor it
+    inherits, otherwise that of the annotation.
     """
-    texts = _documented(inspect.cleandoc(owner.__doc__ or "") + "\n")
+    construct = inspect.unwrap(owner.__init__)  # type: ignore[misc]
+    bases = [base for base in reversed(owner.__mro__) if inspect.unwrap(base.__init__) is construct]  # type: ignore[misc]
+    texts = {name: text for base in bases for name, text in _documented(base).items()}
     if is_typeddict(owner):
         hints = get_type_hints(owner, include_extras=True)
         defaults = dict.fromkeys(hints, inspect.Parameter.empty)
     else:
-        hints = get_type_hints(owner.__init__, include_extras=True)  # type: ignore[misc]
+        hints = get_type_hints(construct, include_extras=True)
         parameters = inspect.signature(owner).parameters.values()
         defaults = {each.name: each.default for each in parameters if each.kind is not each.VAR_KEYWORD}
     return {name: _argument(name, hints.get(name, Any), defaults[name], texts.get(name, "")) for name in defaults}
@@ -171,8 +174,7 @@ def checked(owner: _Owner) -> _Owner:
     The constructor then raises an InputError for a value that its annotation does not allow; the rules between several
     arguments are left to the constructor.
     """
-    arguments = arguments_of(owner)
-    owner.__doc__ = _completed(inspect.cleandoc(owner.__doc__ or "") + "\n", arguments)
+    owner.__doc__ = _completed(owner)
     construct = owner.__init__  # type: ignore[misc]
     signature = inspect.signature(construct)
 
@@ -205,16 +207,18 @@ def _parts(hint: Any) -> list[Any]:
     return [hint]
 
 
-def _documented(docstring: str) -> dict[str, str]:
-    section = _SECTION.search(docstring)
+@functools.cache  # what was written, before `checked` completes it
+def _documented(owner: type) -> dict[str, str]:
+    section = _SECTION.search(inspect.cleandoc(owner.__doc__ or "") + "\n")
     return {name: " ".join(text.split()) for name, text in _ENTRY.findall(section[2] if section else "")}
 
 
-def _completed(docstring: str, arguments: Mapping[str, Argument]) -> str:
-    helps = {name: argument.help for name, argument in arguments.items() if argument.help}
-    texts = helps | {name: text for name, text in _documented(docstring).items() if name not in helps}
+def _completed(owner: type) -> str:
+    helps = {name: argument.help for name, argument in arguments_of(owner).items() if argument.help}
+    texts = helps | {name: text for name, text in _documented(owner).items() if name not in helps}
     layout = textwrap.TextWrapper(
         width=112, initial_indent=" " * 4, subsequent_indent=" " * 8, break_on_hyphens=False, break_long_words=False
     )
     entries = "".join(f"{layout.fill(f'{name}: {text}')}\n" for name, text in texts.items())
+    docstring = inspect.cleandoc(owner.__doc__ or "") + "\n"
     return _SECTION.sub(lambda section: section[1] + entries, docstring, count=1)

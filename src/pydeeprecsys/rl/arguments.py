@@ -12,21 +12,14 @@ from pydeeprecsys.rl.ops.values import Loss
 NActions = Annotated[Count, "Number of actions."]
 StateSize = Annotated[Count, "Size of the observation vector."]
 HiddenLayers = Annotated[Sizes, "Sizes of the hidden layers."]
-ItemFeatures = Annotated[
-    ArrayLike | None,
-    "(n_actions, features) features of the items, scored by a two-tower output layer; independent outputs if None.",
-]
-Device = Annotated[
-    str | None, "Device of the networks: cpu, cuda or cuda:N; if None, CUDA where available, otherwise the CPU."
-]
+ItemFeatures = Annotated[ArrayLike | None, "(n_actions, features) item features; independent outputs if None."]
+Device = Annotated[str | None, "Device: cpu, cuda or cuda:N; if None, CUDA where available, otherwise the CPU."]
 
 DiscountFactor = Annotated[UnitInterval, "Discount factor γ."]
 LearningRate = Annotated[Positive, "Learning rate of Adam."]
 ActorLearningRate = Annotated[Positive, "Learning rate of the actor's Adam."]
 CriticLearningRate = Annotated[Positive, "Learning rate of the critic's Adam."]
-StandardizeStates = Annotated[
-    bool, "Standardize observations by their running mean and standard deviation; for features of different scales."
-]
+StandardizeStates = Annotated[bool, "Standardize observations by their running mean and standard deviation."]
 
 # Learning from a replay buffer
 BufferSize = Annotated[Count, "Replay buffer size, in transitions."]
@@ -50,9 +43,7 @@ ExplorationDecay = Annotated[float, Range(0, 1, open_low=True), "Factor of ε af
 MinimumExploration = Annotated[UnitInterval, "Lower bound of ε; at most the initial probability."]
 
 # Policy gradients
-GaeLambda = Annotated[
-    UnitInterval, "Parameter λ of generalized advantage estimation; 0 for one-step errors, 1 for Monte Carlo returns."
-]
+GaeLambda = Annotated[UnitInterval, "GAE parameter λ; 0 for one-step errors, 1 for Monte Carlo returns."]
 EpisodesPerUpdate = Annotated[Count | None, "Complete episodes per update; one per environment if None."]
 Minibatches = Annotated[Count, "Minibatches per update, with one gradient step each."]
 EntropyCoefficient = Annotated[NonNegative, "Initial weight of the entropy bonus, in rewards per nat."]

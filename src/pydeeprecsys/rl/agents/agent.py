@@ -45,7 +45,7 @@ class ReinforcementLearning(ABC):
     """
 
     search_space: ClassVar[SearchSpace] = {}
-    """Where `pydeeprecsys tune` looks for good options; nowhere for an agent that does not learn."""
+    """Search space of the hyperparameters, for `pydeeprecsys tune`; empty if there is nothing to tune."""
 
     evaluation_changes_state: ClassVar[bool] = True
     """Whether `begin_episodes`, or acting without exploration, changes the `state_dict`: evaluation then restores it.

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from abc import abstractmethod
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import safetensors.numpy
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 
 from pydeeprecsys.arguments import Count, NonNegative, Positive, Seed, checked
@@ -17,7 +17,7 @@ from pydeeprecsys.errors import InputError
 from pydeeprecsys.files import whole_file
 from pydeeprecsys.rl import arguments as arg
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning, State, check_slate_size
-from pydeeprecsys.rl.ops.ridge import Arrays, ItemRegression, JointRegression, Observations, Regression
+from pydeeprecsys.rl.ops.ridge import Arrays, ItemRegression, JointRegression, Observations, Regression, item_vectors
 from pydeeprecsys.rl.search_space import Between, OneOf, SearchSpace
 from pydeeprecsys.rl.steps import Steps
 
@@ -51,6 +51,15 @@ class LinearBandit(ReinforcementLearning):
     are not, and should be of about unit scale. Without features it is the mean reward of each item, whatever the
     observation (`ItemRegression`): disjoint models would need too many steps. For a few items,
     `item_features=numpy.eye(n_actions)` gives disjoint models.
+
+    Args:
+        state_size: Size of the observation vector; used with item features.
+        exploration_scale: Scale of the exploration, in standard deviations.
+        regularization: Regularization λ of the ridge regression: weight of the prior, in observations.
+        update_frequency: Observations per update: one per step, or one per item of a slate of which nothing was chosen.
+        update_growth: Observations per update, as a share of all observations so far; the larger number counts.
+        max_parameters: Maximum number of regression parameters; with item features not less than twice 1 + state_size.
+        item_features: (n_actions, features) item features; a mean reward per item if None.
     """
 
     evaluation_changes_state = False
@@ -67,25 +76,14 @@ class LinearBandit(ReinforcementLearning):
     def __init__(
         self,
         n_actions: arg.NActions,
-        state_size: Annotated[arg.StateSize, "Size of the observation vector; used with item features."],
+        state_size: arg.StateSize,
         *,
         exploration_scale: NonNegative = 0.05,
-        regularization: Annotated[
-            Positive, "Regularization λ of the ridge regression: weight of the prior, in observations."
-        ] = 1.0,
-        update_frequency: Annotated[
-            Count,
-            "Observations per update: one per step, or one per item of a slate of which nothing was chosen.",
-        ] = 50,
-        update_growth: Annotated[
-            NonNegative, "Observations per update as a share of all observations so far; the larger number counts."
-        ] = 0.05,
-        max_parameters: Annotated[
-            Count, "Maximum number of regression parameters; not less than twice 1 + state_size if there are features."
-        ] = 500,
-        item_features: Annotated[
-            ArrayLike | None, "(n_actions, features) features of the items; a mean reward per item if None."
-        ] = None,
+        regularization: Positive = 1.0,
+        update_frequency: Count = 50,
+        update_growth: NonNegative = 0.05,
+        max_parameters: Count = 500,
+        item_features: arg.ItemFeatures = None,
         random_state: Seed = 42,
     ) -> None:
         self.n_actions, self.state_size = n_actions, state_size
@@ -101,7 +99,7 @@ class LinearBandit(ReinforcementLearning):
                     f"max_parameters {max_parameters} are too few for states of {state_size} numbers; "
                     f"give {2 * (1 + state_size)} or more, or no item_features"
                 )
-            vectors = _item_vectors(item_features, n_actions, limit)
+            vectors = item_vectors(item_features, n_actions, limit)
             self.regression = JointRegression(state_size, vectors, regularization)
         self.random = np.random.default_rng(random_state)
         self._learned = 0  # observations in the regression
@@ -290,27 +288,3 @@ def _top_k(scores: NDArray[np.float64], k: int) -> NDArray[np.int64]:
         best, np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1), axis=1
     )
     return slates
-
-
-def _item_vectors(item_features: ArrayLike, n_items: int, limit: int) -> NDArray[np.float64]:
-    """Standardised features, or their leading `limit` principal components: (items, f), of about unit length.
-
-    Raises:
-        InputError: for features that are no table of finite numbers, for all items, that tells them apart.
-    """
-    table = np.asarray(item_features, dtype=np.float64)
-    if table.ndim != 2 or len(table) != n_items or not np.isfinite(table).all():
-        raise InputError(
-            f"item_features must be finite numbers of shape (items, features) for {n_items} items, it is {table.shape}"
-        )
-    deviations = table.std(axis=0)
-    differs = deviations > 0
-    if not differs.any():
-        raise InputError("item_features are the same for all items; give features that tell them apart")
-    vectors: NDArray[np.float64] = ((table - table.mean(axis=0))[:, differs] / deviations[differs]) / np.sqrt(
-        np.count_nonzero(differs)
-    )
-    if vectors.shape[1] > limit:
-        _, directions = np.linalg.eigh(vectors.T @ vectors)  # the largest eigenvalues last
-        vectors = vectors @ directions[:, ::-1][:, :limit]
-    return vectors
