@@ -78,6 +78,39 @@ def test_values_out_of_range_are_refused_by_name(owner: type, argument: Argument
             assert str(caught.value) == f"{argument.name} must be {argument.range}, it is {value}"
 
 
+@pytest.mark.parametrize(
+    ("names", "allowed", "outside"),
+    [
+        (
+            ["discount_factor", "gae_lambda", "priority_importance", "alpha", "soft_target_update_rate"],
+            [0, 1],
+            [-0.1, 1.1],
+        ),
+        (["initial_exploration_probability", "minimum_exploration_probability", "beta"], [0, 1], [-0.1, 1.1]),
+        (["decay_rate", "entropy_decay"], [1e-9, 1], [0, 1.1]),
+        (["learning_rate", "actor_learning_rate", "critic_learning_rate", "clip_range"], [1e-9, 10], [0, -1]),
+        (["regularization", "epsilon", "target_kl"], [1e-9, 10], [0, -1]),
+        (["exploration_scale", "noise_sigma", "sigma", "priority_weight_growth", "beta_growth"], [0, 2.5], [-0.1]),
+        (["buffer_size", "buffer_burn_in", "batch_size", "n_steps", "n_actions", "input_size"], [1], [0, -1]),
+        (["network_update_frequency", "network_sync_frequency", "epochs", "minibatches"], [1], [0, -1]),
+        (["random_state", "timesteps_to_start_predicting"], [0, 2**40], [-1]),
+        (["n_atoms"], [2], [1]),
+        (["hidden_layers", "actor_hidden_layers", "critic_hidden_layers"], [[], [1], None], [[0], [64, -1]]),
+        (["v_min", "v_max", "target_entropy"], [-1e9, 0, 1e9], [math.inf]),
+    ],
+)
+def test_the_ranges_are_those_of_the_literature(names: list[str], allowed: list[Any], outside: list[Any]) -> None:
+    for name in names:
+        of_that_name = [arguments_of(owner)[name] for owner in CLASSES if name in arguments_of(owner)]
+        assert of_that_name
+        for argument in of_that_name:
+            for value in allowed:
+                argument.check(value)
+            for value in outside:
+                with pytest.raises(InputError, match=f"^{name} must be"):
+                    argument.check(value)
+
+
 @pytest.mark.parametrize(("owner", "argument"), ARGUMENTS)
 def test_defaults_lie_within_the_range(owner: type, argument: Argument) -> None:
     if argument.default is not inspect.Parameter.empty:
