@@ -268,10 +268,10 @@ def test_where_no_violence_is_known_none_is_told(world: World, tmp_path: Path) -
         ({"agents": ["random", "random"]}, "each once"),
         ({"agents": ["randm"]}, "did you mean 'random'"),
         ({"agent_options": {"dqm": {}}}, "no agent 'dqm'"),
-        ({"episodes": 0}, "episodes is 0"),
-        ({"seeds": 0}, "seeds is 0"),
+        ({"episodes": 0}, "episodes must be at least 1, it is 0"),
+        ({"seeds": 0}, "seeds must be at least 1, it is 0"),
         ({"n_envs": -1}, "n_envs must be at least 1, it is -1"),
-        ({"evaluation_episodes": 0}, "evaluation_episodes is 0"),
+        ({"evaluation_episodes": 0}, "evaluation_episodes must be at least 1, it is 0"),
         ({"world_options": {"pool": "all"}}, "hold a pool; give train_pool and evaluation_pool"),
     ],
 )
