@@ -20,8 +20,8 @@ arguments = parser.parse_args()
 world = open_world(arguments.dataset)
 torch.set_num_threads(1)
 comparison = Comparison(
-    world,
-    ["rainbow", "random", "reinforce", "actor-critic"],
+    world=world,
+    agents=["rainbow", "random", "reinforce", "actor-critic"],
     episodes=arguments.episodes,
     seeds=arguments.seeds,
     train_pool="all",

@@ -22,8 +22,8 @@ arguments = parser.parse_args()
 world = open_world(arguments.dataset)
 torch.set_num_threads(1)
 comparison = Comparison(
-    world,
-    ["random", "rainbow"],
+    world=world,
+    agents=["random", "rainbow"],
     episodes=arguments.episodes,
     seeds=arguments.seeds,
     train_pool="all",

@@ -33,11 +33,11 @@ def main(jobs: int, out: Path) -> None:
     """Tune Rainbow, and compare what was found with the defaults."""
     torch.set_num_threads(1)
     world = open_world()
-    tune(Tuning(world, "rainbow", episodes=EPISODES, seeds=1, dataset=SYNTHETIC), out / "tune", jobs=jobs)
+    tune(Tuning(world=world, agent="rainbow", episodes=EPISODES, seeds=1, dataset=SYNTHETIC), out / "tune", jobs=jobs)
     best = json.loads((out / "tune" / BEST).read_text())
     for name, options in (("default", {}), ("tuned", {"rainbow": best["options"]})):
         comparison = Comparison(
-            world, ["rainbow"], episodes=EPISODES, seeds=SEEDS, agent_options=options, dataset=SYNTHETIC
+            world=world, agents=["rainbow"], episodes=EPISODES, seeds=SEEDS, agent_options=options, dataset=SYNTHETIC
         )
         compare(comparison, out / name, jobs=jobs)
     keep_results(out)

@@ -26,10 +26,15 @@ class DivergenceError(FloatingPointError):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """For the end of an error about an unknown name: the known ones and, where one is near, which."""
+    """The end of an error about an unknown name: the known names, and the nearest one if any is near."""
     known = list(known)
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"there are: {shortened(known)}" + (f"; did you mean {near[0]!r}?" if near else "")
+    return f"there are: {shortened(known)}{nearest(name, known)}"
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A question about the known name that is nearest; empty if none is near."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def shortened(names: Iterable[str]) -> str:

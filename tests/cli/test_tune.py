@@ -89,7 +89,7 @@ def test_files_and_agents_that_cannot_be(capfd: pytest.CaptureFixture[str]) -> N
     Path("unknown.json").write_text('{"agent": "reinforce", "options": {"rate": 3}}')
     train = ("train", "reinforce", "--dataset", "small.world", "--config")
     for arguments, message in (
-        ((*train, "no.json"), "no.json holds no options of an agent"),
+        ((*train, "no.json"), "no.json holds no hyperparameters of an agent"),
         ((*train, "other.json"), "other.json is of the agent 'dqn', not of 'reinforce'"),
         ((*train, "unknown.json"), "the agent 'reinforce' has no option 'rate'"),
         (("tune", "reinforse"), "did you mean 'reinforce'"),

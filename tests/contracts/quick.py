@@ -24,4 +24,4 @@ QUICK: dict[str, dict[str, Any]] = {
 def quick_run(agent: str, **changes: Any) -> RunConfig:
     """A run of some 200 steps with a checkpoint after each episode."""
     options = {"options": QUICK.get(agent, {}), "evaluation_episodes": 7, "checkpoint_every": 0.0} | changes
-    return RunConfig(agent, **({"seed": 1, "episodes": 8, "slate_size": 5, "n_envs": 3} | options))
+    return RunConfig(agent=agent, **({"seed": 1, "episodes": 8, "slate_size": 5, "n_envs": 3} | options))

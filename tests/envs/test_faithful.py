@@ -310,12 +310,12 @@ def test_a_history_of_one_is_the_founding_observation(make: Make, length: int) -
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"repeats": "bored"}, "repeats is 'bored'; .*did you mean 'bore'"),
-        ({"consumption": "all"}, "consumption is 'all'; there are: slate, chosen"),
-        ({"choice_scale": -1.0}, "choice_scale is -1.0"),
-        ({"observation": "histroy"}, "no observation 'histroy'; .*did you mean 'history'"),
-        ({"history_length": 0}, "0 slates are to be remembered"),
-        ({"session_length": 9, "patience": Patience()}, "session_length and patience both"),
+        ({"repeats": "bored"}, "repeats must be one of allow, bore, refuse, it is 'bored'; did you mean 'bore'"),
+        ({"consumption": "all"}, "consumption must be one of slate, chosen, it is 'all'"),
+        ({"choice_scale": -1.0}, "choice_scale must be at least 0, it is -1.0"),
+        ({"observation": "histroy"}, "observation must be one of .*, it is 'histroy'; did you mean 'history'"),
+        ({"history_length": 0}, "history_length must be at least 1, it is 0"),
+        ({"session_length": 9, "patience": Patience()}, "session_length and patience exclude each other"),
     ],
 )
 def test_options_that_cannot_be(make: Make, options: dict[str, Any], message: str) -> None:

@@ -243,7 +243,7 @@ def test_made_by_gymnasium() -> None:
 
 @pytest.mark.parametrize("make", [InterestEvolution, InterestEvolutionVector])
 def test_options_that_cannot_be(make: Any) -> None:
-    with pytest.raises(InputError, match="slate_size is 11"):
+    with pytest.raises(InputError, match=r"slate_size must be in \[1, 10\], .* it is 11"):
         make(slate_size=11)
 
 

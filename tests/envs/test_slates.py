@@ -70,7 +70,7 @@ def test_a_slate_may_be_the_whole_catalogue(world: World, version: int) -> None:
 
 @VERSIONS
 def test_a_slate_larger_than_the_catalogue_is_refused(world: World, version: int) -> None:
-    with pytest.raises(InputError, match=f"give a number from 1 to {world.n_items}"):
+    with pytest.raises(InputError, match=rf"slate_size must be in \[1, {world.n_items}\]"):
         make(world, version, world.n_items + 1)
 
 

@@ -23,7 +23,7 @@ COLUMNS = ["metric", "measurement", "timestep", "episode", "model", "env"]
 
 def test_a_comparison_writes_all_that_it_measured(world: World, tmp_path: Path) -> None:
     seen: list[tuple[str, int, int]] = []
-    comparison = Comparison(world, ["random", "win-stay"], episodes=12, seeds=2, evaluation_episodes=30)
+    comparison = Comparison(world=world, agents=["random", "win-stay"], episodes=12, seeds=2, evaluation_episodes=30)
     summary = compare(comparison, tmp_path, lambda agent, seed, number, episode: seen.append((agent, seed, number)))
 
     assert {path.name for path in tmp_path.iterdir()} == FILES
@@ -48,7 +48,7 @@ def test_a_comparison_writes_all_that_it_measured(world: World, tmp_path: Path) 
 
 
 def test_the_same_comparison_gives_the_same_numbers(world: World, tmp_path: Path) -> None:
-    comparison = Comparison(world, ["reinforce"], episodes=8, seeds=2, n_envs=4, evaluation_episodes=8)
+    comparison = Comparison(world=world, agents=["reinforce"], episodes=8, seeds=2, n_envs=4, evaluation_episodes=8)
     timeless = [compare(comparison, tmp_path / str(i)).drop(columns="steps_per_second") for i in range(2)]
     pd.testing.assert_frame_equal(timeless[0], timeless[1], check_exact=True)
     texts = [(tmp_path / str(i) / "all_metrics.csv").read_bytes() for i in range(2)]
@@ -56,7 +56,9 @@ def test_the_same_comparison_gives_the_same_numbers(world: World, tmp_path: Path
 
 
 def test_processes_side_by_side_change_nothing(world: World, tmp_path: Path) -> None:
-    comparison = Comparison(world, ["random", "reinforce"], episodes=4, seeds=2, slate_size=2, evaluation_episodes=20)
+    comparison = Comparison(
+        world=world, agents=["random", "reinforce"], episodes=4, seeds=2, slate_size=2, evaluation_episodes=20
+    )
     told: dict[int, list[tuple[str, int, int, float]]] = {1: [], 2: []}
     for jobs in (1, 2):
 
@@ -78,7 +80,12 @@ def quick_and_slow(world: World) -> Comparison:
     """A random agent, done at once, and a Rainbow that would take half an hour."""
     slow = {"hidden_layers": [1024] * 4, "network_update_frequency": 1, "batch_size": 512, "buffer_burn_in": 512}
     return Comparison(
-        world, ["random", "rainbow"], episodes=200, seeds=1, evaluation_episodes=20, agent_options={"rainbow": slow}
+        world=world,
+        agents=["random", "rainbow"],
+        episodes=200,
+        seeds=1,
+        evaluation_episodes=20,
+        agent_options={"rainbow": slow},
     )
 
 
@@ -118,13 +125,21 @@ def test_a_killed_process_is_told_and_what_was_done_is_kept(world: World, tmp_pa
 
 
 def test_seeds_see_other_users_and_judges_the_same(world: World, tmp_path: Path) -> None:
-    one = compare(Comparison(world, ["best-rated"], 5, 1, evaluation_episodes=20), tmp_path / "a")
-    two = compare(Comparison(world, ["random", "best-rated"], 9, 1, evaluation_episodes=20), tmp_path / "b")
+    one = compare(
+        Comparison(world=world, agents=["best-rated"], episodes=5, seeds=1, evaluation_episodes=20), tmp_path / "a"
+    )
+    two = compare(
+        Comparison(world=world, agents=["random", "best-rated"], episodes=9, seeds=1, evaluation_episodes=20),
+        tmp_path / "b",
+    )
     # What else is compared, and how long anything trained, does not change who judges.
     returns = [summary.set_index("agent").loc["best-rated", "median"] for summary in (one, two)]
     assert returns[0] == returns[1]
     assert one["median_low"].isna().all()
-    compare(Comparison(world, ["best-rated"], episodes=5, seeds=2, n_envs=3, evaluation_episodes=1), tmp_path / "c")
+    compare(
+        Comparison(world=world, agents=["best-rated"], episodes=5, seeds=2, n_envs=3, evaluation_episodes=1),
+        tmp_path / "c",
+    )
     metrics = pd.read_csv(tmp_path / "c" / "all_metrics.csv")
     returns = metrics[metrics["metric"] == "episode_rewards"].groupby("seed")["measurement"].apply(list)
     # Streams 0, 1, 2 and 3, 4, 5: with streams 0, 1, 2 and 1, 2, 3 the seeds would share two of three users.
@@ -133,8 +148,15 @@ def test_seeds_see_other_users_and_judges_the_same(world: World, tmp_path: Path)
 
 def test_options_reach_world_and_agents(world: World, tmp_path: Path) -> None:
     calm = {"lambda_non_violent": 1.0}
-    alike = Comparison(world, ["win-stay"], 4, 1, world_options=calm, agent_options={"win-stay": {"candidates": 1}})
-    fixed = Comparison(world, ["best-rated"], 4, 1, world_options=calm)
+    alike = Comparison(
+        world=world,
+        agents=["win-stay"],
+        episodes=4,
+        seeds=1,
+        world_options=calm,
+        agent_options={"win-stay": {"candidates": 1}},
+    )
+    fixed = Comparison(world=world, agents=["best-rated"], episodes=4, seeds=1, world_options=calm)
     a, b = (compare(c, tmp_path / str(i)).set_index("agent") for i, c in enumerate((alike, fixed)))
     assert a.loc["win-stay", "median"] == b.loc["best-rated", "median"]
     # At lambda 1 the reward is calm alone, and the oracle shows the least violent item.
@@ -148,7 +170,11 @@ def test_an_interrupted_comparison_leaves_what_was_done(world: World, tmp_path: 
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        compare(Comparison(world, ["random", "win-stay"], episodes=6, seeds=3, evaluation_episodes=5), tmp_path, stop)
+        compare(
+            Comparison(world=world, agents=["random", "win-stay"], episodes=6, seeds=3, evaluation_episodes=5),
+            tmp_path,
+            stop,
+        )
     assert {path.name for path in tmp_path.iterdir()} == FILES
     metrics = pd.read_csv(tmp_path / "all_metrics.csv")
     done = metrics[metrics["metric"] == "episode_rewards"].groupby(["seed", "model"]).size()
@@ -163,7 +189,7 @@ def test_an_interrupted_comparison_leaves_what_was_done(world: World, tmp_path: 
 
 
 def test_a_comparison_called_again_goes_on_where_it_was(world: World, tmp_path: Path) -> None:
-    comparison = Comparison(world, ["reinforce", "dqn"], episodes=6, seeds=2, evaluation_episodes=5)
+    comparison = Comparison(world=world, agents=["reinforce", "dqn"], episodes=6, seeds=2, evaluation_episodes=5)
     told: list[tuple[str, int, int]] = []
 
     def stop(agent: str, seed: int, number: int, episode: Any) -> None:
@@ -185,7 +211,7 @@ def test_a_comparison_called_again_goes_on_where_it_was(world: World, tmp_path: 
 
 
 def test_more_seeds_are_added_and_other_settings_refused(world: World, tmp_path: Path) -> None:
-    comparison = Comparison(world, ["random"], episodes=3, seeds=1, evaluation_episodes=5)
+    comparison = Comparison(world=world, agents=["random"], episodes=3, seeds=1, evaluation_episodes=5)
     compare(comparison, tmp_path)
     first = (tmp_path / "runs" / "random-0" / "result.json").stat().st_mtime_ns
     assert compare(replace(comparison, seeds=2), tmp_path).set_index("agent").loc["random", "seeds"] == 2
@@ -223,7 +249,7 @@ def test_summary_by_hand() -> None:
 def test_where_no_violence_is_known_none_is_told(world: World, tmp_path: Path) -> None:
     unknown = np.full_like(world.violence, np.nan)
     bare = replace(world, violence=unknown, violence_measured=np.isfinite(unknown))
-    compare(Comparison(bare, ["random"], 2, 1, evaluation_episodes=2), tmp_path)
+    compare(Comparison(world=bare, agents=["random"], episodes=2, seeds=1, evaluation_episodes=2), tmp_path)
     summary = pd.read_csv(tmp_path / "summary.csv")
     assert summary["violence"].isna().all()
     assert (summary["coverage"] > 0).all()
@@ -242,10 +268,10 @@ def test_where_no_violence_is_known_none_is_told(world: World, tmp_path: Path) -
         ({"agents": ["random", "random"]}, "each once"),
         ({"agents": ["randm"]}, "did you mean 'random'"),
         ({"agent_options": {"dqm": {}}}, "no agent 'dqm'"),
-        ({"episodes": 0}, "episodes is 0"),
-        ({"seeds": 0}, "seeds is 0"),
-        ({"n_envs": -1}, "n_envs is -1"),
-        ({"evaluation_episodes": 0}, "evaluation_episodes is 0"),
+        ({"episodes": 0}, "episodes must be at least 1, it is 0"),
+        ({"seeds": 0}, "seeds must be at least 1, it is 0"),
+        ({"n_envs": -1}, "n_envs must be at least 1, it is -1"),
+        ({"evaluation_episodes": 0}, "evaluation_episodes must be at least 1, it is 0"),
         ({"world_options": {"pool": "all"}}, "hold a pool; give train_pool and evaluation_pool"),
     ],
 )

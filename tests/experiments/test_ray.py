@@ -81,14 +81,20 @@ def test_who_stops_waits_for_nothing(cluster: Any, folder: Path) -> None:
 
 
 def test_a_search_is_the_same(cluster: Any, world: World, tmp_path: Path) -> None:
-    tuning = Tuning(world, "reinforce", trials=2, episodes=4, seeds=1, evaluation_episodes=10)
+    tuning = Tuning(world=world, agent="reinforce", trials=2, episodes=4, seeds=1, evaluation_episodes=10)
     assert tune(tuning, tmp_path / "ray", ray_address=cluster.address) == tune(tuning, tmp_path / "here")
 
 
 def test_a_comparison_is_the_same_though_a_machine_was_lost(cluster: Any, world: World, tmp_path: Path) -> None:
     options = {"hidden_layers": [16], "buffer_burn_in": 100}
     comparison = Comparison(
-        world, ["dqn"], 80, 2, evaluation_episodes=20, agent_options={"dqn": options}, checkpoint_every=0.0
+        world=world,
+        agents=["dqn"],
+        episodes=80,
+        seeds=2,
+        evaluation_episodes=20,
+        agent_options={"dqn": options},
+        checkpoint_every=0.0,
     )
     compare(comparison, tmp_path / "here")
     checkpoints = [tmp_path / f"ray/runs/dqn-{seed}/checkpoint.safetensors" for seed in (0, 1)]

@@ -160,8 +160,8 @@ def test_item_features_reach_agents_that_are_asked_to_use_them(
     world: World, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (option,) = (option for option in agent_options(name) if option.name == "item_features")
-    assert (option.annotation, option.default) == (bool, False)
-    assert "Here a switch" in option.help
+    assert (option.type, option.default) == (bool, False)
+    assert "A switch" in option.help
     given: list[Any] = []
     make = AGENTS[name].__init__
 

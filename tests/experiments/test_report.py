@@ -412,7 +412,9 @@ def test_a_large_comparison_stays_below_six_megabytes(tmp_path: Path) -> None:
 
 
 def test_a_real_comparison_is_reported_as_it_stands_in_its_summary(world: World, tmp_path: Path) -> None:
-    comparison = Comparison(world, ["win-stay", "reinforce"], 6, 2, 2, evaluation_episodes=8)
+    comparison = Comparison(
+        world=world, agents=["win-stay", "reinforce"], episodes=6, seeds=2, slate_size=2, evaluation_episodes=8
+    )
     summary = compare(comparison, tmp_path / "compared")
     page = page_of(tmp_path / "compared")
     assert [row[:2] for row in rows_of(page)] == [[row.agent, f"{row.median:.2f}"] for row in summary.itertuples()]

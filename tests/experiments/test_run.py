@@ -122,7 +122,7 @@ def test_a_pool_of_the_world_is_refused() -> None:
 
 def test_a_pool_that_there_is_not_is_said_before_anything_is_written(world: World) -> None:
     for name in ("train_pool", "evaluation_pool"):
-        with pytest.raises(InputError, match="there is no user pool 'tset'"):
+        with pytest.raises(InputError, match=f"{name} must be one of all, train, evaluation, test, it is 'tset'"):
             check(quick_run("random", **{name: "tset"}), world)
 
 

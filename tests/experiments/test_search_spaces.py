@@ -42,7 +42,7 @@ def test_agents_can_be_made_anywhere_in_it(world: World, agent: str) -> None:
 
 @pytest.mark.parametrize("agent", learners())
 def test_what_is_proposed_lies_in_it(world: World, agent: str, tmp_path_factory: pytest.TempPathFactory) -> None:
-    tuning = Tuning(world, agent)
+    tuning = Tuning(world=world, agent=agent)
     search = Search(tmp_path_factory.mktemp("search") / "study.db", tuning.space, tuning.defaults, seed=0)
     first, *others = [search.propose(number) for number in range(4)]
     assert first == tuning.defaults

@@ -28,7 +28,7 @@ def quick(world: World, **changes: Any) -> Tuning:
         "evaluation_episodes": 10,
         "checkpoint_every": 0.0,
     } | changes
-    return Tuning(world, "reinforce", **given)
+    return Tuning(world=world, agent="reinforce", **given)
 
 
 @pytest.fixture(scope="module")
@@ -164,12 +164,12 @@ def test_what_is_given_is_not_looked_for(world: World, tmp_path: Path) -> None:
         ("reinforse", {}, "did you mean 'reinforce'"),
         ("win-stay", {}, "has no options to look for; varied, reinforce, actor-critic, .* have"),
         ("dqn", {"options": {"rate": 1}}, "no option 'rate'"),
-        ("dqn", {"trials": 0}, "trials is 0"),
-        ("dqn", {"seeds": 0}, "seeds is 0"),
-        ("dqn", {"seed": -1}, "seed is -1"),
+        ("dqn", {"trials": 0}, "trials must be at least 1, it is 0"),
+        ("dqn", {"seeds": 0}, "seeds must be at least 1, it is 0"),
+        ("dqn", {"seed": -1}, "seed must be at least 0, it is -1"),
         ("dqn", {"world_options": {"pool": "all"}}, "hold a pool; give train_pool and evaluation_pool"),
     ],
 )
 def test_searches_that_cannot_be(world: World, agent: str, changes: dict[str, Any], match: str) -> None:
     with pytest.raises(InputError, match=match):
-        Tuning(world, agent, **changes)
+        Tuning(world=world, agent=agent, **changes)

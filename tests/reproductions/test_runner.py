@@ -234,7 +234,8 @@ def test_simulated_users_are_judged_as_in_a_comparison(world: World, tmp_path: P
     ours = reproduce(study, tmp_path, [claim.agent for claim in study.claims], seeds=2)
     agents = ["reinforce", "best-rated"]
     theirs = compare(
-        Comparison(world, agents, episodes=12, seeds=2, n_envs=3, evaluation_episodes=100), tmp_path / "compared"
+        Comparison(world=world, agents=agents, episodes=12, seeds=2, n_envs=3, evaluation_episodes=100),
+        tmp_path / "compared",
     )
     expected = theirs.set_index("agent")["median"]
     assert ours["median"].tolist() == pytest.approx([expected[agent] for agent in (*agents, "oracle")], rel=1e-12)

@@ -112,12 +112,12 @@ def test_what_is_drawn_has_these_frequencies(model: Choice) -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: MultinomialLogit(float("nan")), "no_choice_score is nan"),
-        (lambda: PositionBiasedLogit(-1.0), "decay is -1"),
-        (lambda: PositionBiasedLogit(1.0, float("inf")), "no_choice_score is inf"),
-        (lambda: Cascade(attention=1.1), "attention is 1.1"),
-        (lambda: Cascade(scale=-0.1), "scale is -0.1"),
-        (lambda: ExponentialCascade(scale=float("nan")), "scale is nan"),
+        (lambda: MultinomialLogit(float("nan")), "no_choice_score must be a number, it is nan"),
+        (lambda: PositionBiasedLogit(-1.0), "decay must be at least 0, it is -1"),
+        (lambda: PositionBiasedLogit(1.0, float("inf")), "no_choice_score must be finite or minus infinity, it is inf"),
+        (lambda: Cascade(attention=1.1), r"attention must be in \[0, 1\], it is 1.1"),
+        (lambda: Cascade(scale=-0.1), "scale must be at least 0, it is -0.1"),
+        (lambda: ExponentialCascade(scale=float("nan")), "scale must be a number, it is nan"),
     ],
 )
 def test_numbers_out_of_range_are_refused(make: type, message: str) -> None:

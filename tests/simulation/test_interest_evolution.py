@@ -167,13 +167,13 @@ def test_arrays_of_a_state_stay_what_they_were() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"n_candidates": 0}, "n_candidates is 0; give at least 1"),
-        ({"slate_size": 0}, "slate_size is 0; give a number from 1 to the 10 candidates"),
-        ({"slate_size": 11}, "slate_size is 11"),
-        ({"n_candidates": 2}, "slate_size is 3; give a number from 1 to the 2 candidates"),
-        ({"time_budget": 0.0}, "time_budget is 0.0"),
-        ({"time_budget": math.inf}, "time_budget is inf"),
-        ({"time_budget": math.nan}, "time_budget is nan"),
+        ({"n_candidates": 0}, "n_candidates must be at least 1, it is 0"),
+        ({"slate_size": 0}, r"slate_size must be in \[1, 10\], the number of candidates, it is 0"),
+        ({"slate_size": 11}, "slate_size must be .*, it is 11"),
+        ({"n_candidates": 2}, r"slate_size must be in \[1, 2\], the number of candidates, it is 3"),
+        ({"time_budget": 0.0}, "time_budget must be above 0, it is 0.0"),
+        ({"time_budget": math.inf}, "time_budget must be a finite number, it is inf"),
+        ({"time_budget": math.nan}, "time_budget must be a number, it is nan"),
     ],
 )
 def test_options_that_cannot_be(options: dict[str, Any], message: str) -> None:

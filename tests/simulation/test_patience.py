@@ -45,5 +45,5 @@ def test_every_slate_costs_something_and_liking_never_costs_more(ratings: list[f
     ],
 )
 def test_numbers_that_cannot_be(name: str, value: float) -> None:
-    with pytest.raises(InputError, match=f"{name} is {value}"):
+    with pytest.raises(InputError, match=f"{name} must be .*, it is {value}"):
         Patience(**{name: value})

@@ -40,5 +40,5 @@ def test_reward_is_within_0_and_1(weight: float, slate: list[tuple[float, float]
 
 @pytest.mark.parametrize("weight", [-0.01, 1.01, math.inf, math.nan])
 def test_a_weight_that_cannot_be(weight: float) -> None:
-    with pytest.raises(InputError, match=f"lambda_non_violent is {weight}; give a number from 0 to 1"):
+    with pytest.raises(InputError, match=f"non_violent_weight must be .*, it is {weight}"):
         EnjoymentAndCalm(weight)

@@ -121,10 +121,10 @@ def test_a_dynamic_without_memory_moves_those_only_who_consumed(world: World) ->
     ],
 )
 def test_numbers_that_cannot_be(name: str, value: float) -> None:
-    with pytest.raises(InputError, match=f"{name} is {value}"):
+    with pytest.raises(InputError, match=f"{name} must be .*, it is {value}"):
         SatiatingTaste(**{name: value})
 
 
 def test_a_threshold_that_is_no_number() -> None:
-    with pytest.raises(InputError, match="threshold"):
+    with pytest.raises(InputError, match="threshold must be a number, it is nan"):
         SatiatingTaste(threshold=math.nan)

@@ -295,10 +295,12 @@ def test_scores_are_the_ratings_before_they_are_clipped(world: World) -> None:
 
 @pytest.mark.parametrize("slate_size", [0, -1, 81])
 def test_a_slate_size_that_cannot_be(world: World, slate_size: int) -> None:
-    with pytest.raises(InputError, match=f"slate_size is {slate_size}; synthetic has 80 items: give .* from 1 to 80"):
+    with pytest.raises(
+        InputError, match=rf"slate_size must be in \[1, 80\], it is {slate_size}: synthetic has 80 items"
+    ):
         Simulator(world, slate_size)
 
 
 def test_a_session_of_no_ratings(world: World) -> None:
-    with pytest.raises(InputError, match="session_length is 0; give at least 1"):
+    with pytest.raises(InputError, match="session_length must be at least 1, it is 0"):
         Simulator(world, session_length=0)

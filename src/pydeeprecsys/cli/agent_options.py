@@ -1,54 +1,64 @@
-"""The options of agents on the command line."""
+"""Hyperparameters of agents on the command line."""
 
 from __future__ import annotations
 
 import json
-import types
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 import click
 
+from pydeeprecsys.arguments import Argument
 from pydeeprecsys.errors import InputError
-from pydeeprecsys.experiments.registry import Option, agent_option
+from pydeeprecsys.experiments.registry import agent_option
+
+_READ: dict[Any, tuple[str, Callable[[str], Any]]] = {
+    int: ("integer", int),
+    float: ("float", float),
+    list[int]: ("n,n,...", lambda text: [int(number) for number in text.strip("[]").split(",")]),
+}
 
 
-class _Numbers(click.ParamType[list[int]]):
-    """Whole numbers, such as 128,128."""
+class _InRange(click.ParamType[Any]):
+    """Values of an argument's type, within its range."""
 
-    name = "n,n,..."
+    def __init__(self, argument: Argument) -> None:
+        self.argument = argument
+        self.name, self.read = _READ.get(argument.type, ("text", str))
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[int]:
-        """Turn text into numbers."""
-        if not isinstance(value, str):
-            return list(value)
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read and check the value."""
         try:
-            return [int(number) for number in value.strip("[]").split(",")]
-        except ValueError:
-            self.fail(f"{value!r} is not whole numbers separated by commas, such as 128,128", param, ctx)
+            with suppress(ValueError):  # what cannot be read is checked as it is
+                value = self.read(value) if isinstance(value, str) else value
+            self.argument.check(value)
+        except InputError as error:
+            self.fail(str(error), param, ctx)
+        return value
 
 
-def click_type(option: Option) -> click.ParamType[Any]:
-    """How an agent's option is read from text."""
-    kind = option.annotation
-    if get_origin(kind) in (Union, types.UnionType):
-        kind = next(argument for argument in get_args(kind) if argument is not types.NoneType)
-    if get_origin(kind) is Literal:
-        return click.Choice(get_args(kind))
-    return _Numbers() if get_origin(kind) is list else click.types.convert_type(kind)
+def click_type(option: Argument) -> click.ParamType[Any]:
+    """The type that reads a hyperparameter from text."""
+    if get_origin(option.type) is Literal:
+        return click.Choice(get_args(option.type))
+    return click.BOOL if option.type is bool else _InRange(option)
 
 
 def read_options(path: Path) -> tuple[str, dict[str, Any]]:
-    """An agent's name and some of its options, from a file such as `pydeeprecsys tune` writes.
+    """An agent's name and hyperparameters, from a file that `pydeeprecsys tune` wrote.
 
     Raises:
-        InputError: it is not such a file, or of an agent or an option that there is not.
+        InputError: It is not such a file, or it names an unknown agent or hyperparameter.
     """
     try:
         config = json.loads(path.read_text())
         agent, options = config["agent"], dict(config["options"])
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} holds no options of an agent; give the best.json of 'pydeeprecsys tune'") from error
+        raise InputError(
+            f"{path} holds no hyperparameters of an agent; give the best.json of 'pydeeprecsys tune'"
+        ) from error
     for name in options:
         agent_option(agent, name)
     return agent, options

@@ -8,6 +8,7 @@ from typing import Any
 import click
 import torch
 
+from pydeeprecsys.arguments import Argument
 from pydeeprecsys.cli import SuggestingGroup
 from pydeeprecsys.cli.agent_options import click_type, read_options
 from pydeeprecsys.cli.common import (
@@ -24,7 +25,7 @@ from pydeeprecsys.cli.common import (
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import DivergenceError, InputError
 from pydeeprecsys.evaluation.plots import save_figure
-from pydeeprecsys.experiments.registry import AGENTS, Option, agent_options
+from pydeeprecsys.experiments.registry import AGENTS, agent_options
 from pydeeprecsys.experiments.run import RunConfig, carry_out, check
 from pydeeprecsys.rl.manager import Episode
 from pydeeprecsys.simulation.simulator import Pool
@@ -35,8 +36,8 @@ def command() -> None:
     """Train one agent on simulated users; each agent has its own options: 'pydeeprecsys train AGENT --help'."""
 
 
-def _click_option(option: Option) -> click.Option:
-    """Turn a documented argument of an agent into an option of the command line."""
+def _click_option(option: Argument) -> click.Option:
+    """The command-line option of a hyperparameter."""
     flag = "--" + option.name.replace("_", "-")
     kind = click_type(option)
     common: dict[str, Any] = {

@@ -11,7 +11,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from pydeeprecsys.data.dataset import GENRES
-from pydeeprecsys.errors import InputError, did_you_mean
+from pydeeprecsys.errors import InputError
 from pydeeprecsys.simulation.dynamics import SatiatingTaste
 from pydeeprecsys.simulation.kernels import MAX_RATING
 from pydeeprecsys.simulation.simulator import Simulator
@@ -143,12 +143,6 @@ OBSERVATIONS: dict[str, Callable[[Simulator], Observation]] = {
     "affinity": Affinities,
 }
 """By the names of the option."""
-
-
-def check_observation(name: str) -> None:
-    """Raise an InputError unless there is an observation of that name."""
-    if name not in OBSERVATIONS:
-        raise InputError(f"there is no observation {name!r}; {did_you_mean(str(name), OBSERVATIONS)}")
 
 
 @njit(cache=True)

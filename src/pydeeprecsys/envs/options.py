@@ -1,75 +1,77 @@
-"""The options of the environment, the same for one user and for many."""
+"""Options of the simulated world, shared by the single and the vector environment."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Literal, TypedDict, Unpack
 
+from pydeeprecsys.arguments import Count, NonNegative, Seed, UnitInterval, check_arguments
 from pydeeprecsys.data.dataset import Dataset
 from pydeeprecsys.data.library import open_world
 from pydeeprecsys.data.world import World
-from pydeeprecsys.envs.observations import OBSERVATIONS, Observation, WithTime, check_observation
+from pydeeprecsys.envs.observations import OBSERVATIONS, Observation, WithTime
 from pydeeprecsys.errors import InputError, did_you_mean
 from pydeeprecsys.simulation.choice import Choice, uniform_choice
-from pydeeprecsys.simulation.dynamics import Dynamics, GenreReinforcement, Taste
+from pydeeprecsys.simulation.dynamics import Delta, Dynamics, GenreReinforcement, Taste
 from pydeeprecsys.simulation.patience import Patience
 from pydeeprecsys.simulation.rewards import EnjoymentAndCalm, Reward
 from pydeeprecsys.simulation.simulator import Consumption, Pool, Repeats, Simulator, user_pool
 
 
 class WorldOptions(TypedDict, total=False):
-    """What may be set of the simulated world. The defaults are those of v0; for v1's see docs/worlds.md.
+    """Options of the simulated world. The defaults are those of v0; for those of v1 see docs/worlds.md.
 
     Attributes:
         dataset: "synthetic" (default), the name of a fetched data set, a path to ratings or to a saved world, a
             `Dataset`, or a `World`.
-        delta: how liking an item moves the affinities for its genres: 1.0 by default, above 0 addiction, below boredom.
-        threshold: the lowest rating that moves them, 3.0 stars by default.
-        lambda_non_violent: weight of showing no violence in the reward, in [0, 1], 0 by default.
-        pool: the users that sessions draw from: "all" (default), "train", "evaluation" or "test".
-        pool_seed: of the split into pools, 0 by default.
-        session_length: ratings in a session, 50 by default.
-        choice: which item of a slate is the chosen one, uniform by default.
-        dynamics: in place of the one that delta and threshold describe.
-        reward: in place of the one that lambda_non_violent describes.
-        consumption: "slate" (default), a user consumes all of it, or "chosen", the chosen item alone, if any.
-        choice_scale: what ratings in stars are multiplied by to be the scores of the choice, 1.0 by default.
-        repeats: what was consumed already may be shown again: "allow" (default); or is rated one star, "bore"; or is an
-            error, "refuse". Unless allowed, `info["action_mask"]` tells what is.
-        patience: in place of session_length, what ends the session.
+        delta: Relative change of the affinities for the genres of a liked item, 1.0 by default: addiction above 0,
+            boredom below 0.
+        threshold: Lowest rating that changes affinities, 3.0 stars by default.
+        lambda_non_violent: Weight λ in the reward of showing no violence, 0 by default.
+        pool: Pool of users that sessions draw from: "all" (default), "train", "evaluation" or "test".
+        pool_seed: Seed of the split into pools, 0 by default.
+        session_length: Ratings per session, 50 by default.
+        choice: Choice model, uniform by default.
+        dynamics: Dynamics, in place of those that delta and threshold describe.
+        reward: Reward function, in place of the one that lambda_non_violent describes.
+        consumption: "slate" (default) if a user consumes the whole slate, "chosen" for the chosen item only, if any.
+        choice_scale: Factor from ratings in stars to the scores of the choice model, 1.0 by default.
+        repeats: Repeats of items consumed in the session: "allow" (default), rated one star ("bore"), or an error
+            ("refuse"). Unless allowed, `info["action_mask"]` holds the items left.
+        patience: Patience, which ends sessions in place of session_length.
         observation: "founding" (default), "history" or "affinity".
-        history_length: slates that "history" goes back, 10 by default.
-        observe_time: whether the observation ends with one number more, the slates shown so far over the most that a
-            session can have (its length, or the max_steps of its patience), in [0, 1]; False by default.
+        history_length: Number of slates in the observation "history", 10 by default.
+        observe_time: Append to the observation the time within the session: the slates shown over the maximum of a
+            session (its length, or the max_steps of its patience); False by default.
     """
 
     dataset: str | Path | Dataset | World
-    delta: float
+    delta: Delta
     threshold: float
-    lambda_non_violent: float
+    lambda_non_violent: UnitInterval
     pool: Pool
-    pool_seed: int
-    session_length: int
+    pool_seed: Seed
+    session_length: Count
     choice: Choice
     dynamics: Dynamics | Taste
     reward: Reward
     consumption: Consumption
-    choice_scale: float
+    choice_scale: NonNegative
     repeats: Repeats
     patience: Patience | None
     observation: Literal["founding", "history", "affinity"]
-    history_length: int
+    history_length: Count
     observe_time: bool
 
 
 _DESCRIBED = {"dynamics": {"delta", "threshold"}, "patience": {"session_length"}, "reward": {"lambda_non_violent"}}
-"""Parts, and the options that describe the one to have where none is given."""
+"""Parts, and the options that describe the part built if none is given."""
 
 
 def with_defaults(defaults: WorldOptions, options: WorldOptions) -> WorldOptions:
-    """The options, and the defaults of those that are not given.
+    """The options, completed by defaults.
 
-    Who describes a part, as by `delta`, gets the part described: the default in its place is left out.
+    A default part is left out if an option describes that part, as `delta` describes the dynamics.
     """
     kept = {name: part for name, part in defaults.items() if not _DESCRIBED.get(name, set()) & options.keys()}
     merged: WorldOptions = {**kept, **options}  # type: ignore[typeddict-item]
@@ -77,18 +79,18 @@ def with_defaults(defaults: WorldOptions, options: WorldOptions) -> WorldOptions
 
 
 def make_simulator(slate_size: int = 1, **options: Unpack[WorldOptions]) -> Simulator:
-    """Build the simulator that the options describe.
+    """Build the simulator from the options.
 
     Raises:
-        InputError: an option that cannot be.
+        InputError: An option is unknown or out of range, or does not fit the others.
     """
     for name in options:
         if name not in WorldOptions.__annotations__:
             known = did_you_mean(name, WorldOptions.__annotations__)
             raise InputError(f"there is no option {name!r} of the simulated world; {known}")
     if options.get("patience") is not None and "session_length" in options:
-        raise InputError("session_length and patience both say when a session ends; give one of them")
-    check_observation(options.get("observation", "founding"))
+        raise InputError("session_length and patience exclude each other: both end sessions; give one of them")
+    check_arguments(WorldOptions, options)
     world = open_world(options.get("dataset", "synthetic"))
     return Simulator(
         world,
@@ -108,6 +110,6 @@ def make_simulator(slate_size: int = 1, **options: Unpack[WorldOptions]) -> Simu
 
 
 def make_observation(simulator: Simulator, **options: Unpack[WorldOptions]) -> Observation:
-    """Build the observation of the simulator's users that the options describe."""
+    """Build the observation of the simulator's users from the options."""
     observation: Observation = OBSERVATIONS[options.get("observation", "founding")](simulator)
     return WithTime(observation, simulator.session_steps) if options.get("observe_time", False) else observation

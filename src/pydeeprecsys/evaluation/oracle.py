@@ -19,7 +19,7 @@ class OracleAgent(ReinforcementLearning):
     what is shown, an item's reward counts by how likely they take it if it is shown alone.
 
     Args:
-        env: the very environment it is asked about, single or vector, however it is wrapped.
+        env: The environment that the agent acts in, single or vector, wrapped or not.
     """
 
     def __init__(self, env: Any) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
+from pydeeprecsys.arguments import Count, NonNegative, checked
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import DivergenceError, InputError
 from pydeeprecsys.evaluation.plots import learning_curves, save_figure
@@ -49,40 +50,41 @@ class Failure:
     message: str
 
 
-@dataclass(frozen=True)
+@checked
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """What is compared, and how.
+    """Configuration of a comparison of agents.
 
     Attributes:
-        world: the users and items.
-        agents: names of agents, see `registry.AGENTS`.
-        episodes: training episodes for each agent and seed.
-        seeds: trainings of each agent; they have the seeds 0, 1, ...
-        slate_size: items shown at a time.
-        n_envs: users at once.
-        evaluation_episodes: sessions in which each trained agent is judged, with the same users for all agents.
-        world_options: of the simulated world, see `WorldOptions`; its `version`, 0 or 1, is among them.
-        agent_options: of the agents, by name.
-        dataset: what `open_world` finds the world by; None where that is not known.
-        checkpoint_every: seconds between two checkpoints of a run.
-        train_pool: the pool of users that agents are trained on, see `RunConfig`.
-        evaluation_pool: the pool of users that they are evaluated on.
+        world: Users and items.
+        agents: Names of the agents, see `registry.AGENTS`.
+        episodes: Training episodes per agent and seed.
+        seeds: Number of training runs per agent, with the seeds 0, 1, ...
+        slate_size: Items per slate.
+        n_envs: Parallel environments, with one user each.
+        evaluation_episodes: Evaluation episodes per trained agent, with the same users for all agents.
+        world_options: Options of the simulated world: `WorldOptions` without `pool`, and `version`, 0 or 1.
+        agent_options: Hyperparameters of the agents, by agent.
+        dataset: Name or path for `open_world`; None if it is not known.
+        checkpoint_every: Seconds between checkpoints of a run.
+        train_pool: Pool of users for training, see `RunConfig`.
+        evaluation_pool: Pool of users for evaluation.
 
     Raises:
-        InputError: an unknown or repeated agent, or numbers below 1, or world options that hold a pool.
+        InputError: An argument is out of range, an agent is unknown or repeated, or the world options hold a pool.
     """
 
     world: World
     agents: Sequence[str]
-    episodes: int = 300
-    seeds: int = 3
-    slate_size: int = 1
-    n_envs: int = 1
-    evaluation_episodes: int = 500
+    episodes: Count = 300
+    seeds: Count = 3
+    slate_size: Count = 1
+    n_envs: Count = 1
+    evaluation_episodes: Count = 500
     world_options: Mapping[str, Any] = field(default_factory=dict)
     agent_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     dataset: str | None = None
-    checkpoint_every: float = 60.0
+    checkpoint_every: NonNegative = 60.0
     train_pool: Pool = "train"
     evaluation_pool: Pool = "test"
 
@@ -91,9 +93,6 @@ class Comparison:
             agent_class(agent)
         if not self.agents or len(set(self.agents)) < len(self.agents):
             raise InputError("name the agents to compare, each once")
-        for name in ("episodes", "seeds", "n_envs", "evaluation_episodes"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; give at least 1")
         self.runs()  # which checks their settings
 
     def runs(self) -> list[RunConfig]:
@@ -126,7 +125,7 @@ class Comparison:
     @classmethod
     def from_json(cls, config: Mapping[str, Any], world: World) -> Self:
         """What `as_json` told."""
-        return cls(world, **{name: config[name] for name in cls.__dataclass_fields__ if name != "world"})
+        return cls(world=world, **{name: config[name] for name in cls.__dataclass_fields__ if name != "world"})
 
 
 def compare(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, NamedTuple, get_type_hints
+from typing import Any
 
-import docstring_parser
 import numpy as np
 from gymnasium.spaces import Discrete, MultiDiscrete, flatdim
 from numpy.typing import NDArray
 
+from pydeeprecsys.arguments import Argument, arguments_of
 from pydeeprecsys.data.world import World
 from pydeeprecsys.envs.interest_evolution import InterestEvolution
 from pydeeprecsys.envs.single import MovieLensFairness
@@ -151,20 +151,11 @@ _FACTS: dict[str, Callable[[Manager], Any]] = {
     "choice_scores": _choice_scores,
 }
 
-# Objects and the seed, which are given otherwise, and an old spelling.
-_NO_OPTIONS = {"random_state", "statistics", "buffer_parameters", "per_parameters", "priority_weigth_growth"}
+# Objects and the seed, which are set in other ways.
+_NO_OPTIONS = {"random_state", "statistics", "buffer_parameters", "per_parameters"}
 
 _ITEM_FEATURES = "item_features"
 _FEATURES_BY_DEFAULT = {"linucb", "thompson"}  # without features these ignore the user
-
-
-class Option(NamedTuple):
-    """One option of an agent: a documented keyword argument of its constructor."""
-
-    name: str
-    annotation: Any
-    default: Any
-    help: str
 
 
 def agent_class(name: str) -> type[ReinforcementLearning]:
@@ -179,41 +170,34 @@ def agent_class(name: str) -> type[ReinforcementLearning]:
 
 
 def learners() -> list[str]:
-    """The agents that have options to look for good ones of."""
+    """The agents that declare a search space of hyperparameters."""
     return [name for name, agent in AGENTS.items() if agent.search_space]
 
 
-def agent_options(name: str) -> list[Option]:
-    """The options of an agent, from its constructor's signature and docstring; the seed is not among them.
+def agent_options(name: str) -> list[Argument]:
+    """The hyperparameters of an agent: its constructor's arguments, without the seed and facts of the environment.
 
-    An agent that can score items by a table of their features has a switch for it.
+    The argument `item_features` becomes a switch, with the features that the environment has.
+
+    Raises:
+        InputError: There is no such agent; the message names the nearest.
     """
-    agent = agent_class(name)
-    help_of = {
-        parameter.arg_name: " ".join((parameter.description or "").split())
-        for parameter in docstring_parser.parse(inspect.getdoc(agent) or "").params
-    }
-    # Agents import LearningStatistics for type checkers only.
-    types = get_type_hints(agent.__init__, localns={"LearningStatistics": LearningStatistics})
-    options = [
-        Option(parameter.name, types[parameter.name], parameter.default, help_of[parameter.name])
-        for parameter in inspect.signature(agent).parameters.values()
-        if parameter.kind is not parameter.VAR_KEYWORD and parameter.name not in _FACTS.keys() | _NO_OPTIONS
-    ]
-    switch = "Here a switch: the features are the genres, the mean rating and the vector of each item."
+    known = _FACTS.keys() | _NO_OPTIONS
+    options = [option for option in arguments_of(agent_class(name)).values() if option.name not in known]
+    switch = "A switch: in simulation the features are the genres, the mean rating and the vector of each item."
     return [
-        option._replace(annotation=bool, default=name in _FEATURES_BY_DEFAULT, help=f"{option.help} {switch}")
+        option._replace(type=bool, optional=False, default=name in _FEATURES_BY_DEFAULT, help=f"{option.help} {switch}")
         if option.name == _ITEM_FEATURES
         else option
         for option in options
     ]
 
 
-def agent_option(agent: str, name: str) -> Option:
-    """One option of an agent.
+def agent_option(agent: str, name: str) -> Argument:
+    """One hyperparameter of an agent.
 
     Raises:
-        InputError: there is no such agent, or it has no such option; the message names the nearest.
+        InputError: There is no such agent, or it has no such hyperparameter; the message names the nearest.
     """
     options = {option.name: option for option in agent_options(agent)}
     if name not in options:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pydeeprecsys.arguments import Count, Natural, NonNegative, Seed, checked
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import DivergenceError, InputError
 from pydeeprecsys.evaluation.oracle import OracleAgent
@@ -35,39 +36,39 @@ _EVALUATION_ENVS = 100
 _METRICS_EVERY = 2.0  # seconds
 
 
-@dataclass(frozen=True)
+@checked
+@dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """What one run is.
+    """Configuration of one run.
 
     Attributes:
-        agent: its name, see `registry.AGENTS`.
-        seed: of users and agent.
-        dataset: what `open_world` finds the users and items by; None where that is not known.
-        episodes: to train for; none for an agent that is only judged.
-        n_envs: users at once.
-        slate_size: items shown at a time.
-        evaluation_episodes: sessions in which the trained agent is judged.
-        world_options: of the simulated world, see `WorldOptions`; its `version`, 0 or 1, is among them, and no `pool`.
-        options: of the agent.
-        checkpoint_every: seconds between two checkpoints; not part of what the run is.
-        train_pool: the pool of users that the agent is trained on. What it is handed of items, such as mean ratings,
-            comes from these users alone.
-        evaluation_pool: the pool of users that the trained agent is evaluated on.
+        agent: Name of the agent, see `registry.AGENTS`.
+        seed: Seed of the users and of the agent.
+        dataset: Name or path for `open_world`; None if it is not known.
+        episodes: Training episodes; 0 for an agent that is only evaluated.
+        n_envs: Parallel environments, with one user each.
+        slate_size: Items per slate.
+        evaluation_episodes: Evaluation episodes of the trained agent.
+        world_options: Options of the simulated world: `WorldOptions` without `pool`, and `version`, 0 or 1.
+        options: Hyperparameters of the agent.
+        checkpoint_every: Seconds between checkpoints; not part of the run's identity.
+        train_pool: Pool of users for training. Facts of items, such as mean ratings, come from these users only.
+        evaluation_pool: Pool of users for evaluation.
 
     Raises:
-        InputError: the world options hold a pool.
+        InputError: An argument is out of range, or the world options hold a pool.
     """
 
     agent: str
-    seed: int
+    seed: Seed
     dataset: str | None = None
-    episodes: int = 300
-    n_envs: int = 1
-    slate_size: int = 1
-    evaluation_episodes: int = 500
+    episodes: Natural = 300
+    n_envs: Count = 1
+    slate_size: Count = 1
+    evaluation_episodes: Count = 500
     world_options: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
-    checkpoint_every: float = 60.0
+    checkpoint_every: NonNegative = 60.0
     train_pool: Pool = "train"
     evaluation_pool: Pool = "test"
 

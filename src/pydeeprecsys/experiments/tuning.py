@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from pydeeprecsys.arguments import Count, NonNegative, Seed, checked
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments.registry import agent_class, agent_option, agent_options, learners
@@ -21,45 +22,46 @@ from pydeeprecsys.simulation.simulator import Pool
 _FIRST_SEED = 10_000
 
 
-@dataclass(frozen=True)
+@checked
+@dataclass(frozen=True, kw_only=True)
 class Tuning:
-    """What is looked for, and how.
+    """Configuration of a hyperparameter search.
 
     Attributes:
-        world: the users and items.
-        agent: its name, see `registry.AGENTS`; its class says where to look, in `search_space`.
-        trials: how many options are tried; the first are the agent's defaults.
-        episodes: training episodes of each.
-        seeds: trainings of each, from as many seeds.
-        seed: of the search, 0 or more.
-        slate_size: items shown at a time.
-        n_envs: users at once.
-        evaluation_episodes: sessions in which each trained agent is judged.
-        world_options: of the simulated world, see `WorldOptions`; its `version`, 0 or 1, is among them.
-        options: of the agent, which are not looked for but stay like this.
-        dataset: what `open_world` finds the world by; None where that is not known.
-        checkpoint_every: seconds between two checkpoints of a training.
-        train_pool: the pool of users that agents are trained on, see `RunConfig`.
-        evaluation_pool: the pool of users that options are chosen on: not those that results are told of.
+        world: Users and items.
+        agent: Name of the agent, see `registry.AGENTS`; its class declares the `search_space`.
+        trials: Number of trials; the first has the agent's defaults.
+        episodes: Training episodes per run.
+        seeds: Number of training runs per trial, with different seeds.
+        seed: Seed of the search.
+        slate_size: Items per slate.
+        n_envs: Parallel environments, with one user each.
+        evaluation_episodes: Evaluation episodes per trained agent.
+        world_options: Options of the simulated world: `WorldOptions` without `pool`, and `version`, 0 or 1.
+        options: Hyperparameters that are fixed, and not searched.
+        dataset: Name or path for `open_world`; None if it is not known.
+        checkpoint_every: Seconds between checkpoints of a run.
+        train_pool: Pool of users for training, see `RunConfig`.
+        evaluation_pool: Pool of users for choosing hyperparameters; not the one that results are reported for.
 
     Raises:
-        InputError: an unknown agent or option, an agent with nothing to look for, numbers too small, or world options
-            that hold a pool.
+        InputError: An argument is out of range, the agent or a hyperparameter is unknown, there is nothing to search,
+            or the world options hold a pool.
     """
 
     world: World
     agent: str
-    trials: int = 30
-    episodes: int = 300
-    seeds: int = 2
-    seed: int = 0
-    slate_size: int = 1
-    n_envs: int = 1
-    evaluation_episodes: int = 500
+    trials: Count = 30
+    episodes: Count = 300
+    seeds: Count = 2
+    seed: Seed = 0
+    slate_size: Count = 1
+    n_envs: Count = 1
+    evaluation_episodes: Count = 500
     world_options: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     dataset: str | None = None
-    checkpoint_every: float = 60.0
+    checkpoint_every: NonNegative = 60.0
     train_pool: Pool = "train"
     evaluation_pool: Pool = "evaluation"
 
@@ -68,11 +70,6 @@ class Tuning:
             agent_option(self.agent, option)
         if not self.space:
             raise InputError(f"the agent {self.agent!r} has no options to look for; {', '.join(learners())} have")
-        for name in ("trials", "episodes", "seeds", "n_envs", "evaluation_episodes"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; give at least 1")
-        if self.seed < 0:
-            raise InputError(f"seed is {self.seed}; give 0 or more")
         self.run(0, {})  # which checks its settings
 
     @property
@@ -121,4 +118,4 @@ class Tuning:
     @classmethod
     def from_json(cls, config: Mapping[str, Any], world: World) -> Self:
         """What `as_json` told."""
-        return cls(world, **{name: config[name] for name in cls.__dataclass_fields__ if name != "world"})
+        return cls(world=world, **{name: config[name] for name in cls.__dataclass_fields__ if name != "world"})

@@ -1,4 +1,4 @@
-"""Where good options of an agent are looked for: declared beside them, as the class attribute `search_space`."""
+"""Search spaces of hyperparameters, declared by each agent as the class attribute `search_space`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Between:
-    """A number from low to high, both included; a whole one where both are.
+    """A number in [low, high]; an integer if both bounds are.
 
     Attributes:
-        low: the least.
-        high: the greatest, above low.
-        log: look as closely below 10 as between 10 and 100; low is above 0.
+        low: Lower bound.
+        high: Upper bound, above `low`.
+        log: Sample on a logarithmic scale; `low` must be above 0.
+
+    Raises:
+        ValueError: The bounds do not fit.
     """
 
     low: float
@@ -23,15 +26,15 @@ class Between:
 
     def __post_init__(self) -> None:
         if not self.low < self.high or (self.log and self.low <= 0):
-            raise ValueError(f"{self} holds no numbers to look through")
+            raise ValueError(f"{self} is empty: high must be above low, and low above 0 on a logarithmic scale")
 
     @property
     def whole(self) -> bool:
-        """Whether it is of whole numbers."""
+        """Whether the numbers are integers."""
         return isinstance(self.low, int) and isinstance(self.high, int)
 
     def corners(self) -> list[Any]:
-        """The least and the greatest."""
+        """Both bounds."""
         return [self.low, self.high]
 
     def __contains__(self, value: object) -> bool:
@@ -39,22 +42,25 @@ class Between:
 
 
 class OneOf:
-    """One of some values: numbers, switches, words, lists of numbers, or None.
+    """A categorical choice: numbers, booleans, strings, lists of numbers, or None.
 
     Args:
-        *values: which, two at least.
+        *values: Choices, at least two.
+
+    Raises:
+        ValueError: There are fewer than two.
     """
 
     def __init__(self, *values: Any) -> None:
         if len(values) < 2:
-            raise ValueError(f"{values} leaves nothing to choose")
+            raise ValueError(f"a choice needs at least two values, there are {len(values)}")
         self.values = values
 
     def __repr__(self) -> str:
         return f"OneOf{self.values}"
 
     def corners(self) -> list[Any]:
-        """All of them."""
+        """All choices."""
         return list(self.values)
 
     def __contains__(self, value: object) -> bool:
@@ -62,4 +68,4 @@ class OneOf:
 
 
 SearchSpace = Mapping[str, Between | OneOf]
-"""Where to look, by the name of the option. What is not named stays as it is."""
+"""Domains by hyperparameter; hyperparameters without a domain keep their defaults."""

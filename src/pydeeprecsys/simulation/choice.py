@@ -15,6 +15,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from pydeeprecsys.arguments import NonNegative, UnitInterval, checked
 from pydeeprecsys.errors import InputError
 
 
@@ -74,59 +75,57 @@ def uniform_choice(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     return probabilities
 
 
+@checked
 @dataclass(frozen=True)
 class MultinomialLogit:
-    """P(i) = exp(score_i) / (exp(no_choice_score) + Σ_j exp(score_j)).
+    """Multinomial logit: P(i) = exp(score_i) / (exp(no_choice_score) + Σ_j exp(score_j)).
 
-    The conditional logit of McFadden, Conditional Logit Analysis of Qualitative Choice Behavior, 1974; with an option
-    to choose nothing as in Ie et al., SlateQ, 2019, section 4.1.
+    The conditional logit of McFadden, Conditional Logit Analysis of Qualitative Choice Behavior, 1974, with the option
+    of choosing nothing as in Ie et al., SlateQ, 2019, section 4.1.
 
     Attributes:
-        no_choice_score: score of choosing nothing; minus infinity where one item is always chosen.
+        no_choice_score: Score of choosing nothing; minus infinity if an item is always chosen.
 
     Raises:
-        InputError: the score is not a number, or plus infinity.
+        InputError: The score is not a number, or plus infinity.
     """
 
     no_choice_score: float = 0.0
 
     def __post_init__(self) -> None:
-        if not self.no_choice_score < np.inf:
-            raise InputError(f"no_choice_score is {self.no_choice_score}; give a finite number, or minus infinity")
+        _check_no_choice_score(self.no_choice_score)
 
     def __call__(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Map (n, k) scores to (n, k + 1) probabilities."""
         return _softmax_with(scores, self.no_choice_score)
 
 
+@checked
 @dataclass(frozen=True)
 class PositionBiasedLogit:
-    """A multinomial logit with a position bias added to the scores: P(i) ∝ exp(score_i) / (position_i + 1)^decay.
+    """A multinomial logit with position bias: P(i) ∝ exp(score_i) / (position_i + 1)^decay.
 
-    The position is an attribute of the alternative, positions from 0, in the conditional logit of McFadden (1974), and
-    the bias is -decay · ln(position + 1). At most one item is chosen.
+    The position, counted from 0, is an attribute of the alternative in the conditional logit of McFadden (1974), with
+    the utility -decay · ln(position + 1). At most one item is chosen.
 
-    It is not an examination model (Craswell et al. 2008), where the probability of a click is that of examination times
-    that of attraction: the bias multiplies odds, not probabilities. An item of score 4, decay 1, at the second position
-    below one that nobody wants, is chosen in 96.5 % of cases; examination of 1/2 times an attraction of e⁴ / (1 + e⁴)
-    would give 49.1 %. `Cascade` is a model with examination.
+    It is not an examination model (Craswell et al. 2008), in which the click probability is examination times
+    attraction: the bias multiplies odds, not probabilities. With decay 1, an item of score 4 at the second position
+    below an item that nobody wants is chosen in 96.5 % of cases; examination of 1/2 times an attraction of
+    e⁴ / (1 + e⁴) would give 49.1 %. `Cascade` is an examination model.
 
     Attributes:
-        decay: 0 for no bias, above for positions that are looked at less and less.
-        no_choice_score: score of choosing nothing, as in `MultinomialLogit`.
+        decay: Exponent of the position bias; 0 for none.
+        no_choice_score: Score of choosing nothing, as in `MultinomialLogit`.
 
     Raises:
-        InputError: the decay is below 0 or not finite, or the score is not a number or plus infinity.
+        InputError: An argument is out of range; the score may be minus infinity, but not plus infinity.
     """
 
-    decay: float = 1.0
+    decay: NonNegative = 1.0
     no_choice_score: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.decay < np.inf:
-            raise InputError(f"decay is {self.decay}; give a finite number, 0 or more")
-        if not self.no_choice_score < np.inf:
-            raise InputError(f"no_choice_score is {self.no_choice_score}; give a finite number, or minus infinity")
+        _check_no_choice_score(self.no_choice_score)
 
     def __call__(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Map (n, k) scores to (n, k + 1) probabilities."""
@@ -134,38 +133,43 @@ class PositionBiasedLogit:
         return _softmax_with(scores + bias, self.no_choice_score)
 
 
+@checked
 @dataclass(frozen=True)
 class Cascade:
-    """From the top of the slate down, each item is chosen with a probability of its own, until one is.
+    """Cascade model: the user goes down the slate and chooses the first item that attracts.
 
-    Craswell et al., An Experimental Comparison of Click Position-Bias Models, 2008. An item is looked at with
-    `attention`, and then chosen with probability `scale` · score, within 0..1. P(i) = p_i · Π_{j<i} (1 - p_j).
+    Craswell et al., An Experimental Comparison of Click Position-Bias Models, 2008. An item is examined with
+    probability `attention`, and then chosen with probability `scale` · score, clipped to [0, 1]: together p_i. So
+    P(i) = p_i · Π_{j<i} (1 - p_j).
 
     Attributes:
-        attention: probability that an item is looked at when its turn comes, in 0..1.
-        scale: what scores are multiplied by, 0 or more.
+        attention: Probability that an item is examined when its turn comes.
+        scale: Factor of the scores.
 
     Raises:
-        InputError: for numbers out of their range.
+        InputError: An argument is out of range.
     """
 
-    attention: float = 1.0
-    scale: float = 0.2
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.attention <= 1:
-            raise InputError(f"attention is {self.attention}; give a number from 0 to 1")
-        if not 0 <= self.scale < np.inf:
-            raise InputError(f"scale is {self.scale}; give a finite number, 0 or more")
+    attention: UnitInterval = 1.0
+    scale: NonNegative = 0.2
 
     def __call__(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Map (n, k) scores to (n, k + 1) probabilities."""
         return _first_taken(self.attention * np.clip(self.scale * scores, 0.0, 1.0))
 
 
+@checked
 @dataclass(frozen=True)
 class ExponentialCascade(Cascade):
-    """A cascade in which an item that is looked at is chosen with probability `scale` · exp(score), at most 1."""
+    """A cascade model in which an examined item is chosen with probability `scale` · exp(score), at most 1.
+
+    Attributes:
+        attention: Probability that an item is examined when its turn comes.
+        scale: Factor of the exponentials of the scores.
+
+    Raises:
+        InputError: An argument is out of range.
+    """
 
     def __call__(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Map (n, k) scores to (n, k + 1) probabilities."""
@@ -197,3 +201,8 @@ def _first_taken(taken: NDArray[np.float64]) -> NDArray[np.float64]:
     left = np.cumprod(1 - taken, axis=1)
     before = np.column_stack([np.ones(len(taken)), left[:, :-1]])
     return np.column_stack([taken * before, left[:, -1]])
+
+
+def _check_no_choice_score(score: float) -> None:
+    if score == np.inf:
+        raise InputError("no_choice_score must be finite or minus infinity, it is inf")

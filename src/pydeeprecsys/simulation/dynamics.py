@@ -1,17 +1,17 @@
-"""How what a user is shown changes the user."""
+"""User dynamics: how consumption changes affinities and satiates."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Annotated, Protocol, runtime_checkable
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from pydeeprecsys.arguments import NonNegative, Positive, Range, UnitInterval, checked
 from pydeeprecsys.data.dataset import GENRES
 from pydeeprecsys.data.world import World
-from pydeeprecsys.errors import InputError
 from pydeeprecsys.simulation.state import State
 
 # Far above what 50 ratings can reach, (1 + 99) ** 50 = 1e100 times an affinity, and far below where products overflow.
@@ -80,30 +80,28 @@ class Unsated:
         return np.where(nothing[:, None], state.vectors, moved), state.satiations
 
 
+Delta = Annotated[float, Range(-1, 99, open_low=True)]
+
+
+@checked
 @dataclass(frozen=True)
 class GenreReinforcement:
-    """Liking an item moves the user's affinities for its genres.
+    """Liking an item changes the user's affinities for its genres.
 
-    Item by item in the order of the slate: where the rating is at least `threshold`, the affinities for the item's
-    genres are multiplied by 1 + delta, within a bound that keeps sessions of any length finite and that 50 ratings
-    never reach.
+    Item by item in the order of the slate: if the rating is at least `threshold`, the affinities for the item's genres
+    are multiplied by 1 + delta, within a bound that keeps sessions of any length finite and that 50 ratings never
+    reach.
 
     Attributes:
-        delta: above 0 is addiction, below 0 boredom; in (-1, 99].
-        threshold: the lowest rating that moves anything, in stars.
+        delta: Relative change of the affinities: addiction above 0, boredom below 0.
+        threshold: Lowest rating that changes affinities, in stars.
 
     Raises:
-        InputError: delta is outside (-1, 99], or the threshold is not a number.
+        InputError: An argument is out of range.
     """
 
-    delta: float = 1.0
+    delta: Delta = 1.0
     threshold: float = 3.0
-
-    def __post_init__(self) -> None:
-        if not -1 < self.delta <= 99:
-            raise InputError(f"delta is {self.delta}; give a number above -1 (boredom) and up to 99 (addiction)")
-        if np.isnan(self.threshold):
-            raise InputError("the threshold is not a number; give a rating in stars, such as 3.0")
 
     def __call__(
         self,
@@ -139,51 +137,38 @@ def _reinforce(
     return moved
 
 
+@checked
 @dataclass(frozen=True)
 class SatiatingTaste:
-    """Two time scales: liking a genre draws a user to it for long, having had it makes tired of it for a while.
+    """Two time scales: liking a genre raises the affinity for long, consuming it satiates for a while.
 
-    Each step, first every affinity goes back by a share of its way to the user's own one, a ← a + recovery · (own - a).
-    Then each consumed item that was rated `threshold` or more draws the affinities for its genres nearer to the bound,
-    a ← a + growth · (bound - a). All are means of numbers in [-bound, bound], so they stay in there; a user's own
-    affinity beyond it counts as the bound.
+    In each step, every affinity first reverts to the user's initial one, a ← a + recovery · (initial - a). Then each
+    consumed item rated `threshold` or more raises the affinities for its genres, a ← a + growth · (bound - a). Both are
+    means of numbers in [-bound, bound], so affinities stay in this interval; initial ones are clipped to it.
 
     Satiation is that of Leqi, Kilinc-Karzan, Lipton & Montgomery, Rebounding Bandits for Modeling Satiation Effects,
-    2021, with genres as arms: s ← persistence · (s + exposure), liked or not, and an affinity counts penalty · s less
-    as long as it lasts. The exposure to a genre is 1 / sqrt(number of the item's genres), for each consumed item that
-    has it: that is what the genre weighs in the item's rating, too.
+    2021, with genres as arms: s ← persistence · (s + exposure), liked or not, and the effective affinity is lower by
+    penalty · s. Each consumed item of a genre exposes to it by 1 / sqrt(number of the item's genres), which is also the
+    weight of the genre in the item's rating.
 
     Attributes:
-        growth: share of the way to the bound, in [0, 1]; 0 for no addiction.
-        bound: of affinities, in stars, above 0.
-        recovery: share of the way back, in [0, 1]; 0 where what is learned to like is never forgotten.
-        persistence: what is left of satiation a step later, in [0, 1).
-        penalty: stars that an exposure of 1 costs, 0 or more; 0 for no satiation.
-        threshold: the lowest rating that is liking, in stars.
+        growth: Growth rate of affinities towards the bound; 0 for no addiction.
+        bound: Bound of affinities, in stars.
+        recovery: Rate of reversion to the initial affinities; 0 if a taste is never unlearned.
+        persistence: Share of satiation that remains after a step.
+        penalty: Cost of an exposure of 1, in stars; 0 for no satiation.
+        threshold: Lowest rating that raises affinities, in stars.
 
     Raises:
-        InputError: for numbers out of their range.
+        InputError: An argument is out of range.
     """
 
-    growth: float = 0.05
-    bound: float = 2.0
-    recovery: float = 0.03
-    persistence: float = 0.9
-    penalty: float = 0.6
+    growth: UnitInterval = 0.05
+    bound: Positive = 2.0
+    recovery: UnitInterval = 0.03
+    persistence: Annotated[float, Range(0, 1, open_high=True)] = 0.9
+    penalty: NonNegative = 0.6
     threshold: float = 3.0
-
-    def __post_init__(self) -> None:
-        for name in ("growth", "recovery"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"{name} is {getattr(self, name)}; give a number from 0 to 1")
-        if not 0 < self.bound < np.inf:
-            raise InputError(f"bound is {self.bound}; give a finite number of stars above 0")
-        if not 0 <= self.persistence < 1:
-            raise InputError(f"persistence is {self.persistence}; give a number from 0 to below 1: satiation must fade")
-        if not 0 <= self.penalty < np.inf:
-            raise InputError(f"penalty is {self.penalty}; give a finite number of stars, 0 or more")
-        if np.isnan(self.threshold):
-            raise InputError("the threshold is not a number; give a rating in stars, such as 3.0")
 
     def begin(self, own: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The users' own vectors (n, d), their affinities within the bound, and satiations (n, 19) of 0."""

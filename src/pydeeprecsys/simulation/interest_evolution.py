@@ -32,6 +32,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from pydeeprecsys.arguments import Count, Positive, Range, checked
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.simulation.choice import Choice, MultinomialLogit, choose
 from pydeeprecsys.simulation.streams import (
@@ -88,34 +89,29 @@ class Watched(NamedTuple):
     terminated: NDArray[np.bool_]  # (n,) the user's time is used up
 
 
+@checked
 @dataclass(frozen=True)
 class EvolvingInterests:
     """The rules; what changes is in an `InterestState`.
 
     Attributes:
-        n_candidates: documents that a slate is made of, drawn anew each step; at least 1.
-        slate_size: documents shown at a time, 1..n_candidates.
-        choice: which document of the slate is chosen, given the user's interests in their topics.
-        time_budget: minutes of time at the start of a session, above 0.
+        n_candidates: Candidate documents per step, drawn anew each step.
+        slate_size: Documents per slate, from 1 to n_candidates.
+        choice: Choice model, given the user's interests in the documents' topics.
+        time_budget: Time budget of a session, in minutes.
 
     Raises:
-        InputError: a number that cannot be.
+        InputError: An argument is out of range.
     """
 
-    n_candidates: int = 10
+    n_candidates: Count = 10
     slate_size: int = 3
     choice: Choice = field(default_factory=lambda: MultinomialLogit(no_choice_score=1.0))
-    time_budget: float = TIME_BUDGET
+    time_budget: Positive = TIME_BUDGET
 
     def __post_init__(self) -> None:
-        if self.n_candidates < 1:
-            raise InputError(f"n_candidates is {self.n_candidates}; give at least 1")
-        if not 1 <= self.slate_size <= self.n_candidates:
-            raise InputError(
-                f"slate_size is {self.slate_size}; give a number from 1 to the {self.n_candidates} candidates"
-            )
-        if not 0 < self.time_budget < np.inf:
-            raise InputError(f"time_budget is {self.time_budget}; give a number of minutes above 0")
+        if self.slate_size not in (sizes := Range(1, self.n_candidates)):
+            raise InputError(f"slate_size must be {sizes}, the number of candidates, it is {self.slate_size}")
 
     def reset(self, seeds: ArrayLike) -> InterestState:
         """Begin the first session of each random stream: (n,) seeds in 0..2**64 - 1."""

@@ -1,4 +1,4 @@
-"""What a slate is worth to the recommender."""
+"""Rewards: the value of a slate to the recommender."""
 
 from __future__ import annotations
 
@@ -9,36 +9,33 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from pydeeprecsys.errors import InputError
+from pydeeprecsys.arguments import UnitInterval, checked
 
 
 class Reward(Protocol):
-    """A reward: ratings and violence of the items shown to one number a user."""
+    """A reward function: from ratings and violence of the items shown to one number per user."""
 
     def __call__(self, ratings: NDArray[np.float64], violence: NDArray[np.float64]) -> NDArray[np.float64]:
         """Map (n, k) ratings in [1, 5] and (n, k) violence in [0, 1] to (n,) rewards.
 
-        Violence is NaN where the world knows of none; a reward that is NaN then is refused by the simulator.
+        Violence is NaN in a world without measurements; the simulator refuses a reward that is then NaN.
         """
         ...
 
 
+@checked
 @dataclass(frozen=True)
 class EnjoymentAndCalm:
     """Mean over the slate of (1 - weight) * rating / 5 + weight * (1 - violence): in [0, 1].
 
     Attributes:
-        non_violent_weight: the lambda of the founding environment, in [0, 1].
+        non_violent_weight: Weight λ of showing no violence.
 
     Raises:
-        InputError: the weight is outside [0, 1].
+        InputError: The weight is out of range.
     """
 
-    non_violent_weight: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.non_violent_weight <= 1:
-            raise InputError(f"lambda_non_violent is {self.non_violent_weight}; give a number from 0 to 1")
+    non_violent_weight: UnitInterval = 0.0
 
     def __call__(self, ratings: NDArray[np.float64], violence: NDArray[np.float64]) -> NDArray[np.float64]:
         """Map (n, k) ratings and violence to (n,) rewards."""

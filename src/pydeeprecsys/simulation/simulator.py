@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pydeeprecsys.arguments import Count, NonNegative, Range, checked
 from pydeeprecsys.data.world import World
-from pydeeprecsys.errors import InputError, did_you_mean
+from pydeeprecsys.errors import InputError
 from pydeeprecsys.simulation.choice import Choice, uniform_choice
 from pydeeprecsys.simulation.dynamics import Dynamics, GenreReinforcement, Taste, Unsated
 from pydeeprecsys.simulation.kernels import MAX_RATING, MIN_RATING, ended, pushed, rate, restart, strike, take
@@ -48,61 +49,49 @@ def user_pool(n_users: int, pool: Pool, seed: int = 0) -> NDArray[np.int64]:
     return np.sort(np.random.default_rng(seed).permutation(n_users)[low:high])
 
 
+@checked
 @dataclass(frozen=True)
 class Simulator:
     """The rules of the simulated world; what changes is in a `State`.
 
     Attributes:
-        world: the users and the items.
-        slate_size: items shown at a time, 1..items.
-        session_length: consumed items after which a session is over, counting as if one was chosen of every slate; its
-            last slate is shown whole. Without say where there is `patience`.
-        pool: (users in the pool,) rows of the users whom sessions draw from; None for all.
-        choice: which item of the slate is the chosen one.
-        dynamics: how what is consumed moves the user's affinities, and what the user tires of.
-        reward: what is consumed is worth.
-        consumption: what the user consumes: the whole "slate", of which one item is the chosen one, or the "chosen"
-            item alone. Where none is chosen then, nothing is consumed, and the reward is 0.
-        choice_scale: what ratings in stars are multiplied by to be the scores that `choice` goes by.
-        repeats: items that the user has consumed in this session may be shown again ("allow"), are rated the lowest
-            ("bore"), or the caller is to "refuse" them. Unless they are allowed the session ends when fewer items than
-            a slate takes are left.
-        patience: what ends a session in place of its length.
-        remembered: slates, 1 or more, of which the state holds the chosen item.
+        world: Users and items.
+        slate_size: Items per slate, from 1 to the number of items.
+        session_length: Consumed items per session, counting one per slate if one item is chosen; the last slate is
+            shown whole. Ignored if `patience` is given.
+        pool: (users in the pool,) rows of the users that sessions draw from; all if None.
+        choice: Choice model: which item of a slate is chosen.
+        dynamics: Dynamics of the user's affinities, and of satiation.
+        reward: Reward function of what is consumed.
+        consumption: Consumption of the whole "slate", or of the "chosen" item only, with reward 0 if none is chosen.
+        choice_scale: Factor from ratings in stars to the scores of the choice model.
+        repeats: Repeats of items consumed in the session: "allow" them, rate them one star ("bore"), or "refuse" them,
+            which is up to the caller. Unless allowed, the session ends when fewer items than a slate takes are left.
+        patience: Patience, which ends sessions in place of their length.
+        remembered: Number of slates whose chosen item the state holds.
 
     Raises:
-        InputError: a slate size, a session length or another number or name that cannot be; or a reward that depends on
-            violence, in a world where none was measured.
+        InputError: An argument is out of range, or the reward depends on violence and the world has no measurement.
     """
 
     world: World
     slate_size: int = 1
-    session_length: int = 50
+    session_length: Count = 50
     pool: NDArray[np.int64] | None = None
     choice: Choice = uniform_choice
     dynamics: Dynamics | Taste = field(default_factory=GenreReinforcement)
     reward: Reward = field(default_factory=EnjoymentAndCalm)
     consumption: Consumption = "slate"
-    choice_scale: float = 1.0
+    choice_scale: NonNegative = 1.0
     repeats: Repeats = "allow"
     patience: Patience | None = None
-    remembered: int = 1
+    remembered: Count = 1
 
     def __post_init__(self) -> None:
-        if not 1 <= self.slate_size <= self.world.n_items:
+        if self.slate_size not in (sizes := Range(1, self.world.n_items)):
             raise InputError(
-                f"slate_size is {self.slate_size}; {self.world.name} has {self.world.n_items} items: "
-                f"give a number from 1 to {self.world.n_items}"
+                f"slate_size must be {sizes}, it is {self.slate_size}: {self.world.name} has {self.world.n_items} items"
             )
-        if self.session_length < 1:
-            raise InputError(f"session_length is {self.session_length}; give at least 1")
-        for name, known in (("consumption", get_args(Consumption)), ("repeats", get_args(Repeats))):
-            if getattr(self, name) not in known:
-                raise InputError(f"{name} is {getattr(self, name)!r}; {did_you_mean(str(getattr(self, name)), known)}")
-        if not 0 <= self.choice_scale < np.inf:
-            raise InputError(f"choice_scale is {self.choice_scale}; give a finite number, 0 or more")
-        if self.remembered < 1:
-            raise InputError(f"{self.remembered} slates are to be remembered; give at least 1")
         if (
             not self.world.violence_measured.any()
             and np.isnan(self.reward(np.ones((1, 1)), np.full((1, 1), np.nan))).any()

@@ -299,27 +299,13 @@ def test_states_and_files_of_other_agents_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"n_actions": 0}, "output_size must be at least 1"),
-        ({"state_size": 0}, "input_size must be at least 1"),
-        ({"network_update_frequency": 0}, "network_update_frequency must be at least 1"),
-        ({"network_sync_frequency": 0}, "network_sync_frequency must be at least 1"),
-        ({"n_steps": 0}, "n_steps must be at least 1"),
-        ({"batch_size": 0}, "batch_size must be at least 1"),
-        ({"buffer_burn_in": 3}, "buffer_burn_in must lie in batch_size..buffer_size, 4..64, it is 3"),
-        ({"buffer_burn_in": 65}, "buffer_burn_in must lie in"),
-        ({"discount_factor": 1.01}, "discount_factor"),
-        ({"discount_factor": np.nan}, "discount_factor"),
-        ({"learning_rate": 0.0}, "learning_rate"),
-        ({"learning_rate": np.nan}, "learning_rate"),
-        ({"learning_rate": np.inf}, "learning_rate"),
-        ({"random_state": -1}, "random_state"),
-        ({"hidden_layers": [4, 0, 4, 4]}, "hidden_layers"),
-        ({"initial_exploration_probability": 2.0}, "initial_exploration_probability"),
+        ({"buffer_burn_in": 3}, "batch_size <= buffer_burn_in .* <= buffer_size .* must hold, they are 4, 3 and 64"),
+        ({"buffer_burn_in": 65}, "must hold, they are 4, 65 and 64"),
         ({"item_features": np.ones((3, 2))}, "3 rows, there are 4 actions"),
         ({"device": "abacus"}, "abacus"),
     ],
 )
-def test_arguments_out_of_range_are_refused(
+def test_arguments_that_do_not_fit_are_refused(
     agent_class: type[QLearningAgent], arguments: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InputError, match=message):

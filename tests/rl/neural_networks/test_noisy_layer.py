@@ -150,8 +150,11 @@ def test_the_generator_draws_the_means_and_the_global_one_does_not() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [({"kind": "pink"}, "factorised, independent, it is 'pink'"), ({"sigma": -0.1}, "it is -0.1")]
-    + [({"sigma": bad}, "sigma must be a finite number") for bad in (math.nan, math.inf)],
+    [
+        ({"kind": "pink"}, "kind must be one of factorised, independent, it is 'pink'"),
+        ({"sigma": -0.1}, "sigma must be at least 0, it is -0.1"),
+    ]
+    + [({"sigma": bad}, f"sigma must be a .*number, it is {bad}") for bad in (math.nan, math.inf)],
 )
 def test_arguments_out_of_range_are_refused(arguments: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):

@@ -1,13 +1,14 @@
-"""Actor-Critic: the policy gradient, with a learned value of the state as the baseline."""
+"""Advantage actor-critic: the policy gradient with a learned state value as the baseline."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from pydeeprecsys.errors import InputError
+from pydeeprecsys.arguments import Seed, checked
+from pydeeprecsys.rl import arguments as arg
 from pydeeprecsys.rl.agents.policy_gradient import PolicyGradientAgent
 from pydeeprecsys.rl.experience_replay.episode_memory import CompleteSteps
 from pydeeprecsys.rl.neural_networks.base_network import BaseNetwork
@@ -17,45 +18,28 @@ from pydeeprecsys.rl.ops.returns import generalized_advantages
 from pydeeprecsys.rl.search_space import Between, OneOf, SearchSpace
 
 
+@checked
 class ActorCriticAgent(PolicyGradientAgent):
-    """Advantage actor-critic, for discrete actions and environments whose episodes end.
+    """Advantage actor-critic (A2C), for discrete actions and episodic environments.
 
-    The actor learns from generalized advantages (Schulman et al. 2016), the critic from the λ-returns that belong to
-    them. With λ = 1 these are Monte-Carlo returns, which wait for the end of the episode; below, they lean the more on
-    the critic the smaller it is. A truncated episode goes on, for both, with what the critic says of its last state.
+    The actor learns from generalized advantages (Schulman et al. 2016), the critic from the corresponding λ-returns.
+    With λ = 1 these are Monte Carlo returns; a smaller λ relies more on the critic. For a truncated episode both
+    bootstrap with the critic's value of its last state.
 
     Args:
-        n_actions: number of actions, at least 1.
-        state_size: numbers in a state, at least 1.
-        discount_factor: what a reward is worth one step earlier, in 0..1.
-        actor_hidden_layers: sizes of the actor's hidden layers, at least 1 each; two of twice the state size when not
-            given.
-        critic_hidden_layers: sizes of the critic's hidden layers, at least 1 each; twice and half the state size when
-            not given.
-        actor_learning_rate: step size of the actor's Adam, above 0.
-        critic_learning_rate: step size of the critic's Adam, above 0.
-        gae_lambda: λ of the advantages, in 0 (one reward, then the critic)..1 (all rewards of the episode).
-        normalize_advantages: at each update, subtract from them the mean of the other episodes, and divide by their
-            root mean square. The mean of all would depend on the action, and cancel part of the gradient.
-        episodes_per_update: complete episodes an update waits for, at least 1; one an environment when not given.
-        minibatches: parts an update's steps are dealt into, at least 1, a gradient step for each.
-        entropy_coefficient: what a nat of the policy's entropy is worth at first, 0 or more.
-        entropy_decay: what that is multiplied by after each update, above 0, at most 1.
-        item_features: (n_actions, features) of the items that the actions stand for, to score them by; outputs are
-            independent of one another when not given.
-        standardize_states: by the mean and deviation of all states learned from so far; where the numbers of a state
-            differ in scale.
-        random_state: seed of the initial networks and of the exploration, 0 or more.
-        device: cpu, cuda or cuda:N; CUDA where there is one, else the CPU, when not given.
+        actor_hidden_layers: Sizes of the actor's hidden layers; two of twice the observation size if None.
+        critic_hidden_layers: Sizes of the critic's hidden layers; twice and half the observation size if None.
+        normalize_advantages: Per update, subtract the mean advantage of the other episodes and divide by the root mean
+            square. The mean of all episodes would depend on the action, and cancel part of the gradient.
 
     Attributes:
-        policy_estimator: the actor.
-        value_estimator: the critic.
-        statistics: when set, the actor's loss of every update is appended to it as the metric "loss", the critic's of
-            each of its gradient steps as "critic_loss".
+        policy_estimator: The actor.
+        value_estimator: The critic.
+        statistics: If set, every update logs the actor's loss as the metric "loss", and every gradient step the
+            critic's as "critic_loss".
 
     Raises:
-        InputError: for an argument out of its range.
+        InputError: An argument is out of range.
     """
 
     search_space: ClassVar[SearchSpace] = {
@@ -76,55 +60,45 @@ class ActorCriticAgent(PolicyGradientAgent):
 
     def __init__(
         self,
-        n_actions: int,
-        state_size: int,
-        discount_factor: float = 0.99,
-        actor_hidden_layers: list[int] | None = None,
-        critic_hidden_layers: list[int] | None = None,
-        actor_learning_rate: float = 1e-3,
-        critic_learning_rate: float = 1e-3,
+        n_actions: arg.NActions,
+        state_size: arg.StateSize,
+        discount_factor: arg.DiscountFactor = 0.99,
+        actor_hidden_layers: arg.HiddenLayers = None,
+        critic_hidden_layers: arg.HiddenLayers = None,
+        actor_learning_rate: arg.ActorLearningRate = 1e-3,
+        critic_learning_rate: arg.CriticLearningRate = 1e-3,
         *,
-        gae_lambda: float = 1.0,
+        gae_lambda: arg.GaeLambda = 1.0,
         normalize_advantages: bool = True,
-        episodes_per_update: int | None = None,
-        minibatches: int = 1,
-        entropy_coefficient: float = 0.0,
-        entropy_decay: float = 1.0,
-        item_features: ArrayLike | None = None,
-        standardize_states: bool = False,
-        random_state: int = 42,
-        device: str | None = None,
+        episodes_per_update: arg.EpisodesPerUpdate = None,
+        minibatches: arg.Minibatches = 1,
+        entropy_coefficient: arg.EntropyCoefficient = 0.0,
+        entropy_decay: arg.EntropyDecay = 1.0,
+        item_features: arg.ItemFeatures = None,
+        standardize_states: arg.StandardizeStates = False,
+        random_state: Seed = 42,
+        device: arg.Device = None,
     ) -> None:
-        actor_layers = [2 * state_size] * 2 if actor_hidden_layers is None else actor_hidden_layers
-        critic_layers = [2 * state_size, max(1, state_size // 2)]
-        if critic_hidden_layers is not None:
-            critic_layers = critic_hidden_layers
-        if min(critic_layers, default=1) < 1:
-            raise InputError("every size in critic_hidden_layers must be at least 1")
-        if not critic_learning_rate > 0:
-            raise InputError(f"critic_learning_rate must be above 0, it is {critic_learning_rate:g}")
-        if not 0 <= gae_lambda <= 1:
-            raise InputError(f"gae_lambda must lie in 0..1, it is {gae_lambda:g}")
         super().__init__(
-            n_actions,
-            state_size,
-            actor_layers,
-            discount_factor,
-            actor_learning_rate,
-            episodes_per_update,
-            minibatches,
-            entropy_coefficient,
-            entropy_decay,
-            item_features,
-            standardize_states,
-            random_state,
-            device,
+            n_actions=n_actions,
+            state_size=state_size,
+            hidden_layers=actor_hidden_layers,
+            discount_factor=discount_factor,
+            learning_rate=actor_learning_rate,
+            episodes_per_update=episodes_per_update,
+            minibatches=minibatches,
+            entropy_coefficient=entropy_coefficient,
+            entropy_decay=entropy_decay,
+            item_features=item_features,
+            standardize_states=standardize_states,
+            random_state=random_state,
+            device=device,
         )
-        # PolicyEstimator takes the first two of this sequence.
+        # PolicyEstimator takes the first two seeds of this sequence.
         critic_seed = int(np.random.SeedSequence(random_state).generate_state(3)[2])
         self.value_estimator = ValueEstimator(
             state_size,
-            critic_layers,
+            [2 * state_size, max(1, state_size // 2)] if critic_hidden_layers is None else critic_hidden_layers,
             1,
             critic_learning_rate,
             standardize_inputs=standardize_states,

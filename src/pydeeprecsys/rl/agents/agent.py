@@ -11,6 +11,7 @@ import numpy as np
 from gymnasium.spaces import Discrete, MultiDiscrete
 from numpy.typing import NDArray
 
+from pydeeprecsys.arguments import Seed, checked
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.search_space import SearchSpace
 from pydeeprecsys.rl.steps import Steps
@@ -44,7 +45,7 @@ class ReinforcementLearning(ABC):
     """
 
     search_space: ClassVar[SearchSpace] = {}
-    """Where `pydeeprecsys tune` looks for good options; nowhere for an agent that does not learn."""
+    """Search space of the hyperparameters, for `pydeeprecsys tune`; empty if there is nothing to tune."""
 
     evaluation_changes_state: ClassVar[bool] = True
     """Whether `begin_episodes`, or acting without exploration, changes the `state_dict`: evaluation then restores it.
@@ -145,15 +146,15 @@ class ReinforcementLearning(ABC):
         """Go on from where `state_dict` was taken."""
 
 
+@checked
 class RandomAgent(ReinforcementLearning):
-    """Recommends at random, whatever the state; a slate never holds an item twice.
+    """Random policy: uniform over all actions, or over all slates of different items.
 
     Args:
-        action_space: Discrete, or MultiDiscrete for slates, or any other space for single actions.
-        random_state: seed of its own generator.
+        action_space: Discrete, MultiDiscrete for slates, or any other space for single actions.
     """
 
-    def __init__(self, action_space: gym.Space[Any], random_state: int = 42) -> None:
+    def __init__(self, action_space: gym.Space[Any], random_state: Seed = 42) -> None:
         # A copy: seeding the space itself would seed it for everybody who holds it.
         self.action_space = deepcopy(action_space)
         self.random = np.random.default_rng(random_state)

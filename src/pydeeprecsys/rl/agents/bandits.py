@@ -1,4 +1,4 @@
-"""Contextual bandits: linear models of the next reward that know how sure they are, and explore by it."""
+"""Contextual bandits: linear models of the next reward, with exploration by their uncertainty."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 import safetensors.numpy
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 
+from pydeeprecsys.arguments import Count, NonNegative, Positive, Seed, checked
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.files import whole_file
+from pydeeprecsys.rl import arguments as arg
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning, State, check_slate_size
-from pydeeprecsys.rl.ops.ridge import Arrays, ItemRegression, JointRegression, Observations, Regression
+from pydeeprecsys.rl.ops.ridge import Arrays, ItemRegression, JointRegression, Observations, Regression, item_vectors
 from pydeeprecsys.rl.search_space import Between, OneOf, SearchSpace
 from pydeeprecsys.rl.steps import Steps
 
@@ -40,17 +42,24 @@ def observations(steps: Steps) -> Observations:
 
 
 class LinearBandit(ReinforcementLearning):
-    """What both bandits share: the regression of rewards, when it learns, and choosing of what it says.
+    """Base of linear contextual bandits: regression of the reward, updates, and choice by score.
 
-    Bandits look no further than the next reward: what an item does to the user afterwards is nothing to them.
+    A bandit maximizes the next reward and ignores the effect of an item on later ones.
 
-    With item features the regression is on the outer product of the state and the features, `JointRegression`; features
-    are standardised, and reduced to their leading principal components where the parameters would be too many. States
-    are taken as they are: they should be of about unit scale, as those of the environments here. Without features it is
-    a mean for each item whatever the state, `ItemRegression`: one for each item and state would need more steps
-    than there are. For a few items, `item_features=numpy.eye(n_actions)` learns each by itself.
+    With item features the regression is on the outer product of observation and features (`JointRegression`). Features
+    are standardized, and reduced to their leading principal components if there are too many parameters; observations
+    are not, and should be of about unit scale. Without features it is the mean reward of each item, whatever the
+    observation (`ItemRegression`): disjoint models would need too many steps. For a few items,
+    `item_features=numpy.eye(n_actions)` gives disjoint models.
 
-    Its arguments are those of `LinUCBAgent`, where they are told.
+    Args:
+        state_size: Size of the observation vector; used with item features.
+        exploration_scale: Scale of the exploration, in standard deviations.
+        regularization: Regularization λ of the ridge regression: weight of the prior, in observations.
+        update_frequency: Observations per update: one per step, or one per item of a slate of which nothing was chosen.
+        update_growth: Observations per update, as a share of all observations so far; the larger number counts.
+        max_parameters: Maximum number of regression parameters; with item features not less than twice 1 + state_size.
+        item_features: (n_actions, features) item features; a mean reward per item if None.
     """
 
     evaluation_changes_state = False
@@ -66,31 +75,17 @@ class LinearBandit(ReinforcementLearning):
 
     def __init__(
         self,
-        n_actions: int,
-        state_size: int,
+        n_actions: arg.NActions,
+        state_size: arg.StateSize,
         *,
-        exploration_scale: float = 0.05,
-        regularization: float = 1.0,
-        update_frequency: int = 50,
-        update_growth: float = 0.05,
-        max_parameters: int = 500,
-        item_features: ArrayLike | None = None,
-        random_state: int = 42,
+        exploration_scale: NonNegative = 0.05,
+        regularization: Positive = 1.0,
+        update_frequency: Count = 50,
+        update_growth: NonNegative = 0.05,
+        max_parameters: Count = 500,
+        item_features: arg.ItemFeatures = None,
+        random_state: Seed = 42,
     ) -> None:
-        for name, value in [
-            ("n_actions", n_actions),
-            ("state_size", state_size),
-            ("update_frequency", update_frequency),
-        ]:
-            if value < 1:
-                raise InputError(f"{name} must be at least 1, it is {value}")
-        for name, number in [("exploration_scale", exploration_scale), ("update_growth", update_growth)]:
-            if not 0 <= number < np.inf:
-                raise InputError(f"{name} must be a finite number, 0 or more, it is {number:g}")
-        if not 0 < regularization < np.inf:
-            raise InputError(f"regularization must be a finite number above 0, it is {regularization:g}")
-        if random_state < 0:
-            raise InputError(f"random_state must be 0 or more, it is {random_state}")
         self.n_actions, self.state_size = n_actions, state_size
         self.exploration_scale = exploration_scale
         self.update_frequency, self.update_growth = update_frequency, update_growth
@@ -104,7 +99,7 @@ class LinearBandit(ReinforcementLearning):
                     f"max_parameters {max_parameters} are too few for states of {state_size} numbers; "
                     f"give {2 * (1 + state_size)} or more, or no item_features"
                 )
-            vectors = _item_vectors(item_features, n_actions, limit)
+            vectors = item_vectors(item_features, n_actions, limit)
             self.regression = JointRegression(state_size, vectors, regularization)
         self.random = np.random.default_rng(random_state)
         self._learned = 0  # observations in the regression
@@ -246,58 +241,37 @@ class LinearBandit(ReinforcementLearning):
         self._n_updates = int(state["n_updates"])
 
 
+@checked
 class LinUCBAgent(LinearBandit):
-    """LinUCB: shows what may be best, by the expected reward plus so many of its standard deviations.
+    """LinUCB: optimism in the face of uncertainty, by the expected reward plus a multiple of its standard deviation.
 
     Li, Chu, Langford & Schapire, A Contextual-Bandit Approach to Personalized News Article Recommendation, 2010,
-    with one set of parameters for all items: its disjoint models would each need to be shown many times. Environments
-    that ask at once are answered by what was known before, so those in like states are shown like items.
+    with parameters shared by all items: disjoint models would need many more observations. Parallel environments act on
+    the same parameters, so similar states get similar items.
 
     Args:
-        n_actions: number of items, at least 1.
-        state_size: numbers in a state, at least 1; states count where there are item_features.
-        exploration_scale: standard deviations that are added to the mean, alpha of the paper, 0 or more.
-        regularization: lambda of the ridge regression, above 0; how many observations the prior is worth.
-        update_frequency: observations that learning waits for, at least 1: a step is one, a slate of which nothing was
-            chosen one for each item.
-        update_growth: share of all observations so far that it waits for, too, 0 or more.
-        max_parameters: most parameters of the regression on the outer product of state and item features, at least
-            twice 1 + state_size; features are reduced to their principal components until they fit.
-        item_features: (n_actions, features) of the items that the actions stand for; without them each item has a mean
-            reward of its own, whatever the state.
-        random_state: seed by which ties are broken, 0 or more.
+        exploration_scale: Multiple α of the standard deviation in the score.
 
     Raises:
-        InputError: for an argument out of its range.
+        InputError: An argument is out of range, or does not fit the others.
     """
 
     def _explore(self, states: NDArray[np.float64]) -> NDArray[np.float64]:
         return self.regression.means(states) + self.exploration_scale * self.regression.deviations(states)
 
 
+@checked
 class ThompsonSamplingAgent(LinearBandit):
-    """Thompson sampling: shows what is best by parameters drawn from their posterior, as often as they may be right.
+    """Thompson sampling: the best items under parameters sampled from the posterior.
 
-    Agrawal & Goyal, Thompson Sampling for Contextual Bandits with Linear Payoffs, 2013. Each state has its own draw at
-    each step, so environments that ask at once explore different things; a slate is the best k of one draw.
+    Agrawal & Goyal, Thompson Sampling for Contextual Bandits with Linear Payoffs, 2013. Each state has its own sample
+    at each step, so parallel environments explore different items; a slate is the best k items of one sample.
 
     Args:
-        n_actions: number of items, at least 1.
-        state_size: numbers in a state, at least 1; states count where there are item_features.
-        exploration_scale: what standard deviations are multiplied by, v of the paper, 0 or more; that of the rewards'
-            noise is right.
-        regularization: lambda of the ridge regression, above 0; how many observations the prior is worth.
-        update_frequency: observations that learning waits for, at least 1: a step is one, a slate of which nothing was
-            chosen one for each item.
-        update_growth: share of all observations so far that it waits for, too, 0 or more.
-        max_parameters: most parameters of the regression on the outer product of state and item features, at least
-            twice 1 + state_size; features are reduced to their principal components until they fit.
-        item_features: (n_actions, features) of the items that the actions stand for; without them each item has a mean
-            reward of its own, whatever the state.
-        random_state: seed of the draws, 0 or more.
+        exploration_scale: Scale v of the posterior's standard deviation; that of the reward noise is correct.
 
     Raises:
-        InputError: for an argument out of its range.
+        InputError: An argument is out of range, or does not fit the others.
     """
 
     def _explore(self, states: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -314,27 +288,3 @@ def _top_k(scores: NDArray[np.float64], k: int) -> NDArray[np.int64]:
         best, np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1), axis=1
     )
     return slates
-
-
-def _item_vectors(item_features: ArrayLike, n_items: int, limit: int) -> NDArray[np.float64]:
-    """Standardised features, or their leading `limit` principal components: (items, f), of about unit length.
-
-    Raises:
-        InputError: for features that are no table of finite numbers, for all items, that tells them apart.
-    """
-    table = np.asarray(item_features, dtype=np.float64)
-    if table.ndim != 2 or len(table) != n_items or not np.isfinite(table).all():
-        raise InputError(
-            f"item_features must be finite numbers of shape (items, features) for {n_items} items, it is {table.shape}"
-        )
-    deviations = table.std(axis=0)
-    differs = deviations > 0
-    if not differs.any():
-        raise InputError("item_features are the same for all items; give features that tell them apart")
-    vectors: NDArray[np.float64] = ((table - table.mean(axis=0))[:, differs] / deviations[differs]) / np.sqrt(
-        np.count_nonzero(differs)
-    )
-    if vectors.shape[1] > limit:
-        _, directions = np.linalg.eigh(vectors.T @ vectors)  # the largest eigenvalues last
-        vectors = vectors @ directions[:, ::-1][:, :limit]
-    return vectors

@@ -1,4 +1,4 @@
-"""Simple policies without learning: what a learned policy has to beat."""
+"""Baselines without learning: policies that a learned one should beat."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pydeeprecsys.errors import InputError
+from pydeeprecsys.arguments import Count, Finite, Natural, NonNegative, UnitInterval, checked
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning, State, check_slate_size
 from pydeeprecsys.rl.ops.variety import varied_order
 from pydeeprecsys.rl.search_space import Between, SearchSpace
 
 
 class FixedOrder(ReinforcementLearning):
-    """Recommends the first items of one order that are allowed, to everybody, always.
+    """Non-personalized ranking: recommends the first allowed items of one order to every user.
 
     Args:
-        order: (items,) all items, the best first.
+        order: (items,) all items, best first.
     """
 
     def __init__(self, order: ArrayLike) -> None:
@@ -31,7 +31,7 @@ class FixedOrder(ReinforcementLearning):
         explore: bool = True,
         action_masks: NDArray[np.bool_] | None = None,
     ) -> NDArray[np.int64]:
-        """The first k items that are allowed, for each state: (n, k)."""
+        """The first k allowed items for each state: (n, k)."""
         check_slate_size(k, len(self.order), action_masks)
         if action_masks is None:
             return np.tile(self.order[:k], (len(states), 1))
@@ -39,10 +39,10 @@ class FixedOrder(ReinforcementLearning):
 
 
 class PopularAgent(FixedOrder):
-    """Recommends the items that are rated most often, to everybody, always.
+    """Popularity baseline: recommends the most frequently rated items to every user.
 
     Args:
-        rating_counts: (items,) how often each item was rated.
+        rating_counts: (items,) number of ratings of each item.
     """
 
     def __init__(self, rating_counts: ArrayLike) -> None:
@@ -50,10 +50,10 @@ class PopularAgent(FixedOrder):
 
 
 class BestRatedAgent(FixedOrder):
-    """Recommends the items that are rated best on average, to everybody, always.
+    """Recommends the items with the highest mean rating to every user.
 
     Args:
-        mean_ratings: (items,) the mean rating of each item.
+        mean_ratings: (items,) mean rating of each item.
     """
 
     def __init__(self, mean_ratings: ArrayLike) -> None:
@@ -61,13 +61,13 @@ class BestRatedAgent(FixedOrder):
 
 
 class BestConstantAgent(FixedOrder):
-    """Recommends the items that simulated users reward best, to everybody, always: reads the simulator, not the user.
+    """Recommends the items with the highest reward in simulation to every user; a reference, not deployable.
 
-    A yardstick, not deployable. Where single items may be shown again and again, it shows the one with the highest
-    return; else items come by their mean reward as the first of a session, and a varied list may well be better.
+    If single items may be repeated, it shows the item with the highest return. Otherwise items are ranked by their mean
+    reward as the first item of a session, and a varied list may be better.
 
     Args:
-        simulated_order: (items,) all items, those first that simulated users reward most.
+        simulated_order: (items,) all items, highest simulated reward first.
     """
 
     def __init__(self, simulated_order: ArrayLike) -> None:
@@ -75,25 +75,27 @@ class BestConstantAgent(FixedOrder):
 
 
 class Walk(ReinforcementLearning):
-    """Walks along a list of items in each session, and remembers where it stands in each environment.
+    """Walks through a list of items in each session; keeps a position for each environment.
 
     `begin_episodes` resets the position. Without it, as with the one-state methods, each call continues from the last
-    one; a batch of another size starts at the front.
+    one; a batch of a different size starts at the front.
     """
 
     def __init__(self) -> None:
-        self._positions = np.zeros(0, dtype=np.int64)  # (n,) of the first item shown last; -1 before the first slate
+        self._positions = np.zeros(
+            0, dtype=np.int64
+        )  # (n,) of the first item of the last slate; -1 before the first slate
 
     def begin_episodes(self, rows: NDArray[np.bool_]) -> None:
-        """Go back to the front of the list where an episode begins: (n,)."""
+        """Reset the position of the environments, (n,), in which an episode begins."""
         self._positions = np.where(rows, -1, self._stand(len(rows)))
 
     def _stand(self, n: int) -> NDArray[np.int64]:
-        """(n,) where it stands."""
+        """(n,) the positions."""
         return self._positions if len(self._positions) == n else np.full(n, -1)
 
     def state_dict(self) -> State:
-        """Where each environment stands in the list."""
+        """The position of each environment in the list."""
         return {"positions": self._positions.copy()}
 
     def load_state_dict(self, state: State) -> None:
@@ -101,30 +103,29 @@ class Walk(ReinforcementLearning):
         self._positions = np.asarray(state["positions"])
 
 
+@checked
 class VariedAgent(Walk):
-    """Walks along one list of well-rated items whose genres vary, the same for everybody.
+    """Walks through one list of well-rated items of varied genres, the same for every user.
 
-    The list is that of `rl.ops.variety.varied_order`. Where consumed items are masked it shows the first items that
-    are left; without masks each slate follows the last one in the list, and after the end comes the front again.
+    The list is `rl.ops.variety.varied_order`. If consumed items are masked, it shows the first items that are allowed;
+    without masks each slate continues in the list, and after the last item comes the first.
 
     Args:
-        mean_ratings: (items,) the mean rating of each item.
-        genres: (items, genres) flags; none where an item's genres are unknown.
-        weight: stars taken off for an item of the same genres as the one before it, 0 or more.
-        decay: factor of this penalty per further item, in [0, 1].
+        mean_ratings: (items,) mean rating of each item.
+        genres: (items, genres) flags; all False if the genres of an item are unknown.
+        weight: Penalty for repeating the genres of the item before, in stars.
+        decay: Factor of the penalty per further item.
 
     Raises:
-        InputError: a number out of its range.
+        InputError: An argument is out of range.
     """
 
     search_space: ClassVar[SearchSpace] = {"weight": Between(0.0, 3.0), "decay": Between(0.5, 1.0)}
 
-    def __init__(self, mean_ratings: ArrayLike, genres: ArrayLike, weight: float = 0.6, decay: float = 0.9) -> None:
+    def __init__(
+        self, mean_ratings: ArrayLike, genres: ArrayLike, weight: NonNegative = 0.6, decay: UnitInterval = 0.9
+    ) -> None:
         super().__init__()
-        if not 0 <= weight < np.inf:
-            raise InputError(f"weight must be a finite number, 0 or more, it is {weight:g}")
-        if not 0 <= decay <= 1:
-            raise InputError(f"decay must be in [0, 1], it is {decay:g}")
         self.order = varied_order(mean_ratings, genres, weight, decay)
 
     def top_k_actions_for_states(
@@ -135,7 +136,7 @@ class VariedAgent(Walk):
         explore: bool = True,
         action_masks: NDArray[np.bool_] | None = None,
     ) -> NDArray[np.int64]:
-        """The next k items of the list, or the first k that masks leave, for each state: (n, k)."""
+        """The next k items of the list, or the first k allowed ones if there are masks, for each state: (n, k)."""
         check_slate_size(k, len(self.order), action_masks)
         if action_masks is not None:
             return _first_allowed(np.tile(self.order, (len(states), 1)), k, action_masks)
@@ -145,21 +146,25 @@ class VariedAgent(Walk):
         return slates
 
 
+@checked
 class WinStayAgent(Walk):
-    """Win-stay, lose-shift: keeps showing what the user likes, and else tries the next of the best-rated items.
+    """Win-stay, lose-shift: repeats a slate that the user likes, otherwise shows the next of the best-rated items.
 
-    Each session starts at the best-rated items. Slates shift as a whole, by the rating of the item the user chose, or
-    where none was chosen; after the last candidate comes the first again. The rating is read off the observation.
+    Each session starts with the best-rated items. The slate shifts as a whole if the chosen item was rated below the
+    threshold, or if none was chosen; after the last candidate comes the first. The rating is read from the observation.
 
     Args:
-        mean_ratings: (items,) the mean rating of each item.
-        candidates: how many of the best-rated items it tries, at least the slate size.
-        threshold: it stays when the last rating is at least this many of 5 stars.
-        rating_index: where the observation holds the last rating / 5.
+        mean_ratings: (items,) mean rating of each item.
+        candidates: Number of best-rated items to try; not less than the slate size.
+        threshold: Lowest rating at which it stays, in stars of 5.
+        rating_index: Index of the last rating / 5 in the observation.
+
+    Raises:
+        InputError: An argument is out of range.
     """
 
     def __init__(
-        self, mean_ratings: ArrayLike, candidates: int = 20, threshold: float = 4.3, rating_index: int = 23
+        self, mean_ratings: ArrayLike, candidates: Count = 20, threshold: Finite = 4.3, rating_index: Natural = 23
     ) -> None:
         super().__init__()
         best_first = _best_first(mean_ratings)
@@ -175,16 +180,16 @@ class WinStayAgent(Walk):
         explore: bool = True,
         action_masks: NDArray[np.bool_] | None = None,
     ) -> NDArray[np.int64]:
-        """Stay or shift by the rating in each state: (n, k).
+        """Stay or shift, depending on the rating in each state: (n, k).
 
-        Candidates that are not allowed are passed over; the best-rated of the other items follow after the last.
+        Candidates that are not allowed are skipped; the best-rated of the other items follow the last candidate.
 
         Raises:
-            InputError: there are fewer than k candidates, or fewer items allowed.
+            InputError: There are fewer than k candidates, or fewer than k allowed items.
         """
         check_slate_size(k, len(self.candidates))
         before = self._stand(len(states))
-        # Observations hold ratings in single precision: compare there, or a rating of exactly the threshold is lost.
+        # Observations are float32: compare in float32, so that a rating equal to the threshold counts as a win.
         lost = states[:, self.rating_index] < np.float32(self.threshold / 5)
         self._positions = np.where(before < 0, 0, np.where(lost, before + k, before))
         if action_masks is None:
@@ -198,12 +203,12 @@ class WinStayAgent(Walk):
 
 
 def _best_first(scores: ArrayLike) -> NDArray[np.int64]:
-    """(items,) scores to (items,) items, the highest first; equal ones in the order of the catalogue."""
+    """(items,) scores to (items,) items, highest score first; ties in the order of the catalogue."""
     order: NDArray[np.int64] = np.argsort(-np.asarray(scores), kind="stable")
     return order
 
 
 def _first_allowed(ranking: NDArray[np.int64], k: int, action_masks: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """The first k of each ranking that are allowed: (n, items), (n, items) to (n, k)."""
+    """The first k allowed items of each ranking: (n, items), (n, items) to (n, k)."""
     forbidden = ~np.take_along_axis(action_masks, ranking, axis=1)
     return np.take_along_axis(ranking, np.argsort(forbidden, axis=1, kind="stable")[:, :k], axis=1)

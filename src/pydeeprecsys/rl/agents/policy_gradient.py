@@ -1,4 +1,4 @@
-"""What agents share that learn a policy from whole episodes."""
+"""Policy gradients from complete episodes: what REINFORCE and actor-critic share."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from pydeeprecsys.errors import InputError
+from pydeeprecsys.arguments import Seed, checked
+from pydeeprecsys.rl import arguments as arg
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning, State, check_slate_size
 from pydeeprecsys.rl.experience_replay.episode_memory import CompleteSteps, EpisodeMemory
 from pydeeprecsys.rl.neural_networks.base_network import BaseNetwork, load_networks, save_networks
@@ -21,75 +22,46 @@ if TYPE_CHECKING:
     from pydeeprecsys.rl.learning_statistics import LearningStatistics
 
 
+@checked
 class PolicyGradientAgent(ReinforcementLearning):
-    """Draws actions from a policy, and improves it by the advantages of the actions it took.
+    """Base of agents that sample actions from a policy and learn it by the policy gradient from complete episodes.
 
-    When enough episodes are complete, one update learns from all of them and forgets them. Unfinished episodes wait for
-    their end. An episode that was left in the middle, because training stopped there, is forgotten; so is everything
-    when the number of environments changes.
+    Once enough episodes are complete, one update learns from all of them and forgets them; unfinished episodes wait for
+    their end. An episode that is abandoned is forgotten, and so is everything when the number of environments changes.
 
     Args:
-        n_actions: number of actions, at least 1.
-        state_size: numbers in a state, at least 1.
-        hidden_layers: sizes of the hidden layers of the policy, at least 1 each.
-        discount_factor: what a reward is worth one step earlier, in 0..1.
-        learning_rate: step size of the policy's Adam, above 0.
-        episodes_per_update: complete episodes an update waits for, at least 1; one an environment when not given.
-        minibatches: parts an update's steps are dealt into, at least 1, a gradient step for each.
-        entropy_coefficient: what a nat of the policy's entropy is worth at first, 0 or more.
-        entropy_decay: what that is multiplied by after each update, above 0, at most 1.
-        item_features: (n_actions, features) of the items that the actions stand for, to score them by; outputs are
-            independent of one another when not given.
-        standardize_states: by the mean and deviation of all states learned from so far; where the numbers of a state
-            differ in scale.
-        random_state: seed of the initial policy and of the exploration, 0 or more.
-        device: cpu, cuda or cuda:N; CUDA where there is one, else the CPU, when not given.
+        hidden_layers: Sizes of the policy's hidden layers; two of twice the observation size if None.
 
     Attributes:
-        policy_estimator: the policy.
-        statistics: when set, the loss of every update is appended to it as the metric "loss".
+        policy_estimator: The policy.
+        statistics: If set, every update logs its loss as the metric "loss".
 
     Raises:
-        InputError: for an argument out of its range.
+        InputError: An argument is out of range.
     """
 
     evaluation_changes_state = False
 
     def __init__(
         self,
-        n_actions: int,
-        state_size: int,
-        hidden_layers: list[int],
-        discount_factor: float,
-        learning_rate: float,
-        episodes_per_update: int | None,
-        minibatches: int,
-        entropy_coefficient: float,
-        entropy_decay: float,
-        item_features: ArrayLike | None,
-        standardize_states: bool,
-        random_state: int,
-        device: str | None,
+        *,
+        n_actions: arg.NActions,
+        state_size: arg.StateSize,
+        hidden_layers: arg.HiddenLayers = None,
+        discount_factor: arg.DiscountFactor = 0.99,
+        learning_rate: arg.LearningRate = 1e-3,
+        episodes_per_update: arg.EpisodesPerUpdate = None,
+        minibatches: arg.Minibatches = 1,
+        entropy_coefficient: arg.EntropyCoefficient = 0.0,
+        entropy_decay: arg.EntropyDecay = 1.0,
+        item_features: arg.ItemFeatures = None,
+        standardize_states: arg.StandardizeStates = False,
+        random_state: Seed = 42,
+        device: arg.Device = None,
     ) -> None:
-        if min(n_actions, state_size, *hidden_layers) < 1:
-            raise InputError("n_actions, state_size and every size of hidden layers must be at least 1")
-        if not 0 <= discount_factor <= 1:
-            raise InputError(f"discount_factor must lie in 0..1, it is {discount_factor:g}")
-        if not learning_rate > 0:
-            raise InputError(f"learning_rate must be above 0, it is {learning_rate:g}")
-        if episodes_per_update is not None and episodes_per_update < 1:
-            raise InputError(f"episodes_per_update must be at least 1, it is {episodes_per_update}")
-        if minibatches < 1:
-            raise InputError(f"minibatches must be at least 1, it is {minibatches}")
-        if not 0 <= entropy_coefficient < np.inf:
-            raise InputError(f"entropy_coefficient must be a number, 0 or more, it is {entropy_coefficient:g}")
-        if not 0 < entropy_decay <= 1:
-            raise InputError(f"entropy_decay must be above 0, at most 1, it is {entropy_decay:g}")
-        if random_state < 0:
-            raise InputError(f"random_state must be 0 or more, it is {random_state}")
         self.policy_estimator = PolicyEstimator(
             state_size,
-            hidden_layers,
+            [2 * state_size] * 2 if hidden_layers is None else hidden_layers,
             n_actions,
             learning_rate,
             item_features=item_features,

@@ -1,4 +1,4 @@
-"""PPO: several passes over what the policy just did, none of which may change it much."""
+"""PPO: several epochs over a rollout, with clipped probability ratios."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from torch import Tensor
 
-from pydeeprecsys.errors import InputError
+from pydeeprecsys.arguments import Count, Positive, Seed, checked
+from pydeeprecsys.rl import arguments as arg
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning, State, check_slate_size
 from pydeeprecsys.rl.experience_replay.rollout_memory import Rollout, RolloutMemory
 from pydeeprecsys.rl.neural_networks.base_network import load_networks, save_networks
@@ -26,47 +27,33 @@ if TYPE_CHECKING:
     from pydeeprecsys.rl.learning_statistics import LearningStatistics
 
 
+@checked
 class PPOAgent(ReinforcementLearning):
-    """Proximal policy optimization with clipping (Schulman et al. 2017), for numbered actions and slates of them.
+    """Proximal policy optimization with clipping (Schulman et al. 2017), for discrete actions and slates.
 
-    A slate is drawn item by item without replacement, and its log-probability is that of the whole sequence, so that
-    the credit for a slate goes to all of its items, in their order. An update learns from the last `steps_per_update`
-    steps of all environments together, whether episodes are complete or not: what follows the last step of each is
-    estimated by the critic. Masks that were in force when a step was taken are in force when it is learned from.
+    A slate is sampled item by item without replacement; its log-probability is that of the sequence, so all items share
+    the credit. An update learns from the last `steps_per_update` steps of all environments, whether episodes are
+    complete or not: the critic bootstraps after the last step. Action masks hold for learning as they did for acting.
 
     Args:
-        n_actions: number of actions, at least 1.
-        state_size: numbers in a state, at least 1.
-        discount_factor: what a reward is worth one step earlier, in 0..1.
-        actor_hidden_layers: sizes of the actor's hidden layers, at least 1 each; two of 64 when not given.
-        critic_hidden_layers: sizes of the critic's hidden layers, at least 1 each; two of 64 when not given.
-        actor_learning_rate: step size of the actor's Adam, above 0.
-        critic_learning_rate: step size of the critic's Adam, above 0.
-        steps_per_update: environment steps, over all environments, that an update waits for, at least 1.
-        epochs: passes over these steps, at least 1.
-        minibatch_size: steps in a gradient step, at least 1.
-        clip_range: how far the probability ratio may leave 1 before it gets no more gradient, above 0.
-        gae_lambda: λ of the advantages, in 0 (one reward, then the critic)..1 (all rewards of the episode).
-        entropy_coefficient: what a nat of the policy's entropy is worth at first, 0 or more; of a slate, of its first
-            item's.
-        entropy_decay: what that is multiplied by after each update, above 0, at most 1.
-        target_kl: mean change of the log-probabilities, in nats, after which an update makes no further pass; without
-            limit when not given.
-        item_features: (n_actions, features) of the items that the actions stand for, to score them by; outputs are
-            independent of one another when not given.
-        standardize_states: by the mean and deviation of all states learned from so far; where the numbers of a state
-            differ in scale.
-        random_state: seed of the initial networks, of the exploration and of the minibatches, 0 or more.
-        device: cpu, cuda or cuda:N; CUDA where there is one, else the CPU, when not given.
+        actor_hidden_layers: Sizes of the actor's hidden layers; [64, 64] if None.
+        critic_hidden_layers: Sizes of the critic's hidden layers; [64, 64] if None.
+        steps_per_update: Environment steps per update, over all environments.
+        epochs: Epochs over the rollout per update.
+        minibatch_size: Minibatch size of a gradient step, in environment steps.
+        clip_range: Clip range ε of the probability ratio.
+        entropy_coefficient: Initial weight of the entropy bonus, in rewards per nat; for slates, the entropy of the
+            first item.
+        target_kl: Stop an update after the epoch in which the KL divergence exceeds this, in nats; no limit if None.
 
     Attributes:
-        policy_estimator: the actor.
-        value_estimator: the critic.
-        statistics: when set, the actor's mean loss of every update is appended to it as the metric "loss", the
-            critic's as "critic_loss".
+        policy_estimator: The actor.
+        value_estimator: The critic.
+        statistics: If set, every update logs the actor's mean loss as the metric "loss" and the critic's as
+            "critic_loss".
 
     Raises:
-        InputError: for an argument out of its range.
+        InputError: An argument is out of range.
     """
 
     evaluation_changes_state = False
@@ -90,54 +77,31 @@ class PPOAgent(ReinforcementLearning):
 
     def __init__(
         self,
-        n_actions: int,
-        state_size: int,
-        discount_factor: float = 0.99,
-        actor_hidden_layers: list[int] | None = None,
-        critic_hidden_layers: list[int] | None = None,
-        actor_learning_rate: float = 3e-4,
-        critic_learning_rate: float = 1e-3,
+        n_actions: arg.NActions,
+        state_size: arg.StateSize,
+        discount_factor: arg.DiscountFactor = 0.99,
+        actor_hidden_layers: arg.HiddenLayers = None,
+        critic_hidden_layers: arg.HiddenLayers = None,
+        actor_learning_rate: arg.ActorLearningRate = 3e-4,
+        critic_learning_rate: arg.CriticLearningRate = 1e-3,
         *,
-        steps_per_update: int = 2048,
-        epochs: int = 10,
-        minibatch_size: int = 64,
-        clip_range: float = 0.2,
-        gae_lambda: float = 0.95,
-        entropy_coefficient: float = 0.0,
-        entropy_decay: float = 1.0,
-        target_kl: float | None = None,
-        item_features: ArrayLike | None = None,
-        standardize_states: bool = False,
-        random_state: int = 42,
-        device: str | None = None,
+        steps_per_update: Count = 2048,
+        epochs: Count = 10,
+        minibatch_size: Count = 64,
+        clip_range: Positive = 0.2,
+        gae_lambda: arg.GaeLambda = 0.95,
+        entropy_coefficient: arg.EntropyCoefficient = 0.0,
+        entropy_decay: arg.EntropyDecay = 1.0,
+        target_kl: Positive | None = None,
+        item_features: arg.ItemFeatures = None,
+        standardize_states: arg.StandardizeStates = False,
+        random_state: Seed = 42,
+        device: arg.Device = None,
     ) -> None:
-        actor_layers = [64, 64] if actor_hidden_layers is None else actor_hidden_layers
-        critic_layers = [64, 64] if critic_hidden_layers is None else critic_hidden_layers
-        if min(n_actions, state_size, steps_per_update, epochs, minibatch_size, *actor_layers, *critic_layers) < 1:
-            raise InputError(
-                "n_actions, state_size, steps_per_update, epochs, minibatch_size and every size of hidden layers must "
-                "be at least 1"
-            )
-        if not (0 <= discount_factor <= 1 and 0 <= gae_lambda <= 1):
-            raise InputError("discount_factor and gae_lambda must lie in 0..1")
-        for name, value in {
-            "actor_learning_rate": actor_learning_rate,
-            "critic_learning_rate": critic_learning_rate,
-            "clip_range": clip_range,
-            "target_kl": 1.0 if target_kl is None else target_kl,
-        }.items():
-            if not 0 < value < np.inf:
-                raise InputError(f"{name} must be a finite number above 0, it is {value:g}")
-        if not 0 <= entropy_coefficient < np.inf:
-            raise InputError(f"entropy_coefficient must be a finite number, 0 or more, it is {entropy_coefficient:g}")
-        if not 0 < entropy_decay <= 1:
-            raise InputError(f"entropy_decay must be above 0, at most 1, it is {entropy_decay:g}")
-        if random_state < 0:
-            raise InputError(f"random_state must be 0 or more, it is {random_state}")
         actor_seed, critic_seed, order_seed = map(int, np.random.SeedSequence(random_state).generate_state(3))
         self.policy_estimator = PolicyEstimator(
             state_size,
-            actor_layers,
+            [64, 64] if actor_hidden_layers is None else actor_hidden_layers,
             n_actions,
             actor_learning_rate,
             item_features=item_features,
@@ -147,7 +111,7 @@ class PPOAgent(ReinforcementLearning):
         )
         self.value_estimator = ValueEstimator(
             state_size,
-            critic_layers,
+            [64, 64] if critic_hidden_layers is None else critic_hidden_layers,
             1,
             critic_learning_rate,
             standardize_inputs=standardize_states,

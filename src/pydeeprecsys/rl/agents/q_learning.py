@@ -187,31 +187,3 @@ class QLearningAgent(ReinforcementLearning):
         if self.exploration is not None:
             self.exploration.load_state_dict(state["exploration"])
         self._random.load_state_dict(state["generator"])
-
-
-def check_arguments(
-    sizes: dict[str, int],
-    hidden_layers: list[int],
-    buffer_size: int,
-    buffer_burn_in: int,
-    batch_size: int,
-    discount_factor: float,
-    learning_rate: float,
-    random_state: int,
-) -> None:
-    """Raise an InputError for an argument out of its range; sizes and frequencies, by name, must be at least 1."""
-    for name, value in [*sizes.items(), ("batch_size", batch_size)]:
-        if value < 1:
-            raise InputError(f"{name} must be at least 1, it is {value}")
-    if min(hidden_layers, default=1) < 1:
-        raise InputError(f"every size in hidden_layers must be at least 1, one is {min(hidden_layers)}")
-    if not batch_size <= buffer_burn_in <= buffer_size:
-        raise InputError(
-            f"buffer_burn_in must lie in batch_size..buffer_size, {batch_size}..{buffer_size}, it is {buffer_burn_in}"
-        )
-    if not 0 <= discount_factor <= 1:
-        raise InputError(f"discount_factor must lie in 0..1, it is {discount_factor:g}")
-    if not 0 < learning_rate < np.inf:
-        raise InputError(f"learning_rate must be a finite number above 0, it is {learning_rate:g}")
-    if random_state < 0:
-        raise InputError(f"random_state must be 0 or more, it is {random_state}")

@@ -1,13 +1,14 @@
-"""REINFORCE: learn from whole episodes by the policy gradient."""
+"""REINFORCE: Monte Carlo policy gradient with a baseline."""
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from pydeeprecsys.errors import InputError
+from pydeeprecsys.arguments import Seed, checked
+from pydeeprecsys.rl import arguments as arg
 from pydeeprecsys.rl.agents.agent import State
 from pydeeprecsys.rl.agents.policy_gradient import PolicyGradientAgent
 from pydeeprecsys.rl.experience_replay.episode_memory import CompleteSteps
@@ -18,46 +19,31 @@ from pydeeprecsys.rl.search_space import Between, OneOf, SearchSpace
 Baseline = Literal["leave-one-out", "normalized"]
 
 _DECAY = 0.95
-"""Of the weights of earlier returns in the running means, per update: they go back over some 20 updates."""
+"""Decay per update of earlier returns in the running means, which thus reach back over about 20 updates."""
 
 
+@checked
 class ReinforceAgent(PolicyGradientAgent):
-    """REINFORCE with a baseline (Williams 1992), for discrete actions and environments whose episodes end.
+    """REINFORCE with a baseline (Williams 1992), for discrete actions and episodic environments.
 
     The advantage of an action is the discounted return minus a baseline. By default the baseline is the mean return of
-    the update's other episodes at the same time step, and where there is no other, a running mean of the returns of
-    earlier updates at this time step, 0 before the first. It does not depend on the action, so the policy gradient is
-    unbiased.
+    the other episodes in the update at the same time step; if there is none, a running mean of the returns of earlier
+    updates at this time step, 0 before the first. It does not depend on the action, so the policy gradient is unbiased.
 
-    A truncated episode counts as one that ended by itself: its returns lack what it would still have brought, and are
-    too low towards its end.
+    A truncated episode counts as terminated: its returns lack the rewards after the truncation.
 
     Args:
-        n_actions: number of actions, at least 1.
-        state_size: numbers in a state, at least 1.
-        hidden_layers: sizes of the hidden layers, at least 1 each; two of twice the state size when not given.
-        discount_factor: what a reward is worth one step earlier, in 0..1.
-        learning_rate: step size of Adam, above 0.
-        baseline: leave-one-out, or normalized: the returns of an update minus their mean, divided by their standard
-            deviation. That is biased, for the mean depends on the action: of one episode learned from alone, it cancels
-            most of the gradient of its last steps.
-        episodes_per_update: complete episodes an update waits for, at least 1; one an environment when not given.
-        minibatches: parts an update's steps are dealt into, at least 1, a gradient step for each.
-        entropy_coefficient: what a nat of the policy's entropy is worth at first, 0 or more.
-        entropy_decay: what that is multiplied by after each update, above 0, at most 1.
-        item_features: (n_actions, features) of the items that the actions stand for, to score them by; outputs are
-            independent of one another when not given.
-        standardize_states: by the mean and deviation of all states learned from so far; where the numbers of a state
-            differ in scale.
-        random_state: seed of the initial policy and of the exploration, 0 or more.
-        device: cpu, cuda or cuda:N; CUDA where there is one, else the CPU, when not given.
+        hidden_layers: Sizes of the policy's hidden layers; two of twice the observation size if None.
+        baseline: Baseline of the returns: leave-one-out, or normalized to subtract the mean of the update's returns and
+            divide by their standard deviation. The latter is biased, as the mean depends on the action: with one
+            episode per update it cancels most of the gradient of the last steps.
 
     Attributes:
-        policy_estimator: the policy.
-        statistics: when set, the loss of every update is appended to it as the metric "loss".
+        policy_estimator: The policy.
+        statistics: If set, every update logs its loss as the metric "loss".
 
     Raises:
-        InputError: for an argument out of its range.
+        InputError: An argument is out of range.
     """
 
     search_space: ClassVar[SearchSpace] = {
@@ -74,38 +60,36 @@ class ReinforceAgent(PolicyGradientAgent):
 
     def __init__(
         self,
-        n_actions: int,
-        state_size: int,
-        hidden_layers: list[int] | None = None,
-        discount_factor: float = 0.99,
-        learning_rate: float = 1e-3,
+        n_actions: arg.NActions,
+        state_size: arg.StateSize,
+        hidden_layers: arg.HiddenLayers = None,
+        discount_factor: arg.DiscountFactor = 0.99,
+        learning_rate: arg.LearningRate = 1e-3,
         *,
         baseline: Baseline = "leave-one-out",
-        episodes_per_update: int | None = None,
-        minibatches: int = 1,
-        entropy_coefficient: float = 0.0,
-        entropy_decay: float = 1.0,
-        item_features: ArrayLike | None = None,
-        standardize_states: bool = False,
-        random_state: int = 42,
-        device: str | None = None,
+        episodes_per_update: arg.EpisodesPerUpdate = None,
+        minibatches: arg.Minibatches = 1,
+        entropy_coefficient: arg.EntropyCoefficient = 0.0,
+        entropy_decay: arg.EntropyDecay = 1.0,
+        item_features: arg.ItemFeatures = None,
+        standardize_states: arg.StandardizeStates = False,
+        random_state: Seed = 42,
+        device: arg.Device = None,
     ) -> None:
-        if baseline not in get_args(Baseline):
-            raise InputError(f"there is no baseline {baseline!r}; give one of {', '.join(get_args(Baseline))}")
         super().__init__(
-            n_actions,
-            state_size,
-            [2 * state_size] * 2 if hidden_layers is None else hidden_layers,
-            discount_factor,
-            learning_rate,
-            episodes_per_update,
-            minibatches,
-            entropy_coefficient,
-            entropy_decay,
-            item_features,
-            standardize_states,
-            random_state,
-            device,
+            n_actions=n_actions,
+            state_size=state_size,
+            hidden_layers=hidden_layers,
+            discount_factor=discount_factor,
+            learning_rate=learning_rate,
+            episodes_per_update=episodes_per_update,
+            minibatches=minibatches,
+            entropy_coefficient=entropy_coefficient,
+            entropy_decay=entropy_decay,
+            item_features=item_features,
+            standardize_states=standardize_states,
+            random_state=random_state,
+            device=device,
         )
         self.baseline = baseline
         self._earlier = np.zeros((2, 0))  # (2, time steps) sums of earlier returns and their weights

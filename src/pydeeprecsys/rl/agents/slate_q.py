@@ -1,4 +1,4 @@
-"""SlateQ: values of single items, put together to values of slates by how users choose."""
+"""SlateQ: Q-learning over slates, decomposed into values of single items by a choice model."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 import torch
 from gymnasium.spaces import Discrete
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from torch import Tensor
 
-from pydeeprecsys.errors import InputError
+from pydeeprecsys.arguments import Count, Seed, checked
+from pydeeprecsys.rl import arguments as arg
 from pydeeprecsys.rl.agents.agent import RandomAgent, ReinforcementLearning, State, check_slate_size
 from pydeeprecsys.rl.agents.epsilon_greedy import DecayingEpsilonGreedy
-from pydeeprecsys.rl.agents.q_learning import check_arguments
 from pydeeprecsys.rl.experience_replay.buffer_parameters import ExperienceReplayBufferParameters
 from pydeeprecsys.rl.experience_replay.experience_buffer import ExperienceReplayBuffer
 from pydeeprecsys.rl.experience_replay.replay_memory import ReplayMemory
@@ -31,56 +31,40 @@ if TYPE_CHECKING:
     from pydeeprecsys.rl.learning_statistics import LearningStatistics
 
 ChoiceScores = Callable[[NDArray[np.float32]], NDArray[Any]]
-"""(n, state_size) states to (n, n_items + 1) logits of being chosen, the last of nothing."""
+"""(n, state_size) observations to (n, n_items + 1) choice logits, the last for choosing nothing."""
 
 Way = Literal["top-k", "greedy", "optimal"]
+Target = Literal[Way, "sarsa"]
 
 
+@checked
 class SlateQAgent(ReinforcementLearning):
-    """SlateQ (Ie et al. 2019): Q-learning or SARSA over slates, by values of the single items of which one is chosen.
+    """SlateQ (Ie et al. 2019): Q-learning or SARSA over slates, decomposed into values of single items.
 
-    The value of a slate is the mean of the values of its items, each as likely as the user is to choose it, and of that
-    of choosing nothing, which is learned like the others. So only what was chosen learns, and no value of any whole
-    slate is needed. How users choose is either told (`choice_scores`) or learned from their choices, as a multinomial
-    logit over the items shown and nothing.
+    The value of a slate is the expectation, over the choice model, of the values of its items and of choosing nothing,
+    which has a learned value too. Only the value of what was chosen is updated, and whole slates need no values of
+    their own. The choice model is given (`choice_scores`), or learned from the users' choices as a multinomial logit
+    over the items of the slate and nothing.
 
-    It explores by epsilon, as DQN does: with a probability that decays at the end of each episode, once learning has
-    begun, a whole slate is random.
+    Exploration is ε-greedy, as in DQN: a whole slate is random with probability ε, which decays at the end of each
+    episode, once learning has begun.
 
     Args:
-        n_actions: number of items, at least 1.
-        state_size: numbers in a state, at least 1.
-        hidden_layers: sizes of the hidden layers, at least 1 each; 128,64 when not given.
-        serving: how slates are put together to act: the items of the highest weight · value, one after the other by
-            what the slate gains, or the best of all slates.
-        target: the same, for the slates that new states are judged by; sarsa for the slate that was shown next.
-        network_update_frequency: environment steps between updates, at least 1.
-        network_sync_frequency: environment steps between copies to the target network, at least 1.
-        initial_exploration_probability: of a random slate, at first, in 0..1.
-        decay_rate: what that probability is multiplied by after each episode, above 0, at most 1.
-        minimum_exploration_probability: below which it does not decay, in 0..initial_exploration_probability.
-        buffer_size: experiences that are kept, at least buffer_burn_in.
-        buffer_burn_in: experiences to collect before learning begins, at least batch_size.
-        batch_size: experiences in an update, at least 1.
-        discount_factor: what a reward is worth one step earlier, in 0..1.
-        learning_rate: step size of Adam, above 0.
-        candidate_features: how many numbers at the end of a state describe each item on offer, where these change.
-        item_features: (n_actions, features) of items that are always the same, to score them by; outputs are
-            independent of one another when not given.
-        choice_scores: how users choose, where it is known; learned when not given.
-        random_state: seed of everything that is random, 0 or more.
-        device: cpu, cuda or cuda:N; CUDA where there is one, else the CPU, when not given.
+        hidden_layers: Sizes of the hidden layers; [128, 64] if None.
+        serving: Slate optimization when acting: top-k by choice weight · value, greedy by marginal gain, or optimal.
+        target: Slate optimization in the target, as for serving; sarsa for the next slate that was shown.
+        candidate_features: Features per candidate, at the end of the observation; None for a fixed catalogue.
+        choice_scores: Choice model: (n, state_size) observations to (n, n_items + 1) logits; learned if None.
 
     Attributes:
-        network: the values.
-        target_network: what judges new states.
-        choice_network: logits of being chosen; learned only where they are not told.
-        statistics: when set, the loss of every update is appended to it as the metric "loss", where the choice is
-            learned its cross-entropy as "choice_loss", and the probability of exploration as "epsilon_values" at the
-            end of each episode.
+        network: Item values.
+        target_network: Item values for the targets.
+        choice_network: Choice logits; trained if the choice model is learned.
+        statistics: If set, every update logs its loss as the metric "loss" and, if the choice model is learned, its
+            cross-entropy as "choice_loss"; every episode logs ε as "epsilon_values".
 
     Raises:
-        InputError: for an argument out of its range.
+        InputError: An argument is out of range, or does not fit the others.
     """
 
     evaluation_changes_state = False
@@ -101,41 +85,29 @@ class SlateQAgent(ReinforcementLearning):
 
     def __init__(
         self,
-        n_actions: int,
-        state_size: int,
-        hidden_layers: list[int] | None = None,
+        n_actions: arg.NActions,
+        state_size: arg.StateSize,
+        hidden_layers: arg.HiddenLayers = None,
         serving: Way = "optimal",
-        target: Way | Literal["sarsa"] = "optimal",
-        network_update_frequency: int = 4,
-        network_sync_frequency: int = 1000,
-        initial_exploration_probability: float = 1.0,
-        decay_rate: float = 0.99,
-        minimum_exploration_probability: float = 0.05,
-        buffer_size: int = 50_000,
-        buffer_burn_in: int = 1000,
-        batch_size: int = 64,
-        discount_factor: float = 0.99,
-        learning_rate: float = 1e-3,
+        target: Target = "optimal",
+        network_update_frequency: arg.UpdateFrequency = 4,
+        network_sync_frequency: arg.SyncFrequency = 1000,
+        initial_exploration_probability: arg.InitialExploration = 1.0,
+        decay_rate: arg.ExplorationDecay = 0.99,
+        minimum_exploration_probability: arg.MinimumExploration = 0.05,
+        buffer_size: arg.BufferSize = 50_000,
+        buffer_burn_in: arg.BufferBurnIn = 1000,
+        batch_size: arg.BatchSize = 64,
+        discount_factor: arg.DiscountFactor = 0.99,
+        learning_rate: arg.LearningRate = 1e-3,
         *,
-        candidate_features: int | None = None,
-        item_features: ArrayLike | None = None,
+        candidate_features: Count | None = None,
+        item_features: arg.ItemFeatures = None,
         choice_scores: ChoiceScores | None = None,
-        random_state: int = 42,
-        device: str | None = None,
+        random_state: Seed = 42,
+        device: arg.Device = None,
     ) -> None:
         layers = [128, 64] if hidden_layers is None else hidden_layers
-        sizes = {
-            "n_actions": n_actions,
-            "state_size": state_size,
-            "network_update_frequency": network_update_frequency,
-            "network_sync_frequency": network_sync_frequency,
-        }
-        check_arguments(
-            sizes, layers, buffer_size, buffer_burn_in, batch_size, discount_factor, learning_rate, random_state
-        )
-        for name, way, ways in (("serving", serving, _WAYS.keys()), ("target", target, _WAYS.keys() | {"sarsa"})):
-            if way not in ways:
-                raise InputError(f"there is no {name} {way!r}; give one of {', '.join(sorted(ways))}")
         seeds = map(int, np.random.SeedSequence(random_state).generate_state(5))
         value_seed, choice_seed, buffer_seed, exploration_seed, random_seed = seeds
 

@@ -1,8 +1,7 @@
-"""Soft actor-critic: learn from replayed experiences to get rewards and stay as random as can be."""
+"""Soft actor-critic: off-policy learning of a policy that maximizes rewards and entropy."""
 
 from __future__ import annotations
 
-import math
 import os
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,7 +11,9 @@ import torch
 from gymnasium.spaces import Box
 from numpy.typing import ArrayLike, NDArray
 
+from pydeeprecsys.arguments import Count, Finite, Natural, Positive, Seed, UnitInterval, checked
 from pydeeprecsys.errors import InputError
+from pydeeprecsys.rl import arguments as arg
 from pydeeprecsys.rl.agents.agent import RandomAgent, ReinforcementLearning, State, check_slate_size
 from pydeeprecsys.rl.agents.proto_action_policy import ProtoActionPolicy
 from pydeeprecsys.rl.agents.soft_policies import (
@@ -38,50 +39,42 @@ if TYPE_CHECKING:
     from pydeeprecsys.rl.learning_statistics import LearningStatistics
 
 
+@checked
 class SoftActorCritic(ReinforcementLearning):
-    """Soft actor-critic with twin critics and a temperature that learns (Haarnoja et al. 2018b).
+    """Soft actor-critic with twin critics and automatic temperature (Haarnoja et al. 2018b).
 
-    What it learns with depends on the actions. Points of a Box are drawn by a Gaussian, squashed into the box. Of
-    numbered actions, one at a time (Discrete) or a slate of them (MultiDiscrete), each has a probability and values of
-    its own (Christodoulou 2019). Where they stand for items with features, the Gaussian draws a point among the items,
-    and the critics choose of its nearest ones (Dulac-Arnold et al. 2015). See `soft_policies`.
+    The policy depends on the action space (see `soft_policies`). For a Box it is a squashed Gaussian. For discrete
+    actions, single (Discrete) or slates (MultiDiscrete), it is categorical, with one value per action (Christodoulou
+    2019). For items with features the Gaussian draws a point in feature space, and the critics choose among the nearest
+    items (Dulac-Arnold et al. 2015).
 
     Args:
-        action_space: a Box with finite bounds, Discrete, or MultiDiscrete for slates.
-        state_size: numbers in a state, at least 1.
-        timesteps_to_start_predicting: environment steps that act at random before it learns, 0 or more.
-        learning_rate: step size of Adam for all networks, above 0.
-        soft_target_update_rate: how far the target critics move towards the critics at each of their updates, in 0..1.
-        entropy_coefficient: what one nat of entropy is worth in rewards, above 0; where it starts when it learns.
-        target_update_interval: updates between those of the target critics, at least 1.
-        discount_factor: what a reward is worth one step earlier, in 0..1.
-        buffer_parameters: the replay buffer's size, its batches and its seed, instead of the options for them.
-        per_parameters: how experiences are prioritized; they are when it is given.
-        automatic_entropy_coefficient: let the entropy coefficient learn to keep the entropy at its target.
-        target_entropy: nats of entropy to keep; when not given, minus the dimensions of a point, or of numbered actions
-            0.65 of the logarithm of how many are allowed; near all of it, the coefficient rises without end.
-        hidden_layers: sizes of the hidden layers of all networks, at least 1 each; two of 256 when not given.
-        item_features: (n_actions, features) of the items that the actions stand for; else independent.
-        n_candidates: items near the drawn point that the critics choose from, at least 1; only with item features.
-        buffer_size: experiences that the replay buffer holds, at least one batch.
-        batch_size: experiences an update learns from, at least 1.
-        prioritized: draw experiences with large errors more often.
-        n_steps: rewards summed before the critics' estimate takes over, at least 1.
-        update_frequency: environment steps between updates, at least 1.
-        random_state: seed of the networks, of the exploration and of the replay, 0 or more.
-        device: cpu, cuda or cuda:N; CUDA where there is one, else the CPU, when not given.
+        action_space: A Box with finite bounds, Discrete, or MultiDiscrete for slates.
+        timesteps_to_start_predicting: Environment steps with random actions before learning begins.
+        learning_rate: Learning rate of Adam, for all networks.
+        soft_target_update_rate: Polyak rate τ of the target critics.
+        entropy_coefficient: Entropy coefficient (temperature), in rewards per nat; the initial one if automatic.
+        target_update_interval: Updates between updates of the target critics.
+        buffer_parameters: Size, batch size and seed of the replay buffer, in place of the arguments for these.
+        per_parameters: Prioritized replay: its parameters; setting it turns prioritized replay on.
+        automatic_entropy_coefficient: Learn the entropy coefficient, so that the entropy stays at its target.
+        target_entropy: Target entropy in nats; if None, minus the dimensions of a Box, or 0.65 of the log of the number
+            of allowed actions. Near the full log, the coefficient grows without bound.
+        hidden_layers: Sizes of the hidden layers of all networks; [256, 256] if None.
+        n_candidates: Nearest items among which the critics choose; used with item features.
+        prioritized: Prioritized experience replay.
 
     Attributes:
-        actor: the policy.
-        critic: the twin critics.
-        target_critic: what follows the critics slowly.
-        temperature: the entropy coefficient.
-        timesteps: environment steps taken in.
-        statistics: when set, the critics' loss of every update is appended to it as the metric "loss", and the entropy
-            coefficient as "temperature".
+        actor: The policy.
+        critic: The twin critics.
+        target_critic: The target critics.
+        temperature: The entropy coefficient.
+        timesteps: Environment steps so far.
+        statistics: If set, every update logs the critics' loss as the metric "loss" and the entropy coefficient as
+            "temperature".
 
     Raises:
-        InputError: for an argument out of its range, or an action space of another kind.
+        InputError: An argument is out of range or does not fit the others, or there is no policy for the action space.
     """
 
     evaluation_changes_state = False
@@ -104,45 +97,30 @@ class SoftActorCritic(ReinforcementLearning):
     def __init__(
         self,
         action_space: gym.Space[Any],
-        state_size: int,
-        timesteps_to_start_predicting: int = 256,
-        learning_rate: float = 1e-4,
-        soft_target_update_rate: float = 0.005,
-        entropy_coefficient: float = 0.2,
-        target_update_interval: int = 2,
-        discount_factor: float = 0.99,
+        state_size: arg.StateSize,
+        timesteps_to_start_predicting: Natural = 256,
+        learning_rate: arg.LearningRate = 1e-4,
+        soft_target_update_rate: UnitInterval = 0.005,
+        entropy_coefficient: Positive = 0.2,
+        target_update_interval: Count = 2,
+        discount_factor: arg.DiscountFactor = 0.99,
         buffer_parameters: ExperienceReplayBufferParameters | None = None,
         per_parameters: PERBufferParameters | None = None,
         *,
         automatic_entropy_coefficient: bool = True,
-        target_entropy: float | None = None,
-        hidden_layers: list[int] | None = None,
-        item_features: ArrayLike | None = None,
-        n_candidates: int = 10,
-        buffer_size: int = 100_000,
-        batch_size: int = 256,
+        target_entropy: Finite | None = None,
+        hidden_layers: arg.HiddenLayers = None,
+        item_features: arg.ItemFeatures = None,
+        n_candidates: Count = 10,
+        buffer_size: arg.BufferSize = 100_000,
+        batch_size: arg.BatchSize = 256,
         prioritized: bool = False,
-        n_steps: int = 1,
-        update_frequency: int = 1,
-        random_state: int = 42,
-        device: str | None = None,
+        n_steps: arg.NSteps = 1,
+        update_frequency: arg.UpdateFrequency = 1,
+        random_state: Seed = 42,
+        device: arg.Device = None,
     ) -> None:
         layers = [256, 256] if hidden_layers is None else hidden_layers
-        if min(state_size, target_update_interval, n_candidates, batch_size, *layers) < 1:
-            raise InputError(
-                "state_size, target_update_interval, n_candidates, batch_size and every size in hidden_layers "
-                "must be at least 1"
-            )
-        if min(timesteps_to_start_predicting, random_state) < 0:
-            raise InputError("timesteps_to_start_predicting and random_state must be 0 or more")
-        if not (0 <= soft_target_update_rate <= 1 and 0 <= discount_factor <= 1):
-            raise InputError("soft_target_update_rate and discount_factor must lie in 0..1")
-        if not (0 < learning_rate < math.inf and 0 < entropy_coefficient < math.inf):
-            raise InputError("learning_rate and entropy_coefficient must be finite numbers above 0")
-        if target_entropy is not None and not math.isfinite(target_entropy):
-            raise InputError(f"target_entropy must be a finite number, it is {target_entropy:g}")
-        if buffer_size < batch_size:
-            raise InputError(f"a buffer of {buffer_size} experiences cannot fill a batch of {batch_size}; enlarge it")
         seeds = np.random.SeedSequence(random_state).generate_state(3)
         policy_seed, buffer_seed, warm_up_seed = map(int, seeds)
         options = Options(state_size, layers, learning_rate, target_entropy, policy_seed, device)

@@ -1,55 +1,52 @@
-"""A linear layer that explores: its weights carry noise, and it learns how much."""
+"""Noisy linear layer: exploration by weights with learned noise."""
 
 from __future__ import annotations
 
 import math
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from pydeeprecsys.errors import InputError
+from pydeeprecsys.arguments import Count, NonNegative, checked
 
 NoiseKind = Literal["factorised", "independent"]
 
 
+@checked
 class NoisyLayer(nn.Linear):
-    """A linear layer whose weights and biases are learned means plus learned deviations times noise.
+    """A linear layer whose weights and biases are learned means plus learned standard deviations times noise.
 
-    Fortunato et al., Noisy Networks for Exploration, 2018. Factorised noise draws one number for each input and one for
-    each output, and gives a weight the product of its two, after f(x) = sgn(x)·√|x|; independent noise draws one number
-    for each weight. Both have mean 0; the variance is 2/π of factorised noise and 1 of independent.
+    Fortunato et al., Noisy Networks for Exploration, 2018. Factorised noise draws one number per input and one per
+    output; the noise of a weight is the product of its two, after f(x) = sgn(x)·√|x|. Independent noise draws one
+    number per weight. Both have mean 0; the variance is 2/π for factorised noise and 1 for independent noise.
 
-    Noise is drawn by `resample` and stays until the next one, so that all rows of a batch and all that is computed from
-    it meet the same weights. It is no part of what is saved. A new layer has none.
+    `resample` draws noise, which stays until the next call, so all rows of a batch see the same weights. Noise is not
+    saved, and a new layer has none.
 
     Args:
-        in_features: inputs, at least 1.
-        out_features: outputs, at least 1.
-        bias: whether it has biases.
-        sigma: initial deviation, finite, 0 or more; that of factorised noise is divided by √in_features, as in the
-            paper, which takes 0.5 for factorised noise and 0.017 for independent.
-        kind: "factorised" or "independent".
-        generator: draws the initial means, on the CPU; one of seed 0 when not given.
+        in_features: Number of inputs.
+        out_features: Number of outputs.
+        bias: Use biases.
+        sigma: Initial standard deviation; divided by √in_features for factorised noise, as in the paper, which uses 0.5
+            for factorised noise and 0.017 for independent noise.
+        kind: Kind of noise: factorised, or independent for each weight.
+        generator: Generator on the CPU for the initial means; one of seed 0 if None.
 
     Raises:
-        InputError: for an argument out of its range.
+        InputError: An argument is out of range.
     """
 
     def __init__(
         self,
-        in_features: int,
-        out_features: int,
+        in_features: Count,
+        out_features: Count,
         bias: bool = True,
-        sigma: float = 0.017,
+        sigma: NonNegative = 0.017,
         *,
         kind: NoiseKind = "factorised",
         generator: torch.Generator | None = None,
     ) -> None:
-        if kind not in get_args(NoiseKind):
-            raise InputError(f"the kind of noise must be one of {', '.join(get_args(NoiseKind))}, it is {kind!r}")
-        if not 0 <= sigma < math.inf:
-            raise InputError(f"sigma must be a finite number, 0 or more, it is {sigma:g}")
         super().__init__(in_features, out_features, bias=bias)
         self.factorised = kind == "factorised"
         generator = generator or torch.Generator().manual_seed(0)
@@ -63,10 +60,10 @@ class NoisyLayer(nn.Linear):
         self._noise: tuple[Tensor, Tensor] | None = None
 
     def reset_parameters(self) -> None:
-        """Draw nothing: torch's own would draw from the global generator."""
+        """Do nothing: torch's own method draws from the global generator."""
 
     def resample(self, generator: torch.Generator) -> None:
-        """Draw new noise; the generator is on the layer's device."""
+        """Draw new noise from a generator on the layer's device."""
         n_inputs, n_outputs = self.in_features, self.out_features
         n_first = n_inputs if self.factorised else n_outputs * n_inputs
         draw = torch.randn(n_first + n_outputs, generator=generator, device=generator.device)
@@ -76,11 +73,11 @@ class NoisyLayer(nn.Linear):
         self._noise = first, draw[n_first:]
 
     def silence(self) -> None:
-        """Take the noise away: the means alone decide."""
+        """Remove the noise: the output depends on the means alone."""
         self._noise = None
 
     def forward(self, input: Tensor) -> Tensor:
-        """(..., in_features) to (..., out_features), with the noise that was drawn last."""
+        """(..., in_features) to (..., out_features), with the current noise."""
         if self._noise is None:
             return super().forward(input)
         first, second = self._noise

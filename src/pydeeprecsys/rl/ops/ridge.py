@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import LinAlgError, cho_solve, cholesky, solve_triangular
+
+from pydeeprecsys.errors import InputError
 
 # Rows whose joint features are written out at once: 1,024 of 2,000 are 16 MB.
 _CHUNK = 1024
@@ -191,3 +193,32 @@ class ItemRegression:
 def _with_one(states: NDArray[np.float64]) -> NDArray[np.float64]:
     """(n, state_size) to (n, 1 + state_size)."""
     return np.column_stack([np.ones(len(states)), states])
+
+
+def item_vectors(item_features: ArrayLike, n_items: int, limit: int) -> NDArray[np.float64]:
+    """Standardized item features, or their leading principal components: (items, f), of about unit length.
+
+    Args:
+        item_features: (items, features) finite numbers.
+        n_items: Number of items.
+        limit: Maximum number of components.
+
+    Raises:
+        InputError: The features are not a table of finite numbers for all items, or are the same for all items.
+    """
+    table = np.asarray(item_features, dtype=np.float64)
+    if table.ndim != 2 or len(table) != n_items or not np.isfinite(table).all():
+        raise InputError(
+            f"item_features must be finite numbers of shape (items, features) for {n_items} items, it is {table.shape}"
+        )
+    deviations = table.std(axis=0)
+    differs = deviations > 0
+    if not differs.any():
+        raise InputError("item_features are the same for all items; give features that tell them apart")
+    vectors: NDArray[np.float64] = ((table - table.mean(axis=0))[:, differs] / deviations[differs]) / np.sqrt(
+        np.count_nonzero(differs)
+    )
+    if vectors.shape[1] > limit:
+        _, directions = np.linalg.eigh(vectors.T @ vectors)  # the largest eigenvalues last
+        vectors = vectors @ directions[:, ::-1][:, :limit]
+    return vectors
