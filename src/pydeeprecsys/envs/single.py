@@ -41,7 +41,11 @@ class MovieLensFairness(gym.Env[NDArray[np.float32], Action]):
         gymnasium.error.ResetNeeded: a step before the first reset or after the end of a session.
     """
 
-    metadata = {"render_modes": ["ansi"], "render_fps": 1}  # noqa: RUF012 - Gymnasium's own form
+    metadata = {  # noqa: RUF012 - Gymnasium's own form
+        "render_modes": ["ansi"],
+        "render_fps": 1,
+        "measures": ("violence", "unmeasured", "dcg", "ndcg", "hit", "diversity", "novelty"),  # numbers in `info`
+    }
     reward_range = (0.0, 1.0)
     batch_of: ClassVar[type[MovieLensFairnessVector]] = MovieLensFairnessVector
 

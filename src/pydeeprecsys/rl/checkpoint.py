@@ -16,7 +16,8 @@ from safetensors import SafetensorError, safe_open
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.files import whole_file
 
-FORMAT = "pydeeprecsys checkpoint 1"
+_NAME, _VERSION = "pydeeprecsys checkpoint", "2"
+"""The version counts changes of what agents and memories keep; other versions are refused."""
 
 _ARRAY, _ITEMS = "array ", "items "  # mark what JSON has no form of: an array's name, a dictionary with other keys
 
@@ -35,7 +36,7 @@ def save_checkpoint(path: str | os.PathLike[str], state: Mapping[str, Any]) -> N
     """
     arrays: dict[str, NDArray[Any]] = {}
     tree = json.dumps(_taken_apart(state, arrays))
-    header = {"format": FORMAT, "tree": tree, "digest": _digest(tree, arrays)}
+    header = {"format": f"{_NAME} {_VERSION}", "tree": tree, "digest": _digest(tree, arrays)}
     with whole_file(path) as temporary:
         safetensors.numpy.save_file(arrays, temporary, metadata=header)
 
@@ -49,8 +50,14 @@ def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         with safe_open(path, framework="numpy") as file:
             header = file.metadata() or {}
-            if header.get("format") != FORMAT:
-                raise InputError(f"{path} is no checkpoint of the format {FORMAT!r}; give the folder of a run")
+            name, _, version = header.get("format", "").rpartition(" ")
+            if name != _NAME:
+                raise InputError(f"{path} is no checkpoint of pydeeprecsys; give the folder of a run")
+            if version != _VERSION:
+                raise InputError(
+                    f"{path} is a checkpoint of version {version}, this pydeeprecsys reads version {_VERSION}; resume "
+                    "with the release that wrote it, or delete it to train anew"
+                )
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dictionary
         if header["digest"] != _digest(header["tree"], arrays):
             raise InputError(f"{path} is damaged: its content is not what was written; delete it to begin anew")

@@ -19,7 +19,7 @@ from pydeeprecsys.envs.batch_of_one import BatchOfOne
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
-from pydeeprecsys.rl.rollout import Episode, EpisodeOutput, Rollout, Watcher
+from pydeeprecsys.rl.rollout import Episode, EpisodeLoop, EpisodeOutput, OnStep
 
 __all__ = [
     "CartpoleManager",
@@ -75,7 +75,7 @@ class Manager:
         self.reward_threshold = (spec and spec.reward_threshold) or reward_threshold
         self.slate_size: int = getattr(self.env.unwrapped, "slate_size", 1)
         self.batch = self._batch(n_envs, kwargs)
-        self._training: Rollout | None = None
+        self._training: EpisodeLoop | None = None
         self._last_returns: deque[float] = deque(maxlen=MOVING_AVERAGE)
         self._resumed: dict[str, Any] | None = None
         self.setup_reproducibility(seed)
@@ -118,7 +118,7 @@ class Manager:
         should_print: bool = True,
         on_episode: Callable[[int, Episode], None] | None = None,
         max_steps: int | None = None,
-        on_step: Watcher | None = None,
+        on_step: OnStep | None = None,
     ) -> None:
         """Let an agent act and learn.
 
@@ -128,7 +128,7 @@ class Manager:
         Args:
             rl: the agent; for slates it is asked for its top k, and learns of the item that the user chose.
             statistics: takes `episode_rewards`, `timestep_rewards`, `moving_rewards` (mean of the last 100 episodes, of
-                all where there are fewer) and the mean of each measure in `info`, see `Episode`.
+                all where there are fewer) and the mean of each of the environment's `metadata["measures"]` in `info`.
             max_episodes: how many episodes, over all environments together, in the order in which they end; None for no
                 limit.
             should_print: keep one line of progress on screen.
@@ -142,7 +142,7 @@ class Manager:
         """
         limit = math.inf if max_steps is None else max_steps
         self._training = episodes = self._rollout(
-            rl, training=True, max_steps=limit, statistics=statistics, watch=on_step
+            rl, training=True, max_steps=limit, statistics=statistics, on_step=on_step
         )
         last: deque[float] = deque(maxlen=MOVING_AVERAGE)
         if self._resumed is not None:
@@ -184,7 +184,7 @@ class Manager:
         should_render: bool = False,
         should_print: bool = False,
         on_episode: Callable[[int, Episode], None] | None = None,
-        on_step: Watcher | None = None,
+        on_step: OnStep | None = None,
     ) -> list[EpisodeOutput]:
         """Let an agent act without exploring or learning; afterwards it is what it was before.
 
@@ -214,7 +214,7 @@ class Manager:
         # Agents may give their own arrays.
         before = deepcopy(rl.state_dict()) if rl.evaluation_changes_state else None
         try:
-            episodes = self._rollout(rl, training=False, watch=watch)
+            episodes = self._rollout(rl, training=False, on_step=watch)
             while len(outputs) < n_episodes:
                 episode = next(episodes)
                 if wanted[episode.environment]:
@@ -233,19 +233,20 @@ class Manager:
         training: bool,
         max_steps: float = math.inf,
         statistics: LearningStatistics | None = None,
-        watch: Watcher | None = None,
-    ) -> Rollout:
+        on_step: OnStep | None = None,
+    ) -> EpisodeLoop:
         seed, self._next_seed = self._next_seed, None
-        return Rollout(
+        return EpisodeLoop(
             rl,
             self.batch,
             training=training,
             slate_size=self.slate_size,
+            measures=self.env.unwrapped.metadata.get("measures", ()),
             seed=seed,
             max_episode_steps=self.max_episode_steps,
             max_steps=max_steps,
             statistics=statistics,
-            watch=watch,
+            on_step=on_step,
         )
 
     def state_dict(self) -> dict[str, Any]:

@@ -1,10 +1,10 @@
-"""The loop between an agent and its environments, once."""
+"""The loop between an agent and its environments."""
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,27 +13,25 @@ from numpy.typing import NDArray
 
 from pydeeprecsys.errors import DivergenceError, InputError
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning
+from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
-from pydeeprecsys.rl.steps import Steps
 
-# What environments may tell of a step in `info`, and an episode keeps the mean of.
-_MEASURES = ("violence", "unmeasured", "dcg", "ndcg", "hit", "diversity", "novelty")
-
-Watcher = Callable[[int, NDArray[Any], NDArray[np.float64], NDArray[Any], dict[str, Any]], None]
-"""Called after each step: steps in the first environment's episode; actions, rewards, states, infos, (n, ...) each."""
+OnStep = Callable[[int, NDArray[Any], NDArray[np.float64], NDArray[Any], dict[str, Any]], None]
+"""Called after each step with the number of steps in the first environment's episode, and with the actions, rewards,
+next observations and infos of all environments, (n, ...) each."""
 
 
 class EpisodeOutput(NamedTuple):
-    """One episode: how many steps it took, and the sum of its rewards."""
+    """Length and return of one episode."""
 
     timesteps: int
     reward_sum: float
 
 
 class Episode(NamedTuple):
-    """One episode: its rewards, the mean of each measure in `info`, and the number of its environment.
+    """One episode: its rewards, the mean of each measure, and the number of its environment.
 
-    A mean is over the steps where the measure is known, and NaN where it is known at none.
+    A mean is over the steps at which the measure is known, and NaN where it is known at none.
     """
 
     rewards: list[float]
@@ -46,31 +44,34 @@ class Episode(NamedTuple):
         return EpisodeOutput(len(self.rewards), math.fsum(self.rewards))
 
 
-class Rollout(Iterator[Episode]):
+class EpisodeLoop(Iterator[Episode]):
     """Steps all environments, and gives each episode as it ends.
 
-    Where environments tell an `action_mask` (actions,) in the `info` of every reset and step, the agent acts and learns
-    within it. Between two episodes all that its future depends on, besides the agent, can be kept by `state_dict`.
+    If the environments give an `action_mask` (actions,) in the `info` of every reset and step, the agent acts and
+    learns within it; the `cost` in the `info` of every step goes to the agent as `Transition.costs`. Between two
+    episodes, `state_dict` holds all that the future of the loop depends on, besides the agent.
 
     Args:
         rl: the agent.
         batch: the environments, without autoreset: the loop sees the last observation of every episode.
         training: explore, and learn from every step; otherwise the agent does neither.
-        slate_size: above 1, the agent is asked for its top actions, and learns of the one that `chosen_action` in the
-            environment's `info` is the position of; -1 is for none.
-        seed: of the environments' random streams; they go on when not given.
-        max_episode_steps: where episodes are cut off.
-        max_steps: environment steps, over all environments, after which it ends; else it goes on without end.
-        statistics: are told the episode and time step of the first environment before the agent learns of a step.
-        watch: called after each step.
+        slate_size: above 1, the agent is asked for its top actions and learns the one whose position is
+            `chosen_action` in the environment's `info`; -1 is for none.
+        measures: numbers in `info` of which each episode keeps the mean.
+        seed: of the environments' random streams; they continue if not given.
+        max_episode_steps: after which an episode is truncated.
+        max_steps: environment steps, over all environments, after which the loop ends; no limit if not given.
+        statistics: get the episode and time step of the first environment before the agent learns from a step.
+        on_step: called after each step.
 
     Raises:
-        DivergenceError: the agent met numbers that are no longer finite.
-        InputError: the environment tells masks at some steps only, or not which item of a slate was chosen.
+        DivergenceError: the agent met numbers that are not finite.
+        InputError: the environment gives masks or costs at some steps only, costs that are not one finite number per
+            environment, or no choice for a slate.
 
     Attributes:
-        steps: taken so far, over all environments.
-        episodes: given so far.
+        steps: environment steps so far, over all environments.
+        episodes: number of episodes given so far.
     """
 
     def __init__(
@@ -80,24 +81,27 @@ class Rollout(Iterator[Episode]):
         *,
         training: bool,
         slate_size: int = 1,
+        measures: Sequence[str] = (),
         seed: int | None = None,
         max_episode_steps: float = math.inf,
         max_steps: float = math.inf,
         statistics: LearningStatistics | None = None,
-        watch: Watcher | None = None,
+        on_step: OnStep | None = None,
     ) -> None:
         self.rl, self.batch, self.training, self.slate_size = rl, batch, training, slate_size
         self.max_episode_steps, self.max_steps = max_episode_steps, max_steps
-        self.statistics, self.watch = statistics, watch
+        self.statistics, self.on_step = statistics, on_step
         self.steps = self.episodes = 0
         self._seed = seed
         self._over: NDArray[np.bool_] | None = None  # (n,) whose next episode begins with the next step; all at first
-        self._states: NDArray[Any] = np.empty(0)
+        self._observations: NDArray[Any] = np.empty(0)
         self._masks: NDArray[np.bool_] | None = None
+        self._has_costs: bool | None = None  # unknown before the first step
         self._rewards: list[list[float]] = [[] for _ in range(batch.num_envs)]
-        # (2, measures, n): sums over the steps of running episodes where a measure is known, and how many these are.
-        self._sums = np.zeros((2, len(_MEASURES), batch.num_envs))
-        self._told: list[str] = []  # the measures that the environments have ever told
+        self._names = tuple(measures)
+        # (2, measures, n): sums over the steps of running episodes where a measure is known, and the number of these.
+        self._sums = np.zeros((2, len(self._names), batch.num_envs))
+        self._seen: list[str] = []  # the measures that `info` has ever held
         self._longest = 0  # no running episode has more steps
         self._ended: deque[Episode] = deque()  # and not given yet
 
@@ -119,24 +123,26 @@ class Rollout(Iterator[Episode]):
     def _begin_episodes(self) -> None:
         # Not before they are needed: when training ends, the environments still hold the last sessions.
         if self._over is None:
-            self._states, infos = self.batch.reset(seed=self._seed)
+            self._observations, infos = self.batch.reset(seed=self._seed)
             self._masks = _masks(infos)
             self._over = np.ones(self.batch.num_envs, dtype=np.bool_)
             self.rl.begin_episodes(self._over)
         elif np.count_nonzero(self._over):
-            self._states, infos = self.batch.reset(options={"reset_mask": self._over})
+            self._observations, infos = self.batch.reset(options={"reset_mask": self._over})
             fresh_masks = _masks(infos)
             if self._masks is not None and fresh_masks is not None:
                 self._masks = np.where(self._over[:, None], fresh_masks, self._masks)
             self.rl.begin_episodes(self._over)
 
     def _step(self) -> None:
-        rl, states, masks, rewards = self.rl, self._states, self._masks, self._rewards
+        rl, observations, masks, rewards = self.rl, self._observations, self._masks, self._rewards
         if self.slate_size == 1:
-            actions = rl.actions_for_states(states, explore=self.training, action_masks=masks)
+            actions = rl.actions_for_states(observations, explore=self.training, action_masks=masks)
         else:
-            actions = rl.top_k_actions_for_states(states, self.slate_size, explore=self.training, action_masks=masks)
-        new_states, reward, terminated, truncated, infos = self.batch.step(actions)
+            actions = rl.top_k_actions_for_states(
+                observations, self.slate_size, explore=self.training, action_masks=masks
+            )
+        next_observations, reward, terminated, truncated, infos = self.batch.step(actions)
         self.steps += self.batch.num_envs
         self._longest += 1
         for row, value in enumerate(reward.tolist()):
@@ -145,51 +151,74 @@ class Rollout(Iterator[Episode]):
         if self._longest >= self.max_episode_steps:
             at_limit = np.array([len(episode) >= self.max_episode_steps for episode in rewards])
             truncated = truncated | (at_limit & ~terminated)
-        new_masks = _masks(infos)
-        if (masks is None) != (new_masks is None):
+        next_masks = _masks(infos)
+        if (masks is None) != (next_masks is None):
             raise InputError("the environment tells an action_mask at some steps only; give one at all, resets too")
         if self.statistics is not None:
             self.statistics.episode, self.statistics.timestep = self.episodes, len(rewards[0])
         if self.training:
-            step = Steps(states, actions, reward, terminated, truncated, new_states, masks, new_masks, began=self._over)
+            step = Transition(
+                observations=observations,
+                actions=actions,
+                rewards=reward,
+                terminated=terminated,
+                truncated=truncated,
+                next_observations=next_observations,
+                began=self._over,
+                action_masks=masks,
+                next_action_masks=next_masks,
+                costs=self._costs(infos),
+            )
             rl.store_experiences(step if self.slate_size == 1 else _of_slates(step, infos))
-        if self.watch is not None:
-            self.watch(len(rewards[0]), actions, reward, new_states, infos)
-        self._states, self._masks, self._over = new_states, new_masks, terminated | truncated
+        if self.on_step is not None:
+            self.on_step(len(rewards[0]), actions, reward, next_observations, infos)
+        self._observations, self._masks, self._over = next_observations, next_masks, terminated | truncated
         if np.count_nonzero(self._over):
             for row in np.flatnonzero(self._over).tolist():
-                means = zip(_MEASURES, *self._sums[:, :, row].tolist(), strict=True)
-                measures = {name: total / n if n else math.nan for name, total, n in means if name in self._told}
+                means = zip(self._names, *self._sums[:, :, row].tolist(), strict=True)
+                measures = {name: total / n if n else math.nan for name, total, n in means if name in self._seen}
                 self._ended.append(Episode(rewards[row], measures, row))
                 rewards[row] = []
             self._longest = max(map(len, rewards))
             self._sums[:, :, self._over] = 0.0
 
     def _measure(self, infos: dict[str, Any]) -> None:
-        """Add up the measures of a step; one is not known where it is NaN or masked by Gymnasium's `_name`."""
+        """Add up the measures of a step; one is unknown where it is NaN or masked by Gymnasium's `_name`."""
         n = len(self._rewards)
-        values = np.full((len(_MEASURES), n), np.nan)
-        for own, name in zip(values, _MEASURES, strict=True):
+        values = np.full((len(self._names), n), np.nan)
+        for own, name in zip(values, self._names, strict=True):
             if name not in infos:
                 continue
             if np.shape(infos[name]) != (n,):
                 shape = np.shape(infos[name])[1:]
                 raise InputError(f"info[{name!r}] is of shape {shape} for each environment; give a single number")
             own[:] = infos[name]
-            told = infos.get(f"_{name}")
-            if told is not None and np.count_nonzero(told) < n:
-                own[~told] = np.nan
-            if name not in self._told:
-                self._told.append(name)
+            given = infos.get(f"_{name}")
+            if given is not None and np.count_nonzero(given) < n:
+                own[~given] = np.nan
+            if name not in self._seen:
+                self._seen.append(name)
         known = ~np.isnan(values)
         self._sums[0] += np.where(known, values, 0.0)
         self._sums[1] += known
 
+    def _costs(self, infos: dict[str, Any]) -> NDArray[np.float64] | None:
+        """(n,) costs of the step, where the environments have any."""
+        before, self._has_costs = self._has_costs, "cost" in infos
+        if before not in (None, self._has_costs) or not np.all(infos.get("_cost", True)):
+            raise InputError("the environment gives info['cost'] at some steps only; give it at all")
+        if not self._has_costs:
+            return None
+        costs = np.asarray(infos["cost"], dtype=np.float64)
+        if costs.shape != (len(self._rewards),) or not np.isfinite(costs).all():
+            raise InputError(f"info['cost'] must be a finite number for each environment, it is {infos['cost']}")
+        return costs
+
     def state_dict(self) -> dict[str, Any]:
-        """All that its future depends on, the environments' included, besides the agent and the arguments.
+        """The state of the loop and of the environments, without the agent and the arguments.
 
         Raises:
-            InputError: the environments cannot tell their state.
+            InputError: the environments have no `state_dict`.
         """
         if not hasattr(self.batch, "state_dict"):
             raise InputError(f"{self.batch.unwrapped} cannot tell its state, so training in it cannot be resumed")
@@ -197,11 +226,11 @@ class Rollout(Iterator[Episode]):
             "steps": self.steps,
             "episodes": self.episodes,
             "over": self._over,
-            "states": self._states,
+            "observations": self._observations,
             "masks": self._masks,
             "rewards": [list(rewards) for rewards in self._rewards],
             "sums": self._sums.copy(),
-            "told": list(self._told),
+            "seen": list(self._seen),
             "longest": self._longest,
             "ended": [episode._asdict() for episode in self._ended],
             "environments": self.batch.state_dict(),
@@ -210,20 +239,20 @@ class Rollout(Iterator[Episode]):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from where `state_dict` was taken."""
         self.steps, self.episodes = state["steps"], state["episodes"]
-        self._over, self._states, self._masks = state["over"], state["states"], state["masks"]
+        self._over, self._observations, self._masks = state["over"], state["observations"], state["masks"]
         self._rewards = [list(rewards) for rewards in state["rewards"]]
-        self._sums, self._told, self._longest = state["sums"].copy(), list(state["told"]), state["longest"]
+        self._sums, self._seen, self._longest = state["sums"].copy(), list(state["seen"]), state["longest"]
         self._ended = deque(Episode(**episode) for episode in state["ended"])
         self.batch.load_state_dict(state["environments"])  # type: ignore[attr-defined]
 
 
 def _masks(infos: dict[str, Any]) -> NDArray[np.bool_] | None:
-    """(n, actions) which actions are allowed, where the environments tell."""
+    """(n, actions) allowed actions, if the environments give masks."""
     return np.asarray(infos["action_mask"], dtype=np.bool_) if "action_mask" in infos else None
 
 
-def _of_slates(step: Steps, infos: dict[str, Any]) -> Steps:
-    """The step, of which the actions are slates (n, k), with what was chosen of them."""
+def _of_slates(step: Transition, infos: dict[str, Any]) -> Transition:
+    """The step whose actions are slates (n, k), with the chosen items as actions."""
     if "chosen_action" not in infos:
         raise InputError("the environment takes slates and tells no chosen_action in its info: what is to be learned?")
     slates, choices = step.actions, np.asarray(infos["chosen_action"])

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydeeprecsys.arguments import Seed, checked
 from pydeeprecsys.rl import arguments as arg
 from pydeeprecsys.rl.agents.policy_gradient import PolicyGradientAgent
-from pydeeprecsys.rl.experience_replay.episode_memory import CompleteSteps
+from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.neural_networks.base_network import BaseNetwork
 from pydeeprecsys.rl.neural_networks.value_estimator import ValueEstimator
 from pydeeprecsys.rl.ops.policies import center_by_other_episodes, rescale
@@ -112,21 +112,24 @@ class ActorCriticAgent(PolicyGradientAgent):
     def _networks(self) -> dict[str, BaseNetwork]:
         return {**super()._networks, "value_estimator": self.value_estimator}
 
-    def _advantages_and_returns(self, steps: CompleteSteps) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _advantages_and_returns(
+        self, steps: Transition, complete: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         ended = steps.terminated | steps.truncated
-        values, new_values = (
-            self.value_estimator.predict(states[..., : self.state_size])[..., 0]
-            for states in (steps.states, steps.new_states)
-        )
-        discounts = self.discount_factor * ~steps.terminated
-        advantages = generalized_advantages(steps.rewards, discounts, ended, values, new_values, self.gae_lambda)[
-            steps.complete
-        ]
-        returns = advantages + values[steps.complete]
+        values = self.value_estimator.predict(steps.observations)[..., 0]
+        advantages = generalized_advantages(
+            steps.rewards,
+            self.discount_factor * ~steps.terminated,
+            ended,
+            v_tm1=values,
+            v_t=self.value_estimator.predict(steps.next_observations)[..., 0],
+            lambda_=self.gae_lambda,
+        )[complete]
+        returns = advantages + values[complete]
         if self.normalize_advantages:
             n = ended.shape[1]
             episode = (np.cumsum(ended, axis=0) - ended) * n + np.arange(n)
-            advantages = rescale(center_by_other_episodes(advantages, episode[steps.complete]))
+            advantages = rescale(center_by_other_episodes(advantages, episode[complete]))
         return advantages, returns
 
     def _learn_values(self, states: NDArray[np.float32], returns: NDArray[np.float64]) -> None:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from pydeeprecsys.arguments import Seed, checked
 from pydeeprecsys.errors import InputError
+from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.search_space import SearchSpace
-from pydeeprecsys.rl.steps import Steps
 
 
 def check_slate_size(k: int, n_actions: int, action_masks: NDArray[np.bool_] | None = None) -> None:
@@ -100,11 +100,11 @@ class ReinforcementLearning(ABC):
             rows: (n,) True for the environments where an episode begins, whether or not the last one there had ended.
         """
 
-    def store_experiences(self, steps: Steps) -> None:  # noqa: B027 - an agent need not learn
-        """Take in one step of every environment, and learn from it when the time has come. The default learns nothing.
+    def store_experiences(self, transitions: Transition) -> None:  # noqa: B027 - an agent need not learn
+        """Store one step of every environment, and learn when an update is due. The default learns nothing.
 
         Raises:
-            FloatingPointError: where a reward, or what is computed from it, is NaN or infinite; what was learned stays.
+            FloatingPointError: a reward, or a result computed from it, is NaN or infinite; the parameters stay.
         """
 
     def action_for_state(
@@ -127,16 +127,8 @@ class ReinforcementLearning(ABC):
     def store_experience(
         self, state: Any, action: Any, reward: float, done: bool, new_state: Any, truncated: bool = False
     ) -> None:
-        """Take in one step of one environment; `done` means that it terminated, `truncated` that it was cut off."""
-        step = Steps(
-            np.asarray(state)[None],
-            np.asarray(action)[None],
-            np.array([reward], dtype=np.float64),
-            np.array([done]),
-            np.array([truncated]),
-            np.asarray(new_state)[None],
-        )
-        self.store_experiences(step)
+        """Store one step of one environment; `done` means that it terminated, `truncated` that it was cut off."""
+        self.store_experiences(Transition.of_one(state, action, reward, done, new_state=new_state, truncated=truncated))
 
     def state_dict(self) -> State:
         """Everything that the agent's future depends on, besides its constructor's arguments."""

@@ -17,26 +17,26 @@ from pydeeprecsys.errors import InputError
 from pydeeprecsys.files import whole_file
 from pydeeprecsys.rl import arguments as arg
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning, State, check_slate_size
+from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.ops.ridge import Arrays, ItemRegression, JointRegression, Observations, Regression, item_vectors
 from pydeeprecsys.rl.search_space import Between, OneOf, SearchSpace
-from pydeeprecsys.rl.steps import Steps
 
 
-def observations(steps: Steps) -> Observations:
-    """What one step of every environment says of items.
+def observations(transitions: Transition) -> Observations:
+    """Rewards of items in one step of every environment.
 
-    Of a slate the chosen item brought the reward of the step; where nothing was chosen, every item shown brought 0.
-    Nothing is said of the items beside a chosen one.
+    The chosen item of a slate gets the reward of the step; where nothing was chosen, every item shown gets 0. The
+    items beside a chosen one are left out.
     """
-    states = steps.states.reshape(len(steps.states), -1).astype(np.float64)
-    items, rewards = np.asarray(steps.actions, dtype=np.int64), np.asarray(steps.rewards, dtype=np.float64)
-    if steps.slates is None or steps.choices is None:
+    states = transitions.observations.reshape(len(transitions.observations), -1).astype(np.float64)
+    items, rewards = transitions.actions.astype(np.int64), transitions.rewards.astype(np.float64)
+    slates, choices = transitions.slates, transitions.choices
+    if slates is None or choices is None:
         return Observations(states, items, rewards)
-    chosen, ignored = np.flatnonzero(steps.choices >= 0), np.flatnonzero(steps.choices < 0)
-    slates = steps.slates
+    chosen, ignored = np.flatnonzero(choices >= 0), np.flatnonzero(choices < 0)
     return Observations(
         np.concatenate([states[chosen], np.repeat(states[ignored], slates.shape[1], axis=0)]),
-        np.concatenate([slates[chosen, steps.choices[chosen]], slates[ignored].ravel()]).astype(np.int64),
+        np.concatenate([slates[chosen, choices[chosen]], slates[ignored].ravel()]).astype(np.int64),
         np.concatenate([rewards[chosen], np.zeros(len(ignored) * slates.shape[1])]),
     )
 
@@ -156,17 +156,17 @@ class LinearBandit(ReinforcementLearning):
         )
         return slates
 
-    def store_experiences(self, steps: Steps) -> None:
-        """Remember what one step of every environment says of items, and learn from it once that is enough.
+    def store_experiences(self, transitions: Transition) -> None:
+        """Store the rewards of items in one step of every environment, and learn when an update is due.
 
-        Of a slate the chosen item brought the reward of the step; where nothing was chosen, every item shown brought 0.
+        The chosen item of a slate gets the reward of the step; where nothing was chosen, every item shown gets 0.
 
         Raises:
-            FloatingPointError: where a reward or a state, or what is computed from them, is NaN or infinite; what was
-                learned stays.
+            FloatingPointError: a reward or an observation, or a result computed from them, is NaN or infinite; the
+                parameters stay.
         """
-        steps.check_rewards()
-        seen = observations(steps)
+        transitions.check_rewards()
+        seen = observations(transitions)
         if not np.isfinite(seen.states).all():
             raise FloatingPointError("states must be finite numbers, one is not")
         self._waiting.append(seen)

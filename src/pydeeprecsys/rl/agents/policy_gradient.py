@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 from pydeeprecsys.arguments import Seed, checked
 from pydeeprecsys.rl import arguments as arg
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning, State, check_slate_size
-from pydeeprecsys.rl.experience_replay.episode_memory import CompleteSteps, EpisodeMemory
+from pydeeprecsys.rl.experience_replay.episode_memory import EpisodeMemory
+from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.neural_networks.base_network import BaseNetwork, load_networks, save_networks
 from pydeeprecsys.rl.neural_networks.policy_estimator import PolicyEstimator
-from pydeeprecsys.rl.ops.masks import split_masks
-from pydeeprecsys.rl.steps import Steps
 
 if TYPE_CHECKING:
     from pydeeprecsys.rl.learning_statistics import LearningStatistics
@@ -75,15 +74,17 @@ class PolicyGradientAgent(ReinforcementLearning):
         self.episodes_per_update = episodes_per_update
         self.minibatches = minibatches
         self.entropy_coefficient, self.entropy_decay = entropy_coefficient, entropy_decay
-        self._memory = EpisodeMemory(0, state_size)
+        self._memory = EpisodeMemory()
         self._n_updates = 0
 
     @abstractmethod
-    def _advantages_and_returns(self, steps: CompleteSteps) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Of the complete steps: (rows,) how much better than expected an action was; (rows,) what came of it."""
+    def _advantages_and_returns(
+        self, steps: Transition, complete: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Advantages and returns, (rows,) each, of the steps (time, n, ...) that are complete (time, n)."""
 
     def _learn_values(self, states: NDArray[np.float32], returns: NDArray[np.float64]) -> None:
-        """Learn what to expect: (rows, state_size), (rows,). The default expects nothing."""
+        """Fit a value function to (rows, state_size) observations and (rows,) returns. The default has none."""
 
     @property
     def _networks(self) -> dict[str, BaseNetwork]:
@@ -124,41 +125,38 @@ class PolicyGradientAgent(ReinforcementLearning):
         check_slate_size(k, self.n_actions, action_masks)
         return self.policy_estimator.sample(states.reshape(len(states), -1), k, explore, action_masks)
 
-    def store_experiences(self, steps: Steps) -> None:
-        """Remember one step of every environment, and learn when enough episodes are complete.
+    def store_experiences(self, transitions: Transition) -> None:
+        """Store one step of every environment, and learn when enough episodes are complete.
 
         Raises:
-            FloatingPointError: where a reward or the loss of an update is NaN or infinite; the policy stays as it was.
+            FloatingPointError: a reward or the loss of an update is NaN or infinite; the policy stays as it was.
         """
-        steps.check_rewards()
-        rows, memory = steps.rows, self._memory
-        if rows.shape != (memory.n, memory.state_size):
-            memory = self._memory = EpisodeMemory(*rows.shape)
-        memory.add(rows, steps.actions, steps.rewards, steps.terminated, steps.truncated, steps.new_rows, steps.began)
-        if memory.n_complete >= (self.episodes_per_update or len(rows)):
+        transitions.check_rewards()
+        self._memory.add(transitions.keep("began", "action_masks"))
+        if self._memory.n_complete >= (self.episodes_per_update or self._memory.n):
             self._learn()
 
     def _learn(self) -> None:
         memory = self._memory
-        steps = memory.complete_steps()
-        states, masks = split_masks(steps.states[steps.complete], self.state_size, self.n_actions)
-        actions = steps.actions[steps.complete]
+        steps, complete = memory.complete_steps()
+        rows = steps.take(complete)
         for network in self._networks.values():
-            network.observe(states)
-        advantages, returns = self._advantages_and_returns(steps)
+            network.observe(rows.observations)
+        advantages, returns = self._advantages_and_returns(steps, complete)
         losses = []
         # Every so many rows one, so that each part has of all times and environments.
-        for part in (slice(i, None, self.minibatches) for i in range(min(self.minibatches, len(states)))):
+        for part in (slice(i, None, self.minibatches) for i in range(min(self.minibatches, len(advantages)))):
+            minibatch = rows.take(part)
             loss = self.policy_estimator.update(
-                states[part],
+                minibatch.observations,
                 advantages[part],
-                actions[part],
+                minibatch.actions,
                 memory.n_complete,
                 entropy_coefficient=self.entropy_coefficient,
-                action_masks=None if masks is None else masks[part],
+                action_masks=minibatch.action_masks,
             )
             losses.append(loss)
-            self._learn_values(states[part], returns[part])
+            self._learn_values(minibatch.observations, returns[part])
         memory.forget_complete()
         self._n_updates += 1
         self.entropy_coefficient *= self.entropy_decay
@@ -196,5 +194,5 @@ class PolicyGradientAgent(ReinforcementLearning):
         for name, network in self._networks.items():
             network.load_learning_state(state[name])
         self.entropy_coefficient = float(state["entropy_coefficient"])
-        self._memory = EpisodeMemory.from_state_dict(state["memory"])
+        self._memory.load_state_dict(state["memory"])
         self._n_updates = int(state["n_updates"])

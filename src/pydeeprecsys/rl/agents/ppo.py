@@ -13,15 +13,14 @@ from torch import Tensor
 from pydeeprecsys.arguments import Count, Positive, Seed, checked
 from pydeeprecsys.rl import arguments as arg
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning, State, check_slate_size
-from pydeeprecsys.rl.experience_replay.rollout_memory import Rollout, RolloutMemory
+from pydeeprecsys.rl.experience_replay.rollout_memory import RolloutMemory
+from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.neural_networks.base_network import load_networks, save_networks
 from pydeeprecsys.rl.neural_networks.policy_estimator import PolicyEstimator
 from pydeeprecsys.rl.neural_networks.value_estimator import ValueEstimator
-from pydeeprecsys.rl.ops.masks import split_masks
 from pydeeprecsys.rl.ops.policies import clipped_surrogate_losses, entropies, slate_log_probabilities, standardize
-from pydeeprecsys.rl.ops.returns import generalized_advantages
+from pydeeprecsys.rl.ops.returns import generalized_advantages, last_steps
 from pydeeprecsys.rl.search_space import Between, OneOf, SearchSpace
-from pydeeprecsys.rl.steps import Steps
 
 if TYPE_CHECKING:
     from pydeeprecsys.rl.learning_statistics import LearningStatistics
@@ -155,42 +154,40 @@ class PPOAgent(ReinforcementLearning):
         check_slate_size(k, self.n_actions, action_masks)
         return self.policy_estimator.sample(states.reshape(len(states), -1), k, explore, action_masks)
 
-    def store_experiences(self, steps: Steps) -> None:
-        """Remember one step of every environment, and learn when there are enough.
+    def store_experiences(self, transitions: Transition) -> None:
+        """Store one step of every environment, and learn when there are enough.
 
         Raises:
-            FloatingPointError: where a reward or a loss is NaN or infinite; what was learned so far stays.
+            FloatingPointError: a reward or a loss is NaN or infinite; the last finite parameters stay.
         """
-        steps.check_rewards()
-        self._memory.add(steps)
+        transitions.check_rewards()
+        self._memory.add(transitions.keep("began", "action_masks")._replace(slates=transitions.shown))
         if len(self._memory) >= self.steps_per_update:
             self._learn(self._memory.take())
 
-    def _learn(self, rollout: Rollout) -> None:
+    def _learn(self, rollout: Transition) -> None:
         actor, critic = self.policy_estimator, self.value_estimator
-        rows = rollout.rows.reshape(rollout.rewards.size, -1)
-        states, masks = split_masks(rows, self.state_size, self.n_actions)
+        steps = rollout.map(lambda column: column.reshape(rollout.rewards.size, *column.shape[2:]))
+        states, masks = steps.observations, steps.action_masks
         for network in (actor, critic):
             network.observe(states)
-        values, new_values = (
-            critic.predict(rows[..., : self.state_size])[..., 0] for rows in (rollout.rows, rollout.new_rows)
-        )
+        values = critic.predict(rollout.observations)[..., 0]
         advantages = generalized_advantages(
             rollout.rewards,
             self.discount_factor * ~rollout.terminated,
-            rollout.ended,
-            values,
-            new_values,
-            self.gae_lambda,
+            last_steps(rollout.terminated, rollout.truncated, rollout.columns()["began"]),
+            v_tm1=values,
+            v_t=critic.predict(rollout.next_observations)[..., 0],
+            lambda_=self.gae_lambda,
         )
         targets = (advantages + values).reshape(-1)
         weights = actor.as_tensor(standardize(advantages.reshape(-1)))
-        slates = torch.from_numpy(rollout.slates.reshape(len(rows), -1)).to(actor.device)
+        slates = torch.from_numpy(steps.shown).to(actor.device)
         before = self._log_probabilities(states, slates, masks)
         actor_losses, critic_losses = [], []
         for _ in range(self.epochs):
-            order = self._order.permutation(len(rows))
-            for start in range(0, len(rows), self.minibatch_size):
+            order = self._order.permutation(len(states))
+            for start in range(0, len(states), self.minibatch_size):
                 part = order[start : start + self.minibatch_size]
 
                 def losses(logits: Tensor, rows: slice, part: NDArray[np.int64] = part) -> Tensor:

@@ -13,10 +13,9 @@ from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.agents.agent import RandomAgent, ReinforcementLearning, State, check_slate_size
 from pydeeprecsys.rl.agents.epsilon_greedy import DecayingEpsilonGreedy
 from pydeeprecsys.rl.experience_replay.replay_memory import ReplayMemory
+from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.neural_networks.base_network import load_networks, save_networks
 from pydeeprecsys.rl.neural_networks.deep_q_network import DeepQNetwork
-from pydeeprecsys.rl.ops.masks import split_masks
-from pydeeprecsys.rl.steps import Steps
 
 if TYPE_CHECKING:
     from pydeeprecsys.rl.learning_statistics import LearningStatistics
@@ -121,28 +120,25 @@ class QLearningAgent(ReinforcementLearning):
                 slates[rows] = self._random.top_k_actions_for_states(states[rows], k, action_masks=masks)
         return slates
 
-    def store_experiences(self, steps: Steps) -> None:
-        """Remember one step of every environment; once the memory is ready, learn as often as it says.
+    def store_experiences(self, transitions: Transition) -> None:
+        """Store one step of every environment; once the memory is ready, make the updates that are due.
 
         Raises:
-            FloatingPointError: where a reward or the loss of an update is NaN or infinite; the network stays as it was.
+            FloatingPointError: a reward or the loss of an update is NaN or infinite; the network stays as it was.
         """
         memory = self.memory
         before = memory.steps
-        for _ in range(memory.add(steps)):
+        for _ in range(memory.add(transitions.keep("began", "next_action_masks"))):
             self._learn()
         if memory.steps // self.network_sync_frequency > before // self.network_sync_frequency:
             self.target_network.soft_parameter_update(self.network, 1.0)
         if self.exploration is not None and memory.buffer.ready_to_predict():
-            self._decay(self.exploration, int(np.count_nonzero(steps.terminated | steps.truncated)))
+            self._decay(self.exploration, int(np.count_nonzero(transitions.terminated | transitions.truncated)))
 
     def _learn(self) -> None:
-        batch = self.memory.sample()
-        states, _ = split_masks(batch.states, self.input_size, self.output_size)
-        new_states, masks = split_masks(batch.new_states, self.input_size, self.output_size)
-        batch = batch._replace(states=states, new_states=new_states)
-        errors = self.network.learn_from(batch, self.target_network, double=self.double, new_action_masks=masks)
-        self.memory.buffer.update_priorities(batch.indices, errors)
+        sample = self.memory.sample()
+        errors = self.network.learn_from(sample, self.target_network, double=self.double)
+        self.memory.buffer.update_priorities(sample.indices, errors)
 
     def _decay(self, exploration: DecayingEpsilonGreedy, n_episodes: int) -> None:
         for _ in range(n_episodes):

@@ -11,9 +11,9 @@ from pydeeprecsys.arguments import Seed, checked
 from pydeeprecsys.rl import arguments as arg
 from pydeeprecsys.rl.agents.agent import State
 from pydeeprecsys.rl.agents.policy_gradient import PolicyGradientAgent
-from pydeeprecsys.rl.experience_replay.episode_memory import CompleteSteps
+from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.ops.policies import leave_one_out_baseline, standardize
-from pydeeprecsys.rl.ops.returns import discounted_returns
+from pydeeprecsys.rl.ops.returns import discounted_returns, steps_in_episode
 from pydeeprecsys.rl.search_space import Between, OneOf, SearchSpace
 
 Baseline = Literal["leave-one-out", "normalized"]
@@ -94,19 +94,19 @@ class ReinforceAgent(PolicyGradientAgent):
         self.baseline = baseline
         self._earlier = np.zeros((2, 0))  # (2, time steps) sums of earlier returns and their weights
 
-    def _advantages_and_returns(self, steps: CompleteSteps) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _advantages_and_returns(
+        self, steps: Transition, complete: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         ended = steps.terminated | steps.truncated
-        time = np.arange(len(ended))[:, None]
-        started = np.concatenate([np.ones((1, ended.shape[1]), dtype=np.bool_), ended[:-1]])
-        step = (time - np.maximum.accumulate(np.where(started, time, 0)))[steps.complete]
-        returns = discounted_returns(steps.rewards, self.discount_factor * ~ended)[steps.complete]
+        step = steps_in_episode(ended)[complete]
+        returns = discounted_returns(steps.rewards, self.discount_factor * ~ended)[complete]
         if self.baseline == "normalized":
             return standardize(returns), returns
         baseline = leave_one_out_baseline(returns, step, alone=self._running_means(returns, step))
         return returns - baseline, returns
 
     def _running_means(self, returns: NDArray[np.float64], step: NDArray[np.int64]) -> NDArray[np.float64]:
-        """(time steps,) means of earlier returns, 0 where there were none; takes those of now in for later."""
+        """(time steps,) means of earlier returns, 0 where there were none; adds the present returns for later."""
         now = np.stack([np.bincount(step, weights=returns), np.bincount(step)])
         room = max(0, now.shape[1] - self._earlier.shape[1])
         earlier = np.pad(self._earlier, ((0, 0), (0, room)))

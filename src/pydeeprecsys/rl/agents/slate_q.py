@@ -19,13 +19,13 @@ from pydeeprecsys.rl.agents.epsilon_greedy import DecayingEpsilonGreedy
 from pydeeprecsys.rl.experience_replay.buffer_parameters import ExperienceReplayBufferParameters
 from pydeeprecsys.rl.experience_replay.experience_buffer import ExperienceReplayBuffer
 from pydeeprecsys.rl.experience_replay.replay_memory import ReplayMemory
+from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.neural_networks.base_network import load_networks, save_networks
 from pydeeprecsys.rl.neural_networks.item_scores import ItemScores
-from pydeeprecsys.rl.ops.masks import masked, split_masks
+from pydeeprecsys.rl.ops.masks import masked
 from pydeeprecsys.rl.ops.slates import greedy_slates, optimal_slates, slate_values, top_k_slates
 from pydeeprecsys.rl.ops.values import squared_losses
 from pydeeprecsys.rl.search_space import Between, OneOf, SearchSpace
-from pydeeprecsys.rl.steps import Steps
 
 if TYPE_CHECKING:
     from pydeeprecsys.rl.learning_statistics import LearningStatistics
@@ -144,7 +144,7 @@ class SlateQAgent(ReinforcementLearning):
         parameters = ExperienceReplayBufferParameters(buffer_size, buffer_burn_in, batch_size, buffer_seed)
         # The states of masks and the size of slates show with the first experience.
         self.memory = ReplayMemory(ExperienceReplayBuffer(parameters), 1, discount_factor, network_update_frequency)
-        self._waiting: Steps | None = None  # for SARSA: the step whose next slate is not known yet
+        self._waiting: Transition | None = None  # for SARSA: the step whose next slate is not known yet
 
     @property
     def updates(self) -> int:
@@ -202,66 +202,65 @@ class SlateQAgent(ReinforcementLearning):
             return logits
         return self.network.as_tensor(self._choice_scores(np.asarray(states, dtype=np.float32)))
 
-    def store_experiences(self, steps: Steps) -> None:
-        """Remember one step of every environment; once the memory is ready, learn as often as it says.
+    def store_experiences(self, transitions: Transition) -> None:
+        """Store one step of every environment; once the memory is ready, make the updates that are due.
 
         Raises:
-            FloatingPointError: where a reward or the loss of an update is NaN or infinite; the network stays as it was.
+            FloatingPointError: a reward or the loss of an update is NaN or infinite; the network stays as it was.
         """
-        steps.check_rewards()
-        slates = steps.shown
+        transitions.check_rewards()
+        steps = transitions.keep("began", "next_action_masks", "slates", "choices")
+        if steps.slates is None or steps.choices is None:
+            steps = steps._replace(slates=steps.shown, choices=np.zeros(len(steps.rewards), dtype=np.int64))
         if self.target != "sarsa":
-            self._remember(steps, slates)
+            self._remember(steps)
         else:
-            if self._waiting is not None and self._waiting.states.shape == steps.states.shape:
-                self._remember(self._waiting, self._shown_next(self._waiting, steps, slates))
-            self._waiting = steps._replace(states=steps.states.copy(), new_states=steps.new_states.copy())
+            before = self._waiting
+            if before is not None and before.observations.shape == steps.observations.shape:
+                self._remember(before._replace(next_slates=self._shown_next(before, steps)))
+            self._waiting = steps.map(np.array)
         if self.memory.buffer.ready_to_predict():
             for _ in range(np.count_nonzero(steps.terminated | steps.truncated)):
                 self._exploration.decay()
                 if self.statistics is not None:
                     self.statistics.append_metric("epsilon_values", self._exploration.epsilon)
 
-    def _shown_next(self, before: Steps, steps: Steps, slates: NDArray[np.int64]) -> NDArray[np.int64]:
-        """(n, k) the slates now shown; the best known ones where no step of the same episode followed."""
-        n = len(slates)
-        left = (before.new_states != steps.states).reshape(n, -1).any(axis=1) if steps.began is None else steps.began
+    def _shown_next(self, before: Transition, steps: Transition) -> NDArray[np.int64]:
+        """(n, k) the present slates; the best known ones where no step of the same episode followed."""
+        shown, n, left = steps.shown.copy(), len(steps.rewards), steps.began
+        if left is None:
+            left = (before.next_observations != steps.observations).reshape(n, -1).any(axis=1)
         rows = np.flatnonzero((left | before.truncated) & ~before.terminated)
-        if not len(rows):
-            return slates
-        masks = None if before.new_action_masks is None else before.new_action_masks[rows]
-        shown = slates.copy()
-        shown[rows] = self._best_slates(before.new_states.reshape(n, -1)[rows], slates.shape[1], masks)
+        if len(rows):
+            ends = before.take(rows)
+            states = ends.next_observations.reshape(len(rows), -1)
+            shown[rows] = self._best_slates(states, shown.shape[1], ends.next_action_masks)
         return shown
 
-    def _remember(self, steps: Steps, next_slates: NDArray[np.int64]) -> None:
-        """Store steps; an action is the position of what was chosen, the slate, and the slate shown next."""
-        slates = steps.shown
-        choices = np.zeros(len(slates), dtype=np.int64) if steps.choices is None else steps.choices
-        actions = np.column_stack([choices, slates, next_slates])
+    def _remember(self, steps: Transition) -> None:
         before = self.memory.steps
-        for _ in range(self.memory.add(steps._replace(actions=actions))):
+        for _ in range(self.memory.add(steps)):
             self._learn()
         if self.memory.steps // self.network_sync_frequency > before // self.network_sync_frequency:
             self.target_network.soft_parameter_update(self.network, 1.0)
 
     def _learn(self) -> None:
-        batch = self.memory.sample()
-        states, _ = split_masks(batch.states, self.state_size, self.n_actions)
-        new_states, new_masks = split_masks(batch.new_states, self.state_size, self.n_actions)
-        device = self.network.device
-        k = (batch.actions.shape[1] - 1) // 2
-        choices, slates, next_slates = (
-            torch.from_numpy(part).to(device) for part in np.split(batch.actions, [1, 1 + k], axis=1)
-        )
+        batch = self.memory.sample().transitions
+        states, new_states = batch.observations, batch.next_observations
+        device, columns = self.network.device, batch.columns()
+        choices, slates = (torch.from_numpy(columns[name]).to(device) for name in ("choices", "slates"))
+        choices = choices.unsqueeze(1)
         chosen = torch.where(choices < 0, self.n_actions, slates.gather(1, choices.clamp(min=0)))
         with torch.no_grad():
-            case = self._case(new_states, self.target_network(self.network.as_tensor(new_states)), new_masks)
-            if self.target != "sarsa":
-                next_slates = _WAYS[self.target](*case, k)
+            next_outputs = self.target_network(self.network.as_tensor(new_states))
+            case = self._case(new_states, next_outputs, batch.next_action_masks)
+            if self.target == "sarsa":
+                next_slates = torch.from_numpy(columns["next_slates"]).to(device)
+            else:
+                next_slates = _WAYS[self.target](*case, slates.shape[1])
             next_values = slate_values(*case, next_slates)
             # What follows the end of an episode counts for nothing, and where nothing was allowed it is no number.
-            discounts = self.network.as_tensor(batch.discounts)
+            discounts = self.network.as_tensor(columns["discounts"])
             targets = self.network.as_tensor(batch.rewards) + torch.where(discounts > 0, discounts * next_values, 0.0)
         values = self.network.chosen(self.network.as_tensor(states), chosen).squeeze(1)
         loss = self.network.run_backpropagation(squared_losses(targets - values).mean())
@@ -291,11 +290,10 @@ class SlateQAgent(ReinforcementLearning):
 
     def state_dict(self) -> State:
         """The networks, the optimizers' memories, all experiences, and the states of everything that is random."""
-        waiting = {} if self._waiting is None else self._waiting._asdict()
         return {
             **{name: network.learning_state() for name, network in self._networks.items()},
             "memory": self.memory.state_dict(),
-            "waiting": {name: np.array(array) for name, array in waiting.items() if array is not None},
+            "waiting": {} if self._waiting is None else self._waiting.map(np.array).columns(),
             "exploration": self._exploration.state_dict(),
             "generator": self._random.state_dict(),
         }
@@ -309,8 +307,7 @@ class SlateQAgent(ReinforcementLearning):
         for name, network in self._networks.items():
             network.load_learning_state(state[name])
         self.memory.load_state_dict(state["memory"])
-        waiting = {name: np.array(array) for name, array in state["waiting"].items()}
-        self._waiting = Steps(**waiting) if waiting else None
+        self._waiting = Transition(**state["waiting"]).map(np.array) if state["waiting"] else None
         self._exploration.load_state_dict(state["exploration"])
         self._random.load_state_dict(state["generator"])
 

@@ -19,7 +19,6 @@ from pydeeprecsys.rl.agents.proto_action_policy import ProtoActionPolicy
 from pydeeprecsys.rl.agents.soft_policies import (
     BoxPolicy,
     CategoricalPolicy,
-    Experiences,
     Options,
     SoftPolicy,
     numbered_actions,
@@ -28,12 +27,11 @@ from pydeeprecsys.rl.experience_replay.buffer_parameters import ExperienceReplay
 from pydeeprecsys.rl.experience_replay.experience_buffer import ExperienceReplayBuffer
 from pydeeprecsys.rl.experience_replay.priority_replay_buffer import PrioritizedExperienceReplayBuffer
 from pydeeprecsys.rl.experience_replay.replay_memory import ReplayMemory
+from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.neural_networks.base_network import BaseNetwork, load_networks, save_networks
 from pydeeprecsys.rl.neural_networks.temperature import Temperature
-from pydeeprecsys.rl.ops.masks import split_masks
 from pydeeprecsys.rl.ops.values import weighted_mean
 from pydeeprecsys.rl.search_space import Between, OneOf, SearchSpace
-from pydeeprecsys.rl.steps import Steps
 
 if TYPE_CHECKING:
     from pydeeprecsys.rl.learning_statistics import LearningStatistics
@@ -223,17 +221,18 @@ class SoftActorCritic(ReinforcementLearning):
             return self._warm_up.actions_for_states(states).astype(np.float32, copy=False)
         return self._policy.act(states.reshape(len(states), -1), 1, explore, None)
 
-    def store_experiences(self, steps: Steps) -> None:
-        """Remember one step of every environment, and learn as often as is due.
+    def store_experiences(self, transitions: Transition) -> None:
+        """Store one step of every environment, and make the updates that are due.
 
         Raises:
-            InputError: where there are masks for a box.
-            FloatingPointError: where a reward or a loss is NaN or infinite; all networks stay as they were.
+            InputError: there are masks for a box.
+            FloatingPointError: a reward or a loss is NaN or infinite; all networks stay as they were.
         """
         if not self._n_actions:
-            self._refuse_masks_of_a_box(steps.action_masks)
-        actions = steps.actions
+            self._refuse_masks_of_a_box(transitions.action_masks)
+        actions = transitions.actions
         taken = actions - self._first if self._n_actions else actions.astype(np.float32, copy=False)
+        steps = transitions.keep("began", "action_masks", "next_action_masks")
         due = self._memory.add(steps._replace(actions=taken))
         self.timesteps += len(taken)
         if self.timesteps >= self.timesteps_to_start_predicting:
@@ -245,26 +244,12 @@ class SoftActorCritic(ReinforcementLearning):
             raise InputError("the actions of a box cannot be counted, so there are no masks of them; leave them out")
 
     def _learn(self) -> None:
-        batch = self._memory.sample()
-        states, masks = split_masks(batch.states, self.state_size, self._n_actions)
-        new_states, new_masks = split_masks(batch.new_states, self.state_size, self._n_actions)
-        actions = torch.from_numpy(batch.actions.reshape(len(states), *(() if self._n_actions else (-1,))))
-        as_tensor = self.critic.as_tensor
-        losses = self._policy.losses(
-            Experiences(
-                as_tensor(states),
-                actions.to(self.critic.device),
-                as_tensor(batch.rewards),
-                as_tensor(batch.discounts),
-                as_tensor(new_states),
-                masks,
-                new_masks,
-            ),
-            self.temperature.logarithm,
-        )
-        weights = as_tensor(batch.weights)
+        sample = self._memory.sample()
+        losses = self._policy.losses(sample.transitions, self.temperature.logarithm)
+        weights = self.critic.as_tensor(sample.weights)
         critic_loss, actor_loss = weighted_mean(losses.critic, weights), weighted_mean(losses.actor, weights)
-        # All before any parameter changes: each backpropagation by itself would tell too late for the others.
+        # Check both losses before the first optimizer step, or one network would be updated before the other is found
+        # to be non-finite.
         if not torch.isfinite(critic_loss + actor_loss):
             raise FloatingPointError(
                 f"the loss of the critics of SoftActorCritic is {critic_loss.item()}, that of its actor "
@@ -280,7 +265,7 @@ class SoftActorCritic(ReinforcementLearning):
         if self._n_updates % self.target_update_interval == 0:
             self.target_critic.soft_parameter_update(self.critic, self.soft_target_update_rate)
         # The root of half the sum of two squares is the root mean square of the two critics' errors.
-        self._memory.buffer.update_priorities(batch.indices, losses.critic.detach().sqrt().cpu().numpy())
+        self._memory.buffer.update_priorities(sample.indices, losses.critic.detach().sqrt().cpu().numpy())
         if self.statistics is not None:
             self.statistics.append_metric("loss", loss)
             self.statistics.append_metric("temperature", float(self.temperature.value))

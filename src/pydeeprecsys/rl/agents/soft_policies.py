@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pydeeprecsys.errors import InputError
+from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.neural_networks.base_network import BaseNetwork
 from pydeeprecsys.rl.neural_networks.gaussian_actor import GaussianActor
 from pydeeprecsys.rl.neural_networks.policy_estimator import PolicyEstimator
@@ -52,18 +53,6 @@ class Options(NamedTuple):
     device: str | None
 
 
-class Experiences(NamedTuple):
-    """A batch to learn from."""
-
-    states: Tensor  # (n, state_size)
-    actions: Tensor  # (n,) int64 numbers from 0, or (n, dimensions) float32 points
-    rewards: Tensor  # (n,)
-    discounts: Tensor  # (n,) what the value of the new state is worth, 0 where the episode terminated
-    new_states: Tensor  # (n, state_size)
-    masks: Masks = None  # (n, actions) what was allowed, None for everything
-    new_masks: Masks = None  # (n, actions) what is allowed next
-
-
 class Losses(NamedTuple):
     """What each part is to make smaller, row by row."""
 
@@ -85,10 +74,10 @@ class SoftPolicy(Protocol):
     def act(self, states: NDArray[Any], k: int, explore: bool, masks: Masks) -> NDArray[Any]:
         """(n, state_size) states to (n, k) different actions, best first, or to (n, dimensions), a point for each."""
 
-    def targets(self, batch: Experiences, temperature: Tensor) -> Tensor:
+    def targets(self, batch: Transition, temperature: Tensor) -> Tensor:
         """(n,) what the critics should say of the actions taken."""
 
-    def losses(self, batch: Experiences, log_temperature: Tensor) -> Losses:
+    def losses(self, batch: Transition, log_temperature: Tensor) -> Losses:
         """All losses, of the parameters as they are now."""
 
 
@@ -119,21 +108,23 @@ class CategoricalPolicy:
         return self.actor.sample(states, k, explore, masks)
 
     @torch.no_grad()
-    def targets(self, batch: Experiences, temperature: Tensor) -> Tensor:
+    def targets(self, batch: Transition, temperature: Tensor) -> Tensor:
         """(n,) what the critics should say of the actions taken."""
-        logits = masked(self.actor(batch.new_states), batch.new_masks)
-        q = self.target_critic(batch.new_states).transpose(0, 1)
-        return discrete_soft_q_target(batch.rewards, batch.discounts, q, logits, temperature)
+        rewards, discounts, states = _of_targets(batch, self.actor)
+        logits = masked(self.actor(states), batch.next_action_masks)
+        q = self.target_critic(states).transpose(0, 1)
+        return discrete_soft_q_target(rewards, discounts, q, logits, temperature=temperature)
 
-    def losses(self, batch: Experiences, log_temperature: Tensor) -> Losses:
+    def losses(self, batch: Transition, log_temperature: Tensor) -> Losses:
         """All losses, of the parameters as they are now."""
         temperature = log_temperature.detach().exp()
-        q_taken, q = self.critic.of_actions(batch.states, batch.actions)
-        logits = masked(self.actor(batch.states), batch.masks)
+        states = self.actor.as_tensor(batch.observations)
+        q_taken, q = self.critic.of_actions(states, torch.from_numpy(batch.actions).to(states.device))
+        logits = masked(self.actor(states), batch.action_masks)
         return Losses(
             critic_losses(q_taken.T, self.targets(batch, temperature)),
             discrete_actor_losses(logits, q.transpose(0, 1), temperature),
-            discrete_temperature_losses(log_temperature, logits, self._target_entropy(batch.masks)),
+            discrete_temperature_losses(log_temperature, logits, self._target_entropy(batch.action_masks)),
         )
 
     def _target_entropy(self, masks: Masks) -> float:
@@ -174,20 +165,22 @@ class GaussianPolicy(ABC):
         return points
 
     @torch.no_grad()
-    def targets(self, batch: Experiences, temperature: Tensor) -> Tensor:
+    def targets(self, batch: Transition, temperature: Tensor) -> Tensor:
         """(n,) what the critics should say of the actions taken."""
-        drawn, log_probability = self.actor.sample(batch.new_states)
-        followed = self._followed(batch.new_states, drawn, batch.new_masks)
-        q = _by_row(self.target_critic(batch.new_states, followed))
-        return soft_q_target(batch.rewards, batch.discounts, q, log_probability, temperature)
+        rewards, discounts, states = _of_targets(batch, self.actor)
+        drawn, log_probability = self.actor.sample(states)
+        q = _by_row(self.target_critic(states, self._followed(states, drawn, batch.next_action_masks)))
+        return soft_q_target(rewards, discounts, q, log_probability, temperature=temperature)
 
-    def losses(self, batch: Experiences, log_temperature: Tensor) -> Losses:
+    def losses(self, batch: Transition, log_temperature: Tensor) -> Losses:
         """All losses, of the parameters as they are now."""
         temperature = log_temperature.detach().exp()
-        q_taken = _by_row(self.critic(batch.states, self._points(batch.actions)))
-        drawn, log_probability = self.actor.sample(batch.states)
+        states = self.actor.as_tensor(batch.observations)
+        actions = torch.from_numpy(batch.actions).to(states.device)
+        q_taken = _by_row(self.critic(states, self._points(actions)))
+        drawn, log_probability = self.actor.sample(states)
         with _frozen(self.critic):
-            q_drawn = _by_row(self.critic(batch.states, drawn))
+            q_drawn = _by_row(self.critic(states, drawn))
         return Losses(
             critic_losses(q_taken, self.targets(batch, temperature)),
             actor_losses(log_probability, q_drawn, temperature),
@@ -222,7 +215,16 @@ class BoxPolicy(GaussianPolicy):
         return np.clip(shaped, self._low, self._high)  # scaling rounds
 
     def _points(self, actions: Tensor) -> Tensor:
-        return (actions - self._center) / self._scale
+        return (actions.reshape(len(actions), -1) - self._center) / self._scale
+
+
+def _of_targets(batch: Transition, network: BaseNetwork) -> tuple[Tensor, Tensor, Tensor]:
+    """Rewards (n,), discounts (n,) and next observations (n, state_size) as tensors."""
+    columns = batch.columns()
+    rewards, discounts, states = (
+        network.as_tensor(columns[name]) for name in ("rewards", "discounts", "next_observations")
+    )
+    return rewards, discounts, states
 
 
 def _by_row(estimates: Tensor) -> Tensor:

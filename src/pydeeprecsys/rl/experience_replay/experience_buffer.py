@@ -1,115 +1,59 @@
-"""Remember what happened and draw from it at random."""
+"""Replay buffers: store transitions and sample batches of them."""
 
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
-from typing import Any, NamedTuple
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.experience_replay.buffer_parameters import ExperienceReplayBufferParameters
+from pydeeprecsys.rl.experience_replay.columns import Columns, Layout, layout_of, layout_of_state, n_bytes
 from pydeeprecsys.rl.experience_replay.free_memory import check_memory
+from pydeeprecsys.rl.experience_replay.transition import Sample, Transition
 
 
-class Transitions(NamedTuple):
-    """Experiences, n of them.
+class ExperienceBuffer(Protocol):
+    """What learning from replay needs of a buffer; see `ExperienceReplayBuffer` for the details."""
 
-    The target of a value is `rewards + discounts · value(new_states)`; see `ExperienceBuffer.store_experiences` for
-    what the discounts hold.
-    """
+    parameters: ExperienceReplayBufferParameters
 
-    states: NDArray[Any]  # (n, ...)
-    actions: NDArray[Any]  # (n, ...)
-    rewards: NDArray[np.float64]  # (n,)
-    terminated: NDArray[np.bool_]  # (n,)
-    truncated: NDArray[np.bool_]  # (n,)
-    new_states: NDArray[Any]  # (n, ...)
-    discounts: NDArray[np.float64]  # (n,)
-
-
-class Batch(NamedTuple):
-    """Experiences drawn from a buffer, copies of what it holds."""
-
-    states: NDArray[Any]  # (batch, ...)
-    actions: NDArray[Any]  # (batch, ...)
-    rewards: NDArray[np.float64]  # (batch,)
-    terminated: NDArray[np.bool_]  # (batch,)
-    truncated: NDArray[np.bool_]  # (batch,)
-    new_states: NDArray[Any]  # (batch, ...)
-    discounts: NDArray[np.float64]  # (batch,)
-    weights: NDArray[np.float64]  # (batch,) importance weights, in (0, 1]
-    indices: NDArray[np.int64]  # (batch,) where they are in the buffer
-
-
-class ExperienceBuffer(ABC):
-    """What every replay buffer can do."""
-
-    @abstractmethod
-    def __len__(self) -> int:
-        """How many experiences it holds."""
-
-    @abstractmethod
     def ready_to_predict(self) -> bool:
-        """Whether it holds enough to learn from."""
+        """Whether it holds enough transitions to learn from."""
 
-    @abstractmethod
-    def sample_batch(self) -> Batch:
-        """Draw a batch."""
+    def store_experiences(self, transitions: Transition) -> None:
+        """Store n transitions, the oldest first."""
 
-    @abstractmethod
-    def store_experience(
-        self, state: Any, action: Any, reward: float, done: bool, new_state: Any, truncated: bool = False
-    ) -> None:
-        """Remember one experience; `done` means that the episode terminated, `truncated` that it was cut off."""
+    def sample_batch(self) -> Sample:
+        """Sample a batch."""
 
-    @abstractmethod
-    def store_experiences(
-        self,
-        states: NDArray[Any],
-        actions: NDArray[Any],
-        rewards: NDArray[Any],
-        terminated: NDArray[np.bool_],
-        truncated: NDArray[np.bool_],
-        new_states: NDArray[Any],
-        discounts: NDArray[Any] | None = None,
-    ) -> None:
-        """Remember n experiences, the oldest first.
+    def update_priorities(self, batch: Sample | NDArray[np.int64], errors: NDArray[np.floating[Any]]) -> None:
+        """Set priorities, if it has any, by TD errors."""
 
-        Args:
-            states: (n, ...) what was observed.
-            actions: (n, ...) what was done.
-            rewards: (n,) what it brought.
-            terminated: (n,) the episode came to its own end: nothing follows.
-            truncated: (n,) the episode was cut off: it would have gone on.
-            new_states: (n, ...) what was observed next.
-            discounts: (n,) what the value of the new state is worth, as `NStepAccumulator` gives them; when not given,
-                0 where terminated and else 1, so that the discount factor is left to be multiplied in.
-        """
+    def state_dict(self) -> dict[str, Any]:
+        """Copies of all that its future depends on."""
 
-    def update_priorities(  # noqa: B027 - not every buffer has priorities
-        self, batch: Batch | NDArray[np.int64], errors: NDArray[np.floating[Any]]
-    ) -> None:
-        """Set priorities by errors: a batch or its (n,) indices, (n,) errors. Buffers without priorities ignore it."""
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from where `state_dict` was taken."""
 
 
-class ExperienceReplayBuffer(ExperienceBuffer):
-    """Holds the newest experiences and draws different ones, each as likely as the other (Lin 1992, Mnih et al. 2015).
+class ExperienceReplayBuffer:
+    """Stores the newest transitions and samples uniformly without replacement (Lin 1992, Mnih et al. 2015).
 
-    All memory is taken before the first experience is stored: at construction where `state_shape` is given, and when
-    the first experience has other shapes and types than were given.
+    Memory is allocated before the first transition is stored: at construction if `state_shape` is given, and again
+    if the first transition has other columns, shapes or types.
 
     Args:
-        parameters: how much it holds and how it is sampled; the default parameters when not given.
-        state_shape: shape of one state, when known.
-        state_dtype: type of the states; used with `state_shape` only.
+        parameters: capacity, batch size and seed; the defaults if not given.
+        state_shape: shape of one observation, if known.
+        state_dtype: type of the observations; used with `state_shape` only.
         action_shape: shape of one action; used with `state_shape` only.
         action_dtype: type of the actions; used with `state_shape` only.
 
     Raises:
-        InputError: where the experiences would not fit into the memory that is free.
+        InputError: the transitions would not fit into the free memory.
     """
 
     def __init__(
@@ -125,11 +69,13 @@ class ExperienceReplayBuffer(ExperienceBuffer):
         self.random = np.random.default_rng(self.parameters.random_state)
         self._capacity = int(self.parameters.max_experiences)
         self._size = 0
-        self._position = 0  # where the next experience goes
-        self._columns: dict[str, NDArray[Any]] = {}  # (capacity, ...) each, by the names of Transitions
-        self._kind: tuple[Any, ...] = ()  # shapes and types of an experience that needs no further check
-        layout = _layout(state_shape or (), state_dtype, action_shape, action_dtype)
-        check_memory(self._capacity, _n_bytes(layout, self._capacity) + self._n_other_bytes())
+        self._position = 0  # where the next transition goes
+        self._columns = Columns(self._capacity)
+        self._kind: tuple[Any, ...] = ()  # shapes and types of a single transition that needs no further check
+        observation = np.empty(state_shape or (), dtype=state_dtype)
+        action = np.empty(action_shape, dtype=action_dtype)
+        layout = layout_of(_complete(Transition.of_one(observation, action, 0.0, False, new_state=observation)))
+        check_memory(self._capacity, n_bytes(layout, self._capacity) + self._n_other_bytes())
         if state_shape is not None:
             self._allocate(layout)
 
@@ -137,108 +83,97 @@ class ExperienceReplayBuffer(ExperienceBuffer):
         return 0
 
     def _allocate(self, layout: Layout) -> None:
-        for name, (shape, dtype) in layout.items():
-            # np.zeros would only promise the memory; what is written to is there.
-            self._columns[name] = np.empty((self._capacity, *shape), dtype=dtype)
-            self._columns[name].fill(0)
-        self._kind = (*layout["states"], *layout["actions"], *layout["new_states"])
+        self._columns.allocate(layout)
+        kind = *layout["observations"], *layout["actions"], *layout["next_observations"]
+        plain = len(layout) == 7 and np.bool_ not in kind  # no optional column besides discounts, and no bits
+        self._kind = kind if plain else ()
 
     def __len__(self) -> int:
-        """How many experiences it holds."""
+        """Number of stored transitions."""
         return self._size
 
     def ready_to_predict(self) -> bool:
-        """Whether it holds `minimum_experiences_to_start_predicting`."""
+        """Whether it holds `minimum_experiences_to_start_predicting` transitions."""
         return self._size >= self.parameters.minimum_experiences_to_start_predicting
 
     def store_experience(
         self, state: Any, action: Any, reward: float, done: bool, new_state: Any, truncated: bool = False
     ) -> None:
-        """Remember one experience; `done` means that the episode terminated, `truncated` that it was cut off.
+        """Store one transition; `done` means that the episode terminated, `truncated` that it was cut off.
 
         Raises:
-            InputError: as the batched method.
-            ValueError: as the batched method.
-            FloatingPointError: as the batched method.
+            InputError: as `store_experiences`.
+            ValueError: as `store_experiences`.
+            FloatingPointError: as `store_experiences`.
         """
         state, action, new_state = np.asarray(state), np.asarray(action), np.asarray(new_state)
-        values = state, action, reward, done, truncated, new_state, 0.0 if done else 1.0
         kind = state.shape, state.dtype, action.shape, action.dtype, new_state.shape, new_state.dtype
         if kind == self._kind and math.isfinite(reward):
-            for column, value in zip(self._columns.values(), values, strict=True):
+            values = state, action, reward, done, truncated, new_state, 0.0 if done else 1.0
+            for column, value in zip(self._columns.arrays.values(), values, strict=True):
                 column[self._position] = value
             self._advance(1)
         else:
-            self.store_experiences(*(np.asarray(value)[None] for value in values))
+            one = Transition.of_one(state, action, reward, done, new_state=new_state, truncated=truncated)
+            self.store_experiences(one)
 
-    def store_experiences(
-        self,
-        states: NDArray[Any],
-        actions: NDArray[Any],
-        rewards: NDArray[Any],
-        terminated: NDArray[np.bool_],
-        truncated: NDArray[np.bool_],
-        new_states: NDArray[Any],
-        discounts: NDArray[Any] | None = None,
-    ) -> None:
-        """Remember n experiences as `ExperienceBuffer.store_experiences` says; of more than it can hold, the last.
+    def store_experiences(self, transitions: Transition) -> None:
+        """Store n transitions, the oldest first; of more than the capacity, the last.
+
+        Without discounts they get 0 where terminated and else 1: the discount factor is then left to the learner.
 
         Raises:
-            InputError: with the first experience, where so many as it would not fit into the memory that is free.
-            ValueError: where shapes or types do not agree with one another or with what is stored.
-            FloatingPointError: where a reward is NaN or infinite. Nothing is stored in any of these cases.
+            InputError: at the first transition, if the capacity does not fit into the free memory.
+            ValueError: columns, shapes or types do not agree with one another or with what is stored.
+            FloatingPointError: a reward is NaN or infinite. Nothing is stored in any of these cases.
         """
-        given = Transitions(
-            np.asarray(states),
-            np.asarray(actions),
-            np.asarray(rewards, dtype=np.float64),
-            np.asarray(terminated, dtype=np.bool_),
-            np.asarray(truncated, dtype=np.bool_),
-            np.asarray(new_states),
-            np.where(terminated, 0.0, 1.0) if discounts is None else np.asarray(discounts, dtype=np.float64),
-        )
+        given = _complete(transitions)
         self._check(given)
         if not self._size:
-            layout = _layout_of(given._replace(new_states=given.states)._asdict())
-            if layout != _layout_of(self._columns):  # what was expected at construction, if anything was
-                check_memory(self._capacity, _n_bytes(layout, self._capacity))
+            layout = layout_of(given._replace(next_observations=given.observations))
+            if layout != self._columns.layout:  # what was expected at construction, if anything was
+                check_memory(self._capacity, n_bytes(layout, self._capacity))
                 self._allocate(layout)
         n = len(given.rewards)
-        skipped = max(0, n - self._capacity)
-        start = (self._position + skipped) % self._capacity
-        before_wrap = min(n - skipped, self._capacity - start)
-        for column, values in zip(self._columns.values(), given, strict=True):
-            column[start : start + before_wrap] = values[skipped : skipped + before_wrap]
-            if skipped + before_wrap < n:
-                column[: n - skipped - before_wrap] = values[skipped + before_wrap :]
+        if n > self._capacity:
+            given = given.take(slice(n - self._capacity, None))
+        kept = len(given.rewards)
+        start = (self._position + n - kept) % self._capacity
+        before_wrap = self._capacity - start
+        if kept <= before_wrap:
+            self._columns.write(slice(start, start + kept), given)
+        else:
+            self._columns.write(slice(start, None), given.take(slice(before_wrap)))
+            self._columns.write(slice(kept - before_wrap), given.take(slice(before_wrap, None)))
         self._advance(n)
 
-    def _check(self, given: Transitions) -> None:
-        n = len(given.states)
-        stored = self._columns.values() if self._size else given._replace(new_states=given.states)
-        for name, values, column in zip(given._fields, given, stored, strict=True):
-            if values.shape != (n, *column.shape[1:]):
-                raise ValueError(f"{name} must be of shape {(n, *column.shape[1:])}, they are of {values.shape}")
-            if values.dtype != column.dtype and not np.can_cast(values.dtype, column.dtype, "same_kind"):
-                raise ValueError(f"{name} of type {values.dtype} cannot be stored with those of type {column.dtype}")
-        if not np.isfinite(given.rewards).all():
-            bad = given.rewards[~np.isfinite(given.rewards)][0]
-            raise FloatingPointError(f"rewards must be finite numbers, one is {bad}")
+    def _check(self, given: Transition) -> None:
+        n, columns = len(given.observations), given.columns()
+        own = self._columns.layout if self._size else layout_of(given._replace(next_observations=given.observations))
+        for name in own.keys() ^ columns.keys():
+            raise ValueError(f"{name} must be given for all transitions of a buffer, or for none")
+        for name, values in columns.items():
+            shape, dtype = own[name]
+            if values.shape != (n, *shape):
+                raise ValueError(f"{name} must be of shape {(n, *shape)}, they are of {values.shape}")
+            if values.dtype != dtype and not np.can_cast(values.dtype, dtype, "same_kind"):
+                raise ValueError(f"{name} of type {values.dtype} cannot be stored with those of type {dtype}")
+        given.check_rewards()
 
     def _advance(self, n: int) -> None:
-        """Count n experiences that were written from the present position on."""
+        """Count n transitions that were written from the present position on."""
         self._position = (self._position + n) % self._capacity
         self._size = min(self._size + n, self._capacity)
 
-    def sample_batch(self) -> Batch:
-        """Draw `batch_size` different experiences, all equally likely; their weights are 1.
+    def sample_batch(self) -> Sample:
+        """Sample `batch_size` different transitions, all equally likely; their weights are 1.
 
         Raises:
-            InputError: where it holds fewer.
+            InputError: the buffer holds fewer.
         """
         self._check_enough()
         indices = self.random.choice(self._size, self.parameters.batch_size, replace=False, shuffle=False)
-        return self._batch(indices, np.ones(len(indices)))
+        return Sample(self._columns.read(indices), np.ones(len(indices)), indices)
 
     def _check_enough(self) -> None:
         if self._size < self.parameters.batch_size:
@@ -247,60 +182,50 @@ class ExperienceReplayBuffer(ExperienceBuffer):
                 "store more before sampling (ready_to_predict tells when)"
             )
 
-    def _batch(self, indices: NDArray[np.int64], weights: NDArray[np.float64]) -> Batch:
-        drawn = {name: column.take(indices, axis=0) for name, column in self._columns.items()}
-        return Batch(**drawn, weights=weights, indices=indices)
+    def update_priorities(self, batch: Sample | NDArray[np.int64], errors: NDArray[np.floating[Any]]) -> None:
+        """Change nothing: sampling is uniform. Learners call this on buffers with and without priorities."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Copies of all experiences and the state of the generator, without the unused room."""
+        """Copies of the stored transitions, and the state of the generator."""
         return {
             "max_experiences": self._capacity,
             "position": self._position,
             "size": self._size,
             "random": self.random.bit_generator.state,
-            "experiences": {name: column[: self._size].copy() for name, column in self._columns.items()},
+            "experiences": self._columns.state_dict(slice(self._size)),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from where `state_dict` was taken.
 
         Raises:
-            InputError: where it is the state of a buffer of another size, or of other states or actions than this one
-                holds, or where there is not enough memory; the buffer stays as it was.
+            InputError: the state is that of a buffer of another capacity or of other columns, or there is not enough
+                memory; the buffer stays as it was.
         """
         if state["max_experiences"] != self._capacity:
             raise InputError(
                 f"the state is that of a buffer of {state['max_experiences']} experiences, this one is of "
                 f"{self._capacity}; give max_experiences={state['max_experiences']}"
             )
-        layout = _layout_of(state["experiences"])
-        if layout and layout != _layout_of(self._columns):
+        layout = layout_of_state(state["experiences"])
+        if layout and layout != self._columns.layout:
             if self._size:
                 raise InputError("the state is that of a buffer of other states or actions; load it into one like it")
-            check_memory(self._capacity, _n_bytes(layout, self._capacity))
+            check_memory(self._capacity, n_bytes(layout, self._capacity))
             self._allocate(layout)
-        for name, values in state["experiences"].items():
-            self._columns[name][: len(values)] = values
         self._size = int(state["size"])
+        self._columns.load_state_dict(slice(self._size), state["experiences"])
         self._position = int(state["position"])
         self.random.bit_generator.state = state["random"]
 
 
-Layout = dict[str, tuple[tuple[int, ...], np.dtype[Any]]]
-"""Shape and type of one experience's part of each column, by name."""
-
-
-def _layout(
-    state_shape: tuple[int, ...], state_dtype: DTypeLike, action_shape: tuple[int, ...], action_dtype: DTypeLike
-) -> Layout:
-    state, action = np.empty((0, *state_shape), dtype=state_dtype), np.empty((0, *action_shape), dtype=action_dtype)
-    number, flag = np.empty(0), np.empty(0, dtype=np.bool_)
-    return _layout_of(Transitions(state, action, number, flag, flag, state, number)._asdict())
-
-
-def _layout_of(columns: dict[str, NDArray[Any]]) -> Layout:
-    return {name: (column.shape[1:], column.dtype) for name, column in columns.items()}
-
-
-def _n_bytes(layout: Layout, n: int) -> int:
-    return n * sum(math.prod(shape) * dtype.itemsize for shape, dtype in layout.values())
+def _complete(transitions: Transition) -> Transition:
+    """With rewards and flags of their types, and with discounts."""
+    terminated = np.asarray(transitions.terminated, dtype=np.bool_)
+    discounts = np.where(terminated, 0.0, 1.0) if transitions.discounts is None else transitions.discounts
+    return transitions._replace(
+        rewards=np.asarray(transitions.rewards, dtype=np.float64),
+        terminated=terminated,
+        truncated=np.asarray(transitions.truncated, dtype=np.bool_),
+        discounts=np.asarray(discounts, dtype=np.float64),
+    )

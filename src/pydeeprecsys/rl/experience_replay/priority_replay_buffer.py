@@ -1,4 +1,4 @@
-"""Draw what was surprising more often."""
+"""Prioritized experience replay."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from numpy.typing import DTypeLike, NDArray
 
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.experience_replay.buffer_parameters import ExperienceReplayBufferParameters, PERBufferParameters
-from pydeeprecsys.rl.experience_replay.experience_buffer import Batch, ExperienceReplayBuffer
+from pydeeprecsys.rl.experience_replay.experience_buffer import ExperienceReplayBuffer
 from pydeeprecsys.rl.experience_replay.sum_tree import SumTree
+from pydeeprecsys.rl.experience_replay.transition import Sample
 from pydeeprecsys.rl.ops.importance import importance_weights
 
 # Sums of the priorities of any number of such errors are finite.
@@ -19,25 +20,25 @@ LARGEST_ERROR = float(np.finfo(np.float32).max)
 
 
 class PrioritizedExperienceReplayBuffer(ExperienceReplayBuffer):
-    """Draws experiences in proportion to a power of their last error (Schaul et al. 2016, proportional variant).
+    """Samples transitions in proportion to their priorities (Schaul et al. 2016, proportional variant).
 
-    The priority of an experience is (|error| + epsilon)^alpha. A new one gets the highest priority that any has had, so
-    that it is soon drawn; the first gets 1. A batch is stratified, and may hold an experience more than once. The
-    importance weight of an experience is relative to the largest of the whole buffer, whatever else is in its batch.
+    The priority of a transition is (|TD error| + epsilon)^alpha; a new one gets the highest priority so far, the first
+    gets 1. A batch is stratified and may hold a transition more than once. Importance weights are divided by the
+    largest weight in the whole buffer.
 
     Args:
-        buffer_parameters: how much it holds and how it is sampled; the default parameters when not given.
-        per_parameters: how experiences are prioritized; the default parameters when not given.
-        state_shape: shape of one state, when known.
-        state_dtype: type of the states; used with `state_shape` only.
+        buffer_parameters: capacity, batch size and seed; the defaults if not given.
+        per_parameters: exponents of priorities and weights; the defaults if not given.
+        state_shape: shape of one observation, if known.
+        state_dtype: type of the observations; used with `state_shape` only.
         action_shape: shape of one action; used with `state_shape` only.
         action_dtype: type of the actions; used with `state_shape` only.
 
     Attributes:
-        beta: the present exponent of the importance weights, in 0..1.
+        beta: current exponent of the importance weights, in [0, 1].
 
     Raises:
-        InputError: where the experiences would not fit into the memory that is free.
+        InputError: the transitions would not fit into the free memory.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class PrioritizedExperienceReplayBuffer(ExperienceReplayBuffer):
 
     @property
     def priorities(self) -> NDArray[np.float64]:
-        """(len,) a copy of the priorities, alpha applied, in the order of `Batch.indices`."""
+        """(len,) a copy of the priorities, alpha applied, by row of the buffer."""
         return self._tree.priorities[: self._size].copy()
 
     def _advance(self, n: int) -> None:
@@ -75,42 +76,43 @@ class PrioritizedExperienceReplayBuffer(ExperienceReplayBuffer):
         self._tree.fill(start, min(n, self._capacity), self._highest_priority)
         super()._advance(n)
 
-    def sample_batch(self) -> Batch:
-        """Draw `batch_size` experiences in proportion to their priorities, with their importance weights.
+    def sample_batch(self) -> Sample:
+        """Sample `batch_size` transitions in proportion to their priorities, with importance weights.
 
         Afterwards beta grows by `beta_growth`, to 1 at most.
 
         Raises:
-            InputError: where it holds fewer than `batch_size`.
+            InputError: the buffer holds fewer than `batch_size`.
         """
         self._check_enough()
         indices, priorities = self._tree.sample(self.random.random(self.parameters.batch_size))
         total = self._tree.total
         weights = importance_weights(priorities / total, self.beta, self._tree.smallest / total)
         self.beta = min(1.0, self.beta + self.per_parameters.beta_growth)
-        return self._batch(indices, weights)
+        return Sample(self._columns.read(indices), weights, indices)
 
-    def update_priorities(self, batch: Batch | NDArray[np.int64], errors: NDArray[np.floating[Any]]) -> None:
-        """Set the priorities of experiences by their errors; of an experience that comes twice, the last counts.
+    def update_priorities(self, batch: Sample | NDArray[np.int64], errors: NDArray[np.floating[Any]]) -> None:
+        """Set priorities by TD errors; for a transition that occurs twice, the last error counts.
 
         Args:
             batch: what `sample_batch` returned, or its (n,) indices.
-            errors: (n,) their temporal-difference errors; the sign does not matter.
+            errors: (n,) temporal-difference errors of either sign.
 
         Raises:
-            ValueError: where the shapes are others.
-            IndexError: where there is no such experience.
-            FloatingPointError: where an error is NaN, infinite or beyond float32's range. Nothing has changed in any
-                of these cases.
+            ValueError: the shapes are others.
+            IndexError: there is no such transition.
+            FloatingPointError: an error is NaN, infinite or beyond float32's range. Nothing has changed in any of
+                these cases.
         """
-        indices = np.asarray(batch.indices if isinstance(batch, Batch) else batch, dtype=np.int64)
+        indices = np.asarray(batch.indices if isinstance(batch, Sample) else batch, dtype=np.int64)
         numbers: NDArray[np.float64] = np.asarray(errors, dtype=np.float64)
         if indices.ndim != 1 or numbers.shape != indices.shape:
             raise ValueError(
                 f"indices and errors must both be of shape (n,), they are of {indices.shape} and {numbers.shape}"
             )
+        parameters = self.per_parameters
         priorities, n_right = _priorities(
-            indices, numbers, self._size, self.per_parameters.epsilon, self.per_parameters.alpha
+            indices, numbers, self._size, epsilon=parameters.epsilon, alpha=parameters.alpha
         )
         if n_right < len(indices):
             if not 0 <= indices[n_right] < self._size:
@@ -120,7 +122,7 @@ class PrioritizedExperienceReplayBuffer(ExperienceReplayBuffer):
         self._highest_priority = float(priorities.max(initial=self._highest_priority))
 
     def state_dict(self) -> dict[str, Any]:
-        """Copies of all experiences and priorities, beta and the state of the generator, without the unused room."""
+        """Copies of the stored transitions and priorities, beta, and the state of the generator."""
         return super().state_dict() | {
             "priorities": self.priorities,
             "highest_priority": self._highest_priority,
@@ -131,8 +133,8 @@ class PrioritizedExperienceReplayBuffer(ExperienceReplayBuffer):
         """Go on from where `state_dict` was taken.
 
         Raises:
-            InputError: where it is the state of a buffer without priorities, of another size, or of other states or
-                actions, or where there is not enough memory; the buffer stays as it was.
+            InputError: the state is that of a buffer without priorities, of another capacity or of other columns, or
+                there is not enough memory; the buffer stays as it was.
         """
         if "priorities" not in state:
             raise InputError("the state is that of a buffer without priorities; load it into an ExperienceReplayBuffer")
@@ -147,7 +149,7 @@ class PrioritizedExperienceReplayBuffer(ExperienceReplayBuffer):
 def _priorities(
     indices: NDArray[np.int64], errors: NDArray[np.float64], size: int, epsilon: float, alpha: float
 ) -> tuple[NDArray[np.float64], int]:
-    """(n,) the priorities, and how many rows come before the first that cannot be."""
+    """(n,) the priorities, and the number of rows before the first invalid one."""
     priorities = np.empty(len(errors))
     for i in range(len(errors)):
         magnitude = abs(errors[i])

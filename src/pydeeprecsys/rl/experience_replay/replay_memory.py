@@ -1,37 +1,34 @@
-"""Steps in, batches out: what every agent that learns from replayed experiences does with them."""
+"""Replay for agents: an n-step accumulator, a buffer, and the number of updates that are due."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from pydeeprecsys.errors import InputError
-from pydeeprecsys.rl.experience_replay.experience_buffer import Batch, ExperienceReplayBuffer
+from pydeeprecsys.rl.experience_replay.experience_buffer import ExperienceBuffer
 from pydeeprecsys.rl.experience_replay.n_step import NStepAccumulator
-from pydeeprecsys.rl.steps import Steps
+from pydeeprecsys.rl.experience_replay.transition import Sample, Transition
 
 
 class ReplayMemory:
-    """A buffer behind an n-step accumulator, that counts how many updates are due.
+    """A buffer behind an n-step accumulator, which counts the updates that are due.
 
-    As many steps a update are taken whatever the number of environments. The states of its batches carry their action
-    masks, where there were any: see `rl.ops.masks.split_masks`.
+    The number of environment steps per update does not depend on the number of environments.
 
     Args:
-        buffer: where experiences are kept.
-        n_steps: steps joined to one experience, at least 1.
-        discount_factor: what a reward is worth one step earlier, in 0..1; the discounts of a batch hold it.
+        buffer: where transitions are stored.
+        n_steps: steps per transition, at least 1.
+        discount_factor: discount factor γ, in [0, 1]; the discounts of a batch include it.
         update_frequency: environment steps between updates, at least 1, counted once the buffer is ready.
 
     Attributes:
         steps: environment steps counted so far.
 
     Raises:
-        InputError: for an argument out of its range.
+        InputError: an argument is out of range.
     """
 
-    def __init__(
-        self, buffer: ExperienceReplayBuffer, n_steps: int, discount_factor: float, update_frequency: int
-    ) -> None:
+    def __init__(self, buffer: ExperienceBuffer, n_steps: int, discount_factor: float, update_frequency: int) -> None:
         if update_frequency < 1:
             raise InputError(f"updates must be at least 1 step apart, they are {update_frequency} apart")
         self.buffer = buffer
@@ -39,30 +36,28 @@ class ReplayMemory:
         self.update_frequency = update_frequency
         self.steps = 0
 
-    def add(self, steps: Steps) -> int:
-        """Take in one step of every environment.
+    def add(self, transitions: Transition) -> int:
+        """Take in one step of every environment, whose observations are stored as float32 vectors.
 
         Returns:
-            How many updates are due now.
+            The number of updates that are due now.
 
         Raises:
-            FloatingPointError: where a reward is NaN or infinite; nothing is stored.
+            FloatingPointError: a reward is NaN or infinite; nothing is stored.
         """
-        steps.check_rewards()
-        experiences = self.n_steps.add(
-            steps.rows, steps.actions, steps.rewards, steps.terminated, steps.truncated, steps.new_rows, steps.began
-        )
-        if len(experiences.rewards):
-            self.buffer.store_experiences(*experiences)
+        transitions.check_rewards()
+        joined = self.n_steps.add(transitions.flat())
+        if len(joined.rewards):
+            self.buffer.store_experiences(joined._replace(began=None))  # episodes are told apart already
         if not self.buffer.ready_to_predict():
             return 0
         before = self.updates
-        self.steps += len(steps.states)
+        self.steps += len(transitions.rewards)
         return self.updates - before
 
     @property
     def updates(self) -> int:
-        """How many updates were due so far."""
+        """Number of updates that were due so far."""
         return self.steps // self.update_frequency
 
     @property
@@ -72,11 +67,11 @@ class ReplayMemory:
 
     @property
     def burn_in(self) -> int:
-        """How many experiences the buffer must hold before the first update."""
+        """Number of transitions that the buffer must hold before the first update."""
         return self.buffer.parameters.minimum_experiences_to_start_predicting
 
-    def sample(self) -> Batch:
-        """Draw a batch; the target of a value is `rewards + discounts · value(new_states)`."""
+    def sample(self) -> Sample:
+        """Sample a batch; the target of a value is `rewards + discounts · value(next_observations)`."""
         return self.buffer.sample_batch()
 
     def state_dict(self) -> dict[str, Any]:
@@ -87,7 +82,7 @@ class ReplayMemory:
         """Go on from where `state_dict` was taken.
 
         Raises:
-            InputError: where it is the state of another memory.
+            InputError: it is the state of another memory.
         """
         self.buffer.load_state_dict(state["buffer"])
         self.n_steps.load_state_dict(state["n_steps"])

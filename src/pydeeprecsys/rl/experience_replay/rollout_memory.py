@@ -1,80 +1,62 @@
-"""The last steps of all environments, in order, until they were learned from."""
+"""Memory of a rollout: the latest consecutive steps of all environments."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pydeeprecsys.rl.steps import Steps
-
-
-class Rollout(NamedTuple):
-    """So many consecutive steps of n environments."""
-
-    rows: NDArray[np.float32]  # (time, n, numbers) states with their masks
-    slates: NDArray[np.int64]  # (time, n, k) what was shown; k is 1 where it was single actions
-    rewards: NDArray[np.float64]  # (time, n)
-    terminated: NDArray[np.bool_]  # (time, n)
-    truncated: NDArray[np.bool_]  # (time, n)
-    new_rows: NDArray[np.float32]  # (time, n, numbers)
-    began: NDArray[np.bool_]  # (time, n) the step is the first of its episode, or does not follow from the last one
-
-    @property
-    def ended(self) -> NDArray[np.bool_]:
-        """(time, n) whether no step follows that belongs to the same episode: also where an episode was left."""
-        left = np.zeros_like(self.terminated)
-        left[:-1] = self.began[1:]
-        ended: NDArray[np.bool_] = self.terminated | self.truncated | left
-        return ended
+from pydeeprecsys.rl.experience_replay.columns import Columns, layout_of, layout_of_state
+from pydeeprecsys.rl.experience_replay.transition import Transition
 
 
 class RolloutMemory:
-    """Keeps steps until they are taken out, all together; of other environments than before, it starts anew."""
+    """Stores steps until they are taken out together; it starts anew with another number or kind of environments."""
 
     def __init__(self) -> None:
-        self._steps: list[Rollout] = []
+        self._columns = Columns()
+        self._time = self._n = 0  # steps of each environment, and environments
+        self._expected = np.zeros(0)  # (n, numbers) observations that come next
 
     def __len__(self) -> int:
         """Environment steps that it holds."""
-        return sum(len(step.rewards) for step in self._steps)
+        return self._time * self._n
 
-    def add(self, steps: Steps) -> None:
+    def add(self, transitions: Transition) -> None:
         """Append one step of every environment."""
-        rows, last = steps.rows, self._steps[-1] if self._steps else None
-        began = steps.began
+        step = transitions.flat()
+        began = step.began
         if began is None:
-            began = np.ones(len(rows), dtype=np.bool_)
-            if last is not None and last.rows.shape == rows.shape:
-                began = (rows != last.new_rows).any(axis=1)
-        step = Rollout(
-            rows.copy(),  # environments may write over what they gave
-            steps.shown.astype(np.int64),
-            steps.rewards.astype(np.float64),
-            steps.terminated.copy(),
-            steps.truncated.copy(),
-            steps.new_rows.copy(),
-            began,
-        )
-        if last is not None and (last.rows.shape, last.slates.shape) != (step.rows.shape, step.slates.shape):
-            self._steps.clear()
-        self._steps.append(step)
+            began = np.ones(len(step.rewards), dtype=np.bool_)
+            if self._time and self._expected.shape == step.observations.shape:
+                began = (step.observations != self._expected).any(axis=1)
+        step = step._replace(rewards=step.rewards.astype(np.float64), began=began)
+        n, layout = len(began), layout_of(step)
+        if n != self._n or layout != self._columns.layout:
+            self._time, self._n = 0, n
+            self._columns.allocate(layout)
+        rows = slice(len(self), len(self) + n)
+        self._columns.reserve(rows.stop)
+        self._columns.write(rows, step)
+        self._time += 1
+        self._expected = step.next_observations.copy()
 
-    def take(self) -> Rollout:
-        """Give all steps, and forget them."""
-        rollout = self._stacked()
-        self._steps.clear()
-        return rollout
-
-    def _stacked(self) -> Rollout:
-        return Rollout(*(np.stack(column) for column in zip(*self._steps, strict=True)))
+    def take(self) -> Transition:
+        """Give all steps, (time, n, ...), and forget them. They may be views, valid until the next `add`."""
+        steps = self._columns.by_time(self._time, self._n)
+        self._time = 0
+        return steps
 
     def state_dict(self) -> dict[str, Any]:
         """Copies of all that it holds."""
-        return self._stacked()._asdict() if self._steps else {}
+        columns = self._columns.state_dict(slice(len(self)))
+        return {"n": self._n, "expected": self._expected.copy(), "columns": columns}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from where `state_dict` was taken."""
-        times = range(len(state["rewards"]) if state else 0)
-        self._steps = [Rollout(**{name: np.array(column[t]) for name, column in state.items()}) for t in times]
+        self._n, self._expected = int(state["n"]), np.array(state["expected"])
+        self._columns.allocate(layout_of_state(state["columns"]))
+        rows = len(state["columns"]["columns"].get("rewards", ()))
+        self._columns.reserve(rows)
+        self._columns.load_state_dict(slice(rows), state["columns"])
+        self._time = rows // max(1, self._n)

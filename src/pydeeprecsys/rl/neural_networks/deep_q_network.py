@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from pydeeprecsys.errors import InputError
-from pydeeprecsys.rl.experience_replay.experience_buffer import Batch
+from pydeeprecsys.rl.experience_replay.transition import Sample
 from pydeeprecsys.rl.neural_networks.base_network import BaseNetwork
 from pydeeprecsys.rl.neural_networks.item_head import ItemHead
 from pydeeprecsys.rl.neural_networks.noisy_layer import NoisyLayer
@@ -125,19 +125,17 @@ class DeepQNetwork(BaseNetwork):
 
     def learn_from(
         self,
-        experiences: Batch,
+        sample: Sample,
         target_network: DeepQNetwork | None = None,
         *,
         double: bool = False,
-        new_action_masks: NDArray[np.bool_] | None = None,
     ) -> NDArray[np.float64]:
         """Take one step towards r + discount · value of the best action in the new state.
 
         Args:
-            experiences: a batch of a replay buffer; states (n, state_size).
+            sample: of a replay buffer; observations (n, state_size).
             target_network: what the new states are worth; this network itself when not given.
             double: let this network choose the best action there, and the target network judge it.
-            new_action_masks: (n, actions) what is allowed in the new states; all when not given.
 
         Returns:
             (n,) the errors, by which experiences can be prioritized.
@@ -149,20 +147,21 @@ class DeepQNetwork(BaseNetwork):
         self.draw_noise()
         if target_network is not self:
             target_network.draw_noise()
-        new_states = self.as_tensor(experiences.new_states)
+        experiences = sample.transitions
+        new_states = self.as_tensor(experiences.next_observations)
         with torch.no_grad():
             # Of a new state only one action counts: the best, for which of the two networks it may be.
             chooser = self if double else target_network
-            best = masked(chooser.preferences(new_states), new_action_masks).argmax(dim=1)
+            best = masked(chooser.preferences(new_states), experiences.next_action_masks).argmax(dim=1)
             new_outputs = target_network.of_actions(new_states, best)
         actions = torch.from_numpy(np.asarray(experiences.actions, dtype=np.int64)).to(self.device)
         errors, losses = self._errors_and_losses(
-            self.of_actions(self.as_tensor(experiences.states), actions),
+            self.of_actions(self.as_tensor(experiences.observations), actions),
             self.as_tensor(experiences.rewards),
-            self.discount_factor * self.as_tensor(experiences.discounts),
+            self.discount_factor * self.as_tensor(experiences.columns()["discounts"]),
             new_outputs,
         )
-        loss = self.run_backpropagation(weighted_mean(losses, self.as_tensor(experiences.weights)))
+        loss = self.run_backpropagation(weighted_mean(losses, self.as_tensor(sample.weights)))
         if self.statistics is not None:
             self.statistics.append_metric("loss", loss)
         found: NDArray[np.float64] = errors.detach().double().cpu().numpy()

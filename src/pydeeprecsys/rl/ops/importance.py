@@ -1,4 +1,4 @@
-"""Importance weights: what makes up for drawing some experiences more often than others."""
+"""Importance weights of prioritized replay."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from pydeeprecsys.rl.ops.shapes import check_shapes
 def importance_weights(
     probabilities: NDArray[np.floating[Any]], exponent: float, smallest_probability: float | None = None
 ) -> NDArray[np.float64]:
-    """Weights of experiences that were drawn with unequal probabilities, the largest of them 1.
+    """Importance weights of transitions sampled with unequal probabilities, the largest weight being 1.
 
-    w = (N · P)^−β / max w of Schaul et al., Prioritized Experience Replay, 2016, section 3.4. Divided by the largest,
-    the number N of experiences cancels, and (P_smallest / P)^β is left.
+    w = (N · P)^−β / max w of Schaul et al., Prioritized Experience Replay, 2016, section 3.4. Divided by the largest
+    weight, the number N of transitions cancels: (P_smallest / P)^β.
 
     Args:
-        probabilities: (n,) with which each row was drawn, above 0.
-        exponent: β in [0, 1]: 0 makes up for nothing, 1 for the whole of the bias.
-        smallest_probability: of all experiences that could have been drawn, so that weights mean the same in every
-            batch; of these rows when not given.
+        probabilities: (n,) probability of each row, above 0.
+        exponent: β in [0, 1]: 0 corrects nothing, 1 the whole bias.
+        smallest_probability: smallest probability in the whole buffer, so that weights have the same scale in every
+            batch; the smallest of these rows if not given.
 
     Returns:
         (n,) the weights, in (0, 1].
 
     Raises:
-        ValueError: where an argument is out of its range, NaN included.
+        ValueError: an argument is out of range, NaN included.
     """
     check_shapes(probabilities=(probabilities, "n"))
     if not 0 <= exponent <= 1:

@@ -1,0 +1,113 @@
+"""Transitions: what agents learn from and memories keep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+class Transition(NamedTuple):
+    """A batch of n transitions: one step of each environment, or rows drawn from a memory.
+
+    Optional columns are None where they are unknown; a column is given at every step or never. Memories that keep the
+    order of time give columns of shape (time, n, ...).
+    """
+
+    observations: Array  # (n, ...)
+    actions: Array  # (n, ...) of a slate, the item the user chose, or its first item where none was chosen
+    rewards: Array  # (n,) integer or float
+    terminated: NDArray[np.bool_]  # (n,) the episode reached its own end: no state follows
+    truncated: NDArray[np.bool_]  # (n,) the episode was cut off: it would have gone on
+    next_observations: Array  # (n, ...) at the end of an episode, its last observation
+    began: NDArray[np.bool_] | None = None  # (n,) first step of its episode
+    discounts: NDArray[np.float64] | None = None  # (n,) factor of the next value: γ per step, 0 where terminated
+    action_masks: NDArray[np.bool_] | None = None  # (n, actions) allowed actions
+    next_action_masks: NDArray[np.bool_] | None = None  # (n, actions) allowed next; all False is possible at the end
+    slates: NDArray[np.int64] | None = None  # (n, k) items shown
+    choices: NDArray[np.int64] | None = None  # (n,) position of the chosen item in the slate, -1 for none
+    next_slates: NDArray[np.int64] | None = None  # (n, k) slate of the next step, for SARSA
+    costs: NDArray[np.float64] | None = None  # (n,) cost of the step, beside its reward
+    log_probabilities: Array | None = None  # (n,) log-probability of the action under the policy that acted
+    entropies: Array | None = None  # (n,) entropy of that policy in nats
+    item_rewards: Array | None = None  # (n, k) reward of each item of the slate
+    history: Array | None = None  # (n, ...) the user's interactions so far
+
+    @classmethod
+    def of_one(
+        cls, state: Any, action: Any, reward: float, done: bool, new_state: Any, truncated: bool = False
+    ) -> Transition:
+        """One step of one environment as a batch of one; `done` means that the episode terminated."""
+        return cls(
+            observations=np.asarray(state)[None],
+            actions=np.asarray(action)[None],
+            rewards=np.array([reward], dtype=np.float64),
+            terminated=np.array([done], dtype=np.bool_),
+            truncated=np.array([truncated], dtype=np.bool_),
+            next_observations=np.asarray(new_state)[None],
+        )
+
+    def columns(self) -> dict[str, Array]:
+        """The columns that are known, by name."""
+        return {name: column for name, column in zip(self._fields, self, strict=True) if column is not None}
+
+    def map(self, function: Callable[[Array], Array]) -> Transition:
+        """Apply a function to each known column."""
+        return self._replace(**{name: function(column) for name, column in self.columns().items()})
+
+    def take(self, rows: Any) -> Transition:
+        """The given rows of each known column, by any index that NumPy takes."""
+        return self.map(lambda column: column[rows])
+
+    def keep(self, *optional: str) -> Transition:
+        """The same transitions without optional columns other than the named ones."""
+        return Transition(*self[:6], **{name: getattr(self, name) for name in optional})
+
+    def leading_to(self, later: Transition) -> Transition:
+        """The transitions that start here and end where later ones of the same episodes end."""
+        ends = {name: column for name, column in later.columns().items() if name in _ENDS}
+        return self._replace(**ends)
+
+    def flat(self) -> Transition:
+        """The same transitions with observations as float32 vectors, (n, numbers), as networks take them."""
+        rows = (len(self.observations), -1)
+        return self._replace(
+            observations=self.observations.reshape(rows).astype(np.float32, copy=False),
+            next_observations=self.next_observations.reshape(rows).astype(np.float32, copy=False),
+        )
+
+    @property
+    def shown(self) -> NDArray[np.int64]:
+        """(n, k) the slates; single actions as slates of one."""
+        return self.actions[:, None] if self.slates is None else self.slates
+
+    def check_rewards(self) -> None:
+        """Raise a FloatingPointError if a reward is NaN or infinite."""
+        if not np.isfinite(self.rewards).all():
+            broken = self.rewards[~np.isfinite(self.rewards)][0]
+            raise FloatingPointError(f"rewards must be finite numbers, one is {broken}")
+
+
+def combine(parts: list[Transition], by: Callable[[list[Array]], Array]) -> Transition:
+    """Several batches of the same columns as one, by `np.concatenate` or `np.stack`."""
+    if len(parts) == 1 and by is np.concatenate:
+        return parts[0]
+    return parts[0]._replace(**{name: by([getattr(part, name) for part in parts]) for name in parts[0].columns()})
+
+
+OPTIONAL = Transition._fields[6:]
+"""The names of the optional columns."""
+
+_ENDS = {"terminated", "truncated"} | {name for name in Transition._fields if name.startswith("next_")}
+
+
+class Sample(NamedTuple):
+    """Transitions drawn from a replay buffer, copies of what it holds."""
+
+    transitions: Transition
+    weights: NDArray[np.float64]  # (n,) importance weights, in (0, 1]
+    indices: NDArray[np.int64]  # (n,) their rows in the buffer
