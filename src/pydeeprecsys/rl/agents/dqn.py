@@ -85,7 +85,7 @@ class DQNAgent(QLearningAgent):
             return DeepQNetwork(learning_rate, architecture, discount_factor=1.0, loss=loss, device=device)
 
         parameters = ExperienceReplayBufferParameters(buffer_size, buffer_burn_in, batch_size, buffer_seed)
-        buffer = ExperienceReplayBuffer(parameters, state_shape=(input_size,))
+        buffer = ExperienceReplayBuffer(parameters)
         super().__init__(
             input_size=input_size,
             output_size=output_size,

@@ -142,7 +142,6 @@ class SlateQAgent(ReinforcementLearning):
             initial_exploration_probability, decay_rate, minimum_exploration_probability, exploration_seed
         )
         parameters = ExperienceReplayBufferParameters(buffer_size, buffer_burn_in, batch_size, buffer_seed)
-        # The states of masks and the size of slates show with the first experience.
         self.memory = ReplayMemory(ExperienceReplayBuffer(parameters), 1, discount_factor, network_update_frequency)
         self._waiting: Transition | None = None  # for SARSA: the step whose next slate is not known yet
 
@@ -227,9 +226,7 @@ class SlateQAgent(ReinforcementLearning):
 
     def _shown_next(self, before: Transition, steps: Transition) -> NDArray[np.int64]:
         """(n, k) the present slates; the best known ones where no step of the same episode followed."""
-        shown, n, left = steps.shown.copy(), len(steps.rewards), steps.began
-        if left is None:
-            left = (before.next_observations != steps.observations).reshape(n, -1).any(axis=1)
+        shown, left = steps.shown.copy(), steps.begins(before.next_observations)
         rows = np.flatnonzero((left | before.truncated) & ~before.terminated)
         if len(rows):
             ends = before.take(rows)

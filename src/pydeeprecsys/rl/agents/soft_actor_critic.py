@@ -145,16 +145,10 @@ class SoftActorCritic(ReinforcementLearning):
         parameters = buffer_parameters or ExperienceReplayBufferParameters(
             buffer_size, batch_size, batch_size, buffer_seed
         )
-        action_shape = () if self._n_actions else action_space.shape or ()
-        shapes: dict[str, Any] = {
-            "state_shape": (state_size,),
-            "action_shape": action_shape,
-            "action_dtype": np.int64 if self._n_actions else np.float32,
-        }
         buffer = (
-            PrioritizedExperienceReplayBuffer(parameters, per_parameters, **shapes)
+            PrioritizedExperienceReplayBuffer(parameters, per_parameters)
             if prioritized or per_parameters is not None
-            else ExperienceReplayBuffer(parameters, **shapes)
+            else ExperienceReplayBuffer(parameters)
         )
         self._memory = ReplayMemory(buffer, n_steps, discount_factor, update_frequency)
 

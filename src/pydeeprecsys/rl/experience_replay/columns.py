@@ -16,23 +16,24 @@ Layout = dict[str, tuple[tuple[int, ...], np.dtype[Any]]]
 
 def layout_of(transitions: Transition) -> Layout:
     """The layout of transitions with one leading axis."""
-    return {name: (column.shape[1:], column.dtype) for name, column in transitions.columns().items()}
+    named = zip(transitions._fields, transitions, strict=True)
+    return {name: (column.shape[1:], column.dtype) for name, column in named if column is not None}
 
 
 def n_bytes(layout: Layout, n: int) -> int:
     """Memory that n stored rows take."""
-    stored = (_stored(*of_row) for of_row in layout.values())
-    return n * sum(math.prod(shape) * dtype.itemsize for shape, dtype in stored)
+    return n * sum(math.prod(shape) * dtype.itemsize for shape, dtype in _stored(layout).values())
 
 
-def _stored(shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    if not _is_packed(shape, dtype):
-        return shape, dtype
-    return (*shape[:-1], -(-shape[-1] // 8)), np.dtype(np.uint8)
+def _stored(layout: Layout) -> Layout:
+    """The layout with booleans as bytes of eight."""
+    packed = {name: ((*layout[name][0][:-1], -(-n // 8)), np.dtype(np.uint8)) for name, n in _widths(layout).items()}
+    return layout | packed
 
 
-def _is_packed(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bool:
-    return dtype == np.bool_ and len(shape) > 0
+def _widths(layout: Layout) -> dict[str, int]:
+    """Length of the last axis of each column that is stored as bits."""
+    return {name: shape[-1] for name, (shape, dtype) in layout.items() if shape and dtype == np.bool_}
 
 
 class Columns:
@@ -46,20 +47,21 @@ class Columns:
     Attributes:
         arrays: by name, (capacity, ...) as stored, in the order of `Transition`; none before `allocate`.
         layout: by name, shape and type of a row as written and read.
+        widths: by name, length of the last axis of each column that is stored as bits.
     """
 
     def __init__(self, capacity: int = 0) -> None:
         self.capacity = capacity
         self.arrays: dict[str, NDArray[Any]] = {}
         self.layout: Layout = {}
+        self.widths: dict[str, int] = {}
 
     def allocate(self, layout: Layout) -> None:
         """Take the memory for rows of this layout; previous rows are forgotten."""
-        self.layout, self.arrays = layout, {}
-        for name, (shape, dtype) in layout.items():
-            stored, stored_dtype = _stored(shape, dtype)
+        self.layout, self.widths, self.arrays = layout, _widths(layout), {}
+        for name, (shape, dtype) in _stored(layout).items():
             # np.zeros would only promise the memory; what is written to is there.
-            self.arrays[name] = np.empty((self.capacity, *stored), dtype=stored_dtype)
+            self.arrays[name] = np.empty((self.capacity, *shape), dtype=dtype)
             self.arrays[name].fill(0)
 
     def reserve(self, n: int) -> None:
@@ -72,9 +74,9 @@ class Columns:
 
     def write(self, rows: NDArray[np.int64] | slice, transitions: Transition) -> None:
         """Write transitions of this layout into rows."""
-        for name, column in transitions.columns().items():
-            packed = _is_packed(*self.layout[name])
-            self.arrays[name][rows] = np.packbits(column, axis=-1) if packed else column
+        for name, array in self.arrays.items():
+            column = getattr(transitions, name)
+            array[rows] = np.packbits(column, axis=-1) if name in self.widths else column
 
     def read(self, rows: NDArray[np.int64]) -> Transition:
         """Copies of rows (n,)."""
@@ -86,10 +88,8 @@ class Columns:
         return flat.map(lambda column: column.reshape(time, n, *column.shape[1:]))
 
     def _transitions(self, stored: dict[str, NDArray[Any]]) -> Transition:
-        for name, column in stored.items():
-            shape, dtype = self.layout[name]
-            if _is_packed(shape, dtype):
-                stored[name] = np.unpackbits(column, axis=-1, count=shape[-1]).view(np.bool_)
+        for name, width in self.widths.items():
+            stored[name] = np.unpackbits(stored[name], axis=-1, count=width).view(np.bool_)
         return Transition(**stored)
 
     def move_to_front(self, rows: NDArray[np.int64]) -> None:
@@ -99,8 +99,8 @@ class Columns:
 
     def state_dict(self, rows: NDArray[Any] | slice) -> dict[str, Any]:
         """Copies of some rows as stored, and the widths of columns stored as bits."""
-        widths = {name: shape[-1] for name, (shape, dtype) in self.layout.items() if _is_packed(shape, dtype)}
-        return {"columns": {name: np.array(array[rows]) for name, array in self.arrays.items()}, "widths": widths}
+        columns = {name: np.array(array[rows]) for name, array in self.arrays.items()}
+        return {"columns": columns, "widths": dict(self.widths)}
 
     def load_state_dict(self, rows: NDArray[Any] | slice, state: dict[str, Any]) -> None:
         """Write what `state_dict` gave into rows, after `allocate` with its layout."""

@@ -33,17 +33,12 @@ class EpisodeMemory:
     def add(self, transitions: Transition) -> None:
         """Append one step of every environment."""
         step = transitions.flat()
-        step = step._replace(rewards=step.rewards.astype(np.float64, copy=False))
-        left = step.began
         n, layout = len(step.rewards), layout_of(step)
         if n != self.n or layout != self._columns.layout:
             self.n, self.n_complete = n, 0
             self._columns.allocate(layout)
             self._lengths, self._complete = np.zeros((2, n), dtype=np.int64)
-        elif left is None:
-            left = (step.observations != self._expected).any(axis=1)
-        if left is not None:
-            np.copyto(self._lengths, self._complete, where=left)
+        np.copyto(self._lengths, self._complete, where=step.begins(self._expected))
         self._columns.reserve(n * (int(self._lengths.max()) + 1))
         self._columns.write(self._lengths * n + np.arange(n), step)
         self._expected = step.next_observations.copy()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.experience_replay.buffer_parameters import ExperienceReplayBufferParameters
@@ -15,56 +15,17 @@ from pydeeprecsys.rl.experience_replay.free_memory import check_memory
 from pydeeprecsys.rl.experience_replay.transition import Sample, Transition
 
 
-class ExperienceBuffer(Protocol):
-    """What learning from replay needs of a buffer; see `ExperienceReplayBuffer` for the details."""
-
-    parameters: ExperienceReplayBufferParameters
-
-    def ready_to_predict(self) -> bool:
-        """Whether it holds enough transitions to learn from."""
-
-    def store_experiences(self, transitions: Transition) -> None:
-        """Store n transitions, the oldest first."""
-
-    def sample_batch(self) -> Sample:
-        """Sample a batch."""
-
-    def update_priorities(self, batch: Sample | NDArray[np.int64], errors: NDArray[np.floating[Any]]) -> None:
-        """Set priorities, if it has any, by TD errors."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Copies of all that its future depends on."""
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from where `state_dict` was taken."""
-
-
 class ExperienceReplayBuffer:
     """Stores the newest transitions and samples uniformly without replacement (Lin 1992, Mnih et al. 2015).
 
-    Memory is allocated before the first transition is stored: at construction if `state_shape` is given, and again
-    if the first transition has other columns, shapes or types.
+    Memory for all transitions is allocated when the first one is stored, whose columns, shapes and types are then
+    those of the buffer.
 
     Args:
         parameters: capacity, batch size and seed; the defaults if not given.
-        state_shape: shape of one observation, if known.
-        state_dtype: type of the observations; used with `state_shape` only.
-        action_shape: shape of one action; used with `state_shape` only.
-        action_dtype: type of the actions; used with `state_shape` only.
-
-    Raises:
-        InputError: the transitions would not fit into the free memory.
     """
 
-    def __init__(
-        self,
-        parameters: ExperienceReplayBufferParameters | None = None,
-        *,
-        state_shape: tuple[int, ...] | None = None,
-        state_dtype: DTypeLike = np.float32,
-        action_shape: tuple[int, ...] = (),
-        action_dtype: DTypeLike = np.int64,
-    ) -> None:
+    def __init__(self, parameters: ExperienceReplayBufferParameters | None = None) -> None:
         self.parameters = parameters or ExperienceReplayBufferParameters()
         self.random = np.random.default_rng(self.parameters.random_state)
         self._capacity = int(self.parameters.max_experiences)
@@ -72,21 +33,13 @@ class ExperienceReplayBuffer:
         self._position = 0  # where the next transition goes
         self._columns = Columns(self._capacity)
         self._kind: tuple[Any, ...] = ()  # shapes and types of a single transition that needs no further check
-        observation = np.empty(state_shape or (), dtype=state_dtype)
-        action = np.empty(action_shape, dtype=action_dtype)
-        layout = layout_of(_complete(Transition.of_one(observation, action, 0.0, False, new_state=observation)))
-        check_memory(self._capacity, n_bytes(layout, self._capacity) + self._n_other_bytes())
-        if state_shape is not None:
-            self._allocate(layout)
-
-    def _n_other_bytes(self) -> int:
-        return 0
 
     def _allocate(self, layout: Layout) -> None:
+        check_memory(self._capacity, n_bytes(layout, self._capacity))
         self._columns.allocate(layout)
-        kind = *layout["observations"], *layout["actions"], *layout["next_observations"]
-        plain = len(layout) == 7 and np.bool_ not in kind  # no optional column besides discounts, and no bits
-        self._kind = kind if plain else ()
+        # Without optional columns besides discounts, and without bits, a single transition can be written directly.
+        plain = len(layout) == 7 and not self._columns.widths
+        self._kind = (*layout["observations"], *layout["actions"], *layout["next_observations"]) if plain else ()
 
     def __len__(self) -> int:
         """Number of stored transitions."""
@@ -131,8 +84,7 @@ class ExperienceReplayBuffer:
         self._check(given)
         if not self._size:
             layout = layout_of(given._replace(next_observations=given.observations))
-            if layout != self._columns.layout:  # what was expected at construction, if anything was
-                check_memory(self._capacity, n_bytes(layout, self._capacity))
+            if layout != self._columns.layout:
                 self._allocate(layout)
         n = len(given.rewards)
         if n > self._capacity:
@@ -211,12 +163,15 @@ class ExperienceReplayBuffer:
         if layout and layout != self._columns.layout:
             if self._size:
                 raise InputError("the state is that of a buffer of other states or actions; load it into one like it")
-            check_memory(self._capacity, n_bytes(layout, self._capacity))
             self._allocate(layout)
         self._size = int(state["size"])
         self._columns.load_state_dict(slice(self._size), state["experiences"])
         self._position = int(state["position"])
         self.random.bit_generator.state = state["random"]
+
+
+ExperienceBuffer = ExperienceReplayBuffer
+"""The notebook's name for what every replay buffer can do."""
 
 
 def _complete(transitions: Transition) -> Transition:

@@ -52,9 +52,9 @@ class NStepAccumulator:
             The transitions that this step completes, the oldest of each row first: 0 to n · n_steps, and more where
             episodes were abandoned.
         """
-        step = transitions._replace(rewards=np.asarray(transitions.rewards, dtype=np.float64))
         if self.n_steps == 1:
-            return self._discounted(step, 1)
+            return self._discounted(transitions, 1)
+        step = transitions._replace(rewards=np.asarray(transitions.rewards, dtype=np.float64))
         parts = self._abandon(step)
         if len(self._waiting) != len(step.rewards):
             self._steps.clear()
@@ -69,26 +69,22 @@ class NStepAccumulator:
         return combine(parts, np.concatenate) if parts else self._discounted(step.take(slice(0)), 1)
 
     def _abandon(self, step: Transition) -> list[Transition]:
-        n = len(self._waiting)
-        left = self._waiting > 0
-        if not left.any():
+        left, n = self._waiting > 0, len(self._waiting)
+        if self._steps and len(step.rewards) == n:
+            left &= step.begins(self._steps[-1].next_observations)
+        if not np.count_nonzero(left):
             return []
-        last = self._steps[-1]
-        if len(step.rewards) == n:
-            moved = step.began
-            if moved is None:
-                moved = (step.observations != last.next_observations).reshape(n, -1).any(axis=1)
-            left &= moved
-        return self._take_out(last._replace(terminated=np.zeros(n, dtype=np.bool_), truncated=left), left)
+        end = self._steps[-1]._replace(terminated=np.zeros(n, dtype=np.bool_), truncated=left)
+        return self._take_out(end, left)
 
     def _take_out(self, end: Transition, ended: NDArray[np.bool_]) -> list[Transition]:
         """Take out full windows, and all waiting steps of the rows that ended."""
         parts = []
-        for age in range(len(self._steps) - 1, -1 if ended.any() else self.n_steps - 2, -1):
+        for age in range(len(self._steps) - 1, -1 if np.count_nonzero(ended) else self.n_steps - 2, -1):
             rows = self._waiting > age
             if age < self.n_steps - 1:
                 rows &= ended
-            parts.append(self._discounted(self._steps[-1 - age].take(rows).leading_to(end.take(rows)), age + 1))
+            parts.append(self._discounted(self._steps[-1 - age].leading_to(end).take(rows), age + 1))
         np.minimum(self._waiting, self.n_steps - 1, out=self._waiting)
         self._waiting[ended] = 0
         return parts

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 from numba import njit
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.experience_replay.buffer_parameters import ExperienceReplayBufferParameters, PERBufferParameters
 from pydeeprecsys.rl.experience_replay.experience_buffer import ExperienceReplayBuffer
+from pydeeprecsys.rl.experience_replay.free_memory import check_memory
 from pydeeprecsys.rl.experience_replay.sum_tree import SumTree
 from pydeeprecsys.rl.experience_replay.transition import Sample
 from pydeeprecsys.rl.ops.importance import importance_weights
@@ -29,42 +30,25 @@ class PrioritizedExperienceReplayBuffer(ExperienceReplayBuffer):
     Args:
         buffer_parameters: capacity, batch size and seed; the defaults if not given.
         per_parameters: exponents of priorities and weights; the defaults if not given.
-        state_shape: shape of one observation, if known.
-        state_dtype: type of the observations; used with `state_shape` only.
-        action_shape: shape of one action; used with `state_shape` only.
-        action_dtype: type of the actions; used with `state_shape` only.
 
     Attributes:
         beta: current exponent of the importance weights, in [0, 1].
 
     Raises:
-        InputError: the transitions would not fit into the free memory.
+        InputError: the priorities of so many transitions would not fit into the free memory.
     """
 
     def __init__(
         self,
         buffer_parameters: ExperienceReplayBufferParameters | None = None,
         per_parameters: PERBufferParameters | None = None,
-        *,
-        state_shape: tuple[int, ...] | None = None,
-        state_dtype: DTypeLike = np.float32,
-        action_shape: tuple[int, ...] = (),
-        action_dtype: DTypeLike = np.int64,
     ) -> None:
-        super().__init__(
-            buffer_parameters,
-            state_shape=state_shape,
-            state_dtype=state_dtype,
-            action_shape=action_shape,
-            action_dtype=action_dtype,
-        )
+        super().__init__(buffer_parameters)
         self.per_parameters = per_parameters or PERBufferParameters()
         self.beta = self.per_parameters.beta
         self._highest_priority = 1.0
+        check_memory(self._capacity, 2 * 8 * SumTree.n_nodes(self._capacity))
         self._tree = SumTree(self._capacity)
-
-    def _n_other_bytes(self) -> int:
-        return 2 * 8 * SumTree.n_nodes(int(self.parameters.max_experiences))
 
     @property
     def priorities(self) -> NDArray[np.float64]:

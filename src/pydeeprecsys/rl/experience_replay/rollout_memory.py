@@ -25,13 +25,8 @@ class RolloutMemory:
     def add(self, transitions: Transition) -> None:
         """Append one step of every environment."""
         step = transitions.flat()
-        began = step.began
-        if began is None:
-            began = np.ones(len(step.rewards), dtype=np.bool_)
-            if self._time and self._expected.shape == step.observations.shape:
-                began = (step.observations != self._expected).any(axis=1)
-        step = step._replace(rewards=step.rewards.astype(np.float64), began=began)
-        n, layout = len(began), layout_of(step)
+        step = step._replace(began=step.begins(self._expected))
+        n, layout = len(step.rewards), layout_of(step)
         if n != self._n or layout != self._columns.layout:
             self._time, self._n = 0, n
             self._columns.allocate(layout)
