@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterator
 from copy import deepcopy
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -11,36 +11,29 @@ import torch
 from numpy.typing import NDArray
 
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning
-from pydeeprecsys.rl.steps import Steps
+from pydeeprecsys.rl.experience_replay.transition import Transition
 
 N_ACTIONS = 7
 STATE_SIZE = 3
 
 
-class Step(NamedTuple):
-    """One step of n environments."""
+def steps(n: int, length: int, seed: int) -> Iterator[Transition]:
+    """A walk through random observations, rewards and ends of episodes, whose actions are 0.
 
-    states: NDArray[np.float32]
-    rewards: NDArray[np.float64]
-    terminated: NDArray[np.bool_]
-    truncated: NDArray[np.bool_]
-    new_states: NDArray[np.float32]
-
-
-def steps(n: int, length: int, seed: int) -> Iterator[Step]:
-    """A walk through random states, rewards and ends of episodes; it goes on in a new state where an episode ended."""
+    It goes on in a new observation where an episode ended.
+    """
     rng = np.random.default_rng(seed)
     states = rng.random((n, STATE_SIZE), dtype=np.float32)
     for _ in range(length):
         terminated, truncated = rng.random((2, n)) < 0.15
         new_states = rng.random((n, STATE_SIZE), dtype=np.float32)
-        yield Step(states, rng.random(n), terminated, truncated, new_states)
+        yield Transition(states, np.zeros(n, dtype=np.int64), rng.random(n), terminated, truncated, new_states)
         fresh = rng.random((n, STATE_SIZE), dtype=np.float32)
         states = np.where((terminated | truncated)[:, None], fresh, new_states)
 
 
-def masked_steps(n: int, length: int, seed: int) -> Iterator[tuple[Step, NDArray[np.bool_], NDArray[np.bool_]]]:
-    """A walk with masks of the states and of the new states; where an episode terminated, nothing is allowed next."""
+def masked_steps(n: int, length: int, seed: int) -> Iterator[Transition]:
+    """A walk with action masks; where an episode terminated, nothing is allowed next."""
     rng = np.random.default_rng(seed + 100)
 
     def draw() -> NDArray[np.bool_]:
@@ -49,18 +42,16 @@ def masked_steps(n: int, length: int, seed: int) -> Iterator[tuple[Step, NDArray
     masks = draw()
     for step in steps(n, length, seed):
         new_masks = draw() & ~step.terminated[:, None]
-        yield step, masks, new_masks
+        yield step._replace(action_masks=masks, next_action_masks=new_masks)
         masks = np.where((step.terminated | step.truncated)[:, None], draw(), new_masks)
 
 
-def live(agent: ReinforcementLearning, walk: Iterator[Step]) -> list[list[int]]:
+def live(agent: ReinforcementLearning, walk: Iterator[Transition]) -> list[list[Any]]:
     """Act and learn along the walk; the actions that were taken."""
     taken = []
     for step in walk:
-        actions = agent.actions_for_states(step.states)
-        agent.store_experiences(
-            Steps(step.states, actions, step.rewards, step.terminated, step.truncated, step.new_states)
-        )
+        actions = agent.actions_for_states(step.observations, action_masks=step.action_masks)
+        agent.store_experiences(step._replace(actions=actions))
         taken.append(actions.tolist())
     return taken
 
@@ -162,33 +153,14 @@ class AgentContract:
     def test_a_life_with_masks_is_within_them_and_can_be_restored(self) -> None:
         agent, restored = self.make(N_ACTIONS, STATE_SIZE, 0), self.make(N_ACTIONS, STATE_SIZE, 1)
         walk = list(masked_steps(3, 80, seed=1))
-        for step, masks, new_masks in walk[:50]:
-            self._live_within(agent, step, masks, new_masks)
+        taken = live(agent, iter(walk[:50]))
         restored.load_state_dict(agent.state_dict())
-        for step, masks, new_masks in walk[50:]:
-            taken = self._live_within(agent, step, masks, new_masks)
-            assert taken == self._live_within(restored, step, masks, new_masks)
+        after = live(agent, iter(walk[50:]))
+        assert after == live(restored, iter(walk[50:]))
         assert_same_state(restored.state_dict(), agent.state_dict())
-
-    def _live_within(
-        self, agent: ReinforcementLearning, step: Step, masks: NDArray[np.bool_], new_masks: NDArray[np.bool_]
-    ) -> list[int]:
-        actions = agent.actions_for_states(step.states, action_masks=masks)
-        assert np.take_along_axis(masks, actions[:, None], axis=1).all()
-        agent.store_experiences(
-            Steps(
-                step.states,
-                actions,
-                step.rewards,
-                step.terminated,
-                step.truncated,
-                step.new_states,
-                action_masks=masks,
-                new_action_masks=new_masks,
-            )
-        )
-        taken: list[int] = actions.tolist()
-        return taken
+        for step, actions in zip(walk, taken + after, strict=True):
+            assert step.action_masks is not None
+            assert step.action_masks[np.arange(3), actions].all()
 
     @pytest.mark.parametrize("explore", [True, False])
     def test_one_state_is_a_batch_of_one(self, states: NDArray[np.float32], explore: bool) -> None:
@@ -203,19 +175,13 @@ class AgentContract:
     def test_storing_one_step_is_storing_a_batch_of_one(self) -> None:
         single, batch = (self.make(N_ACTIONS, STATE_SIZE, 3) for _ in range(2))
         for step in steps(1, 60, seed=1):
-            action = single.action_for_state(step.states[0])
-            assert action == batch.actions_for_states(step.states)[0]
+            action = single.action_for_state(step.observations[0])
+            assert action == batch.actions_for_states(step.observations)[0]
+            reward, done, truncated = float(step.rewards[0]), bool(step.terminated[0]), bool(step.truncated[0])
             single.store_experience(
-                step.states[0],
-                action,
-                float(step.rewards[0]),
-                bool(step.terminated[0]),
-                step.new_states[0],
-                bool(step.truncated[0]),
+                step.observations[0], action, reward, done, step.next_observations[0], truncated=truncated
             )
-            batch.store_experiences(
-                Steps(step.states, np.array([action]), step.rewards, step.terminated, step.truncated, step.new_states)
-            )
+            batch.store_experiences(step._replace(actions=np.array([action])))
         assert_same_state(single.state_dict(), batch.state_dict())
 
     @pytest.mark.parametrize("seed", [0, 1])
@@ -274,12 +240,11 @@ class AgentContract:
 
     def test_storing_leaves_its_arguments_alone(self) -> None:
         agent = self.make(N_ACTIONS, STATE_SIZE, 0)
-        for step in steps(3, 30, seed=1):
-            arguments = (step.states, np.zeros(3, dtype=np.int64), *step[1:])
-            before = deepcopy(arguments)
-            agent.store_experiences(Steps(*arguments))
-            for argument, copy in zip(arguments, before, strict=True):
-                assert argument.tobytes() == copy.tobytes()
+        for step in masked_steps(3, 30, seed=1):
+            before = deepcopy(step)
+            agent.store_experiences(step)
+            for name, column in step.columns().items():
+                assert column.tobytes() == getattr(before, name).tobytes()
 
     @pytest.mark.parametrize("taken_after", [46, 47, 48, 49, 50])
     def test_restored_from_its_state_it_goes_on_identically(self, taken_after: int) -> None:

@@ -20,6 +20,7 @@ from pydeeprecsys.rl.agents.soft_actor_critic import SoftActorCritic
 from pydeeprecsys.rl.experience_replay.episode_memory import EpisodeMemory
 from pydeeprecsys.rl.experience_replay.replay_memory import ReplayMemory
 from pydeeprecsys.rl.experience_replay.rollout_memory import RolloutMemory
+from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.manager import (
     CartpoleManager,
@@ -30,7 +31,6 @@ from pydeeprecsys.rl.manager import (
     Manager,
     MovieLensFairnessManager,
 )
-from pydeeprecsys.rl.steps import Steps
 
 
 class Spy(RandomAgent):
@@ -38,10 +38,9 @@ class Spy(RandomAgent):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self.stored: list[tuple[Any, ...]] = []
+        self.stored: list[Transition] = []
         self.slates: list[Any] = []
         self.acted_within: list[Any] = []
-        self.learned_within: list[tuple[Any, Any]] = []
 
     def top_k_actions_for_states(
         self, states: Any, k: int = 1, *, explore: bool = True, action_masks: Any = None
@@ -50,9 +49,8 @@ class Spy(RandomAgent):
         self.slates.append(super().top_k_actions_for_states(states, k, explore=explore, action_masks=action_masks))
         return self.slates[-1]
 
-    def store_experiences(self, steps: Steps) -> None:
-        self.stored.append(steps[:6])
-        self.learned_within.append((steps.action_masks, steps.new_action_masks))
+    def store_experiences(self, transitions: Transition) -> None:
+        self.stored.append(transitions)
 
 
 class Corridor(gym.Env[Any, Any]):
@@ -72,6 +70,7 @@ class Corridor(gym.Env[Any, Any]):
 class Silent(gym.Env[Any, Any]):
     """Six steps that pay 1, in a state that never changes; it tells what it is made with in the `info` of each step."""
 
+    metadata = {"measures": ("hit", "violence", "unmeasured", "novelty", "diversity")}  # noqa: RUF012
     observation_space = gym.spaces.Box(0, 1, (1,), np.float32)
     action_space = gym.spaces.Discrete(2)
 
@@ -158,13 +157,13 @@ def test_a_slate_is_learned_by_the_item_the_user_chose(world: World) -> None:
     agent = Spy(manager.env.action_space)
     manager.train(agent, max_episodes=2, should_print=False)
     assert len(agent.stored) == 26
-    for slate, (_, actions, rewards, terminated, truncated, new_states) in zip(agent.slates, agent.stored, strict=True):
-        assert actions.shape == rewards.shape == terminated.shape == truncated.shape == (1,)
-        assert actions[0] in slate[0]
+    for slate, stored in zip(agent.slates, agent.stored, strict=True):
+        assert {column.shape for column in stored[1:5]} == {(1,)}
+        assert stored.actions[0] in slate[0]
         # The observation tells of the chosen item: its genres must be those of the action that is learned.
-        np.testing.assert_array_equal(new_states[0, 4:23], world.genres[actions[0]])
-    assert [bool(stored[3][0]) for stored in agent.stored] == ([False] * 12 + [True]) * 2
-    assert not any(stored[4][0] for stored in agent.stored)
+        np.testing.assert_array_equal(stored.next_observations[0, 4:23], world.genres[stored.actions[0]])
+    assert [bool(stored.terminated[0]) for stored in agent.stored] == ([False] * 12 + [True]) * 2
+    assert not any(stored.truncated[0] for stored in agent.stored)
 
 
 def test_the_last_observation_of_an_episode_is_its_own(world: World) -> None:
@@ -172,11 +171,11 @@ def test_the_last_observation_of_an_episode_is_its_own(world: World) -> None:
     agent = Spy(manager.env.action_space)
     manager.train(agent, max_episodes=4, should_print=False)
     for now, following in zip(agent.stored, agent.stored[1:], strict=False):
-        assert (now[5][:, 4:] != 0).any(axis=1).all()
-        if now[3].all():
-            assert (following[0][:, 4:] == 0).all()
+        assert (now.next_observations[:, 4:] != 0).any(axis=1).all()
+        if now.terminated.all():
+            assert (following.observations[:, 4:] == 0).all()
         else:
-            np.testing.assert_array_equal(now[5], following[0])
+            np.testing.assert_array_equal(now.next_observations, following.observations)
 
 
 def test_a_limit_truncates_and_does_not_terminate() -> None:
@@ -186,8 +185,8 @@ def test_a_limit_truncates_and_does_not_terminate() -> None:
     manager.train(agent, statistics, max_episodes=2, should_print=False)
     assert statistics.episode_rewards is not None
     assert statistics.episode_rewards.tolist() == [5, 5]
-    assert [bool(stored[4][0]) for stored in agent.stored] == ([False] * 4 + [True]) * 2
-    assert not any(stored[3][0] for stored in agent.stored)
+    assert [bool(stored.truncated[0]) for stored in agent.stored] == ([False] * 4 + [True]) * 2
+    assert not any(stored.terminated[0] for stored in agent.stored)
 
 
 def test_training_stops_at_the_threshold_once_it_has_a_hundred_episodes(capsys: pytest.CaptureFixture[str]) -> None:
@@ -314,13 +313,12 @@ def test_masks_of_the_environment_reach_acting_and_learning(n_envs: int) -> None
     agent = Spy(manager.env.action_space)
     manager.train(agent, max_episodes=9, should_print=False)
     ends = 0
-    for stored, acted, learned in zip(agent.stored, agent.acted_within, agent.learned_within, strict=True):
-        states, _, _, terminated, _, new_states = stored
-        expected, new = Masked.masks_of(states), Masked.masks_of(new_states)
-        for masks, allowed in ((acted, expected), (learned[0], expected), (learned[1], new)):
+    for stored, acted in zip(agent.stored, agent.acted_within, strict=True):
+        expected, new = Masked.masks_of(stored.observations), Masked.masks_of(stored.next_observations)
+        for masks, allowed in ((acted, expected), (stored.action_masks, expected), (stored.next_action_masks, new)):
             assert masks.dtype == np.bool_
             np.testing.assert_array_equal(masks, allowed)
-        ends += terminated.sum()
+        ends += stored.terminated.sum()
     assert ends >= 9
     agent.acted_within.clear()
     manager.execute_episodes(agent, 2)
@@ -331,7 +329,8 @@ def test_where_there_are_no_masks_none_are_passed_on(world: World) -> None:
     agent = Spy(MovieLensFairnessManager(dataset=world).env.action_space)
     MovieLensFairnessManager(seed=0, dataset=world).train(agent, max_episodes=1, should_print=False)
     assert agent.acted_within == [None] * 50
-    assert agent.learned_within == [(None, None)] * 50
+    assert all(stored.action_masks is stored.next_action_masks is None for stored in agent.stored)
+    assert len(agent.stored) == 50
 
 
 def test_masks_at_some_steps_only_are_refused() -> None:
@@ -379,7 +378,7 @@ def test_training_can_stop_by_environment_steps(n_envs: int, steps: int, episode
 
 def test_statistics_know_when_the_agent_learned() -> None:
     class Learner(RandomAgent):
-        def store_experiences(self, steps: Steps) -> None:
+        def store_experiences(self, transitions: Transition) -> None:
             statistics.append_metric("loss", 0.0)
 
     manager = Manager(env=Corridor(), max_episode_steps=3)
@@ -396,7 +395,7 @@ def test_statistics_know_when_the_agent_learned() -> None:
 def test_points_of_a_box_go_through_the_loop(n_envs: int) -> None:
     manager = Manager("Pendulum-v1", seed=0, n_envs=n_envs)
     agent = RandomAgent(manager.env.action_space)
-    stored: list[Steps] = []
+    stored: list[Transition] = []
     agent.store_experiences = stored.append  # type: ignore[method-assign]
     manager.train(agent, max_episodes=None, max_steps=20 * n_envs, should_print=False)
     actions = np.array([steps.actions for steps in stored])
@@ -419,8 +418,8 @@ def test_an_environment_may_write_over_its_observations() -> None:
     manager = Manager(env=Rewriting(), max_episode_steps=4)
     agent = Spy(manager.env.action_space)
     manager.train(agent, max_episodes=1, should_print=False)
-    assert [float(states[0, 0]) for states, *_ in agent.stored] == [0, 1, 2, 3]
-    assert [float(new_states[0, 0]) for *_, new_states in agent.stored] == [1, 2, 3, 4]
+    assert [float(stored.observations[0, 0]) for stored in agent.stored] == [0, 1, 2, 3]
+    assert [float(stored.next_observations[0, 0]) for stored in agent.stored] == [1, 2, 3, 4]
 
 
 def test_an_environment_that_was_made_already_may_take_slates(world: World) -> None:
@@ -428,7 +427,7 @@ def test_an_environment_that_was_made_already_may_take_slates(world: World) -> N
     agent = Spy(env.action_space)
     Manager(env=env).train(agent, max_episodes=1, should_print=False)
     assert {slate.shape for slate in agent.slates} == {(1, 3)}
-    assert {actions.shape for _, actions, *_ in agent.stored} == {(1,)}
+    assert {stored.actions.shape for stored in agent.stored} == {(1,)}
 
 
 def test_slates_of_which_no_choice_is_told_are_refused() -> None:
@@ -529,9 +528,9 @@ def test_episodes_left_in_the_middle_are_not_learned_as_one() -> None:
     manager, lengths = Manager(env=Silent()), []
 
     class Counting(ReinforceAgent):
-        def _advantages_and_returns(self, steps: Any) -> Any:
-            lengths.append(int(steps.complete.sum()))
-            return super()._advantages_and_returns(steps)
+        def _advantages_and_returns(self, steps: Any, complete: Any) -> Any:
+            lengths.append(int(complete.sum()))
+            return super()._advantages_and_returns(steps, complete)
 
     agent = Counting(2, 1, hidden_layers=[4])
     manager.train(agent, max_steps=4, should_print=False)
@@ -545,7 +544,7 @@ def test_windows_of_several_steps_end_where_training_stopped() -> None:
     agent = SoftActorCritic(manager.env.action_space, 1, hidden_layers=[4], **options)
     manager.train(agent, max_steps=4, should_print=False)
     manager.train(agent, max_episodes=1, should_print=False)
-    experiences = agent.state_dict()["memory"]["buffer"]["experiences"]
+    experiences = agent.state_dict()["memory"]["buffer"]["experiences"]["columns"]
     assert experiences["rewards"].tolist() == [3, 3, 2, 1, 3, 3, 3, 3, 2, 1]
     assert experiences["truncated"].tolist() == [False, False, True, True] + [False] * 6
 

@@ -8,10 +8,9 @@ from numpy.typing import NDArray
 from contracts.agents import AgentContract, assert_same_state
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.agents.actor_critic import ActorCriticAgent
-from pydeeprecsys.rl.experience_replay.episode_memory import EpisodeMemory
+from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.manager import CartpoleManager
-from pydeeprecsys.rl.steps import Steps
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -48,20 +47,17 @@ class Told(ActorCriticAgent):
         self.value_estimator.predict = lambda state: np.asarray(state, dtype=np.float32)  # type: ignore[method-assign]
 
 
-def two_episodes(n_envs_states: NDArray[np.float64], terminated: bool) -> EpisodeMemory:
-    """Two steps of one environment, from states 1 and 2 to 3, with rewards 4 and 8."""
-    memory = EpisodeMemory(1, 1)
-    for t in (0, 1):
-        last = np.array([t == 1])
-        memory.add(
-            n_envs_states[t : t + 1, None],
-            np.array([t]),
-            np.array([4.0 * (t + 1)]),
-            last & terminated,
-            last & (not terminated),
-            n_envs_states[t + 1 : t + 2, None],
-        )
-    return memory
+def one_episode(terminated: bool) -> Transition:
+    """Two steps of one environment, from states 1 and 2 to 3, with rewards 4 and 8: (2, 1, ...)."""
+    last = np.array([[False], [True]])
+    return Transition(
+        np.array([[[1.0]], [[2.0]]]),
+        np.array([[0], [1]]),
+        np.array([[4.0], [8.0]]),
+        last & terminated,
+        last & (not terminated),
+        np.array([[[2.0]], [[3.0]]]),
+    )
 
 
 @pytest.mark.parametrize(
@@ -81,8 +77,7 @@ def test_advantages_and_returns_are_those_computed_by_hand(
     gae_lambda: float, terminated: bool, advantages: list[float]
 ) -> None:
     agent = Told(gae_lambda=gae_lambda)
-    steps = two_episodes(np.array([1.0, 2.0, 3.0]), terminated).complete_steps()
-    got, returns = agent._advantages_and_returns(steps)
+    got, returns = agent._advantages_and_returns(one_episode(terminated), np.ones((2, 1), dtype=np.bool_))
     np.testing.assert_allclose(got, advantages, rtol=1e-6)
     np.testing.assert_allclose(returns, np.add(advantages, [1.0, 2.0]), rtol=1e-6)
 
@@ -129,7 +124,9 @@ def test_states_are_standardised_by_all_that_was_learned_from() -> None:
     agent = ActorCriticAgent(3, 1, standardize_states=True, device="cpu")
     for t in range(6):  # three episodes of two steps: three updates
         states, last = np.array([[float(t)]]), np.array([t % 2 == 1])
-        agent.store_experiences(Steps(states, np.array([0]), np.ones(1), last, np.zeros(1, dtype=np.bool_), states + 1))
+        agent.store_experiences(
+            Transition(states, np.array([0]), np.ones(1), last, np.zeros(1, dtype=np.bool_), states + 1)
+        )
     for network in (agent.policy_estimator, agent.value_estimator):
         assert network.standardizer is not None
         assert network.standardizer.count == 6
@@ -160,7 +157,7 @@ def test_it_learns_which_action_of_a_mask_is_best() -> None:
         actions = agent.actions_for_states(states, action_masks=allowed)
         ends = np.ones(8, dtype=np.bool_)
         agent.store_experiences(
-            Steps(
+            Transition(
                 states,
                 actions,
                 worth[actions],
@@ -168,7 +165,7 @@ def test_it_learns_which_action_of_a_mask_is_best() -> None:
                 ~ends,
                 states,
                 action_masks=allowed,
-                new_action_masks=np.zeros((8, 4), dtype=np.bool_),
+                next_action_masks=np.zeros((8, 4), dtype=np.bool_),
             )
         )
     allowed = masks(50)

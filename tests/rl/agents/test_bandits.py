@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from contracts.agents import AgentContract, assert_same_state, live, steps
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.agents.bandits import LinearBandit, LinUCBAgent, ThompsonSamplingAgent, observations
+from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.ops.ridge import ItemRegression, JointRegression, Observations
-from pydeeprecsys.rl.steps import Steps
 
 BANDITS: list[type[LinearBandit]] = [LinUCBAgent, ThompsonSamplingAgent]
 
@@ -50,10 +50,10 @@ def step(
     rewards: Any,
     slates: Any = None,
     choices: Any = None,
-) -> Steps:
+) -> Transition:
     states, rewards = np.asarray(states, dtype=np.float64), np.asarray(rewards, dtype=np.float64)
     over = np.zeros(len(states), dtype=np.bool_)
-    return Steps(
+    return Transition(
         states,
         np.asarray(actions),
         rewards,

@@ -5,10 +5,10 @@ import pytest
 
 from contracts.agents import AgentContract, live, steps
 from pydeeprecsys.rl.agents.dqn import DQNAgent
+from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.manager import CartpoleManager
 from pydeeprecsys.rl.ops.values import Loss
-from pydeeprecsys.rl.steps import Steps
 
 
 def make(n_actions: int = 7, state_size: int = 3, seed: int = 0, **options: Any) -> DQNAgent:
@@ -80,7 +80,9 @@ def test_exploration_decays_with_every_episode_once_it_learns() -> None:
     terminated = np.array([True, False, False, False])
     truncated = np.array([False, True, False, False])
     for _ in range(5):
-        agent.store_experiences(Steps(state, np.zeros(4, dtype=np.int64), np.ones(4), terminated, truncated, state))
+        agent.store_experiences(
+            Transition(state, np.zeros(4, dtype=np.int64), np.ones(4), terminated, truncated, state)
+        )
     # Its memory was full enough with the fourth step; each has two ends.
     epsilons = agent.statistics.epsilon_values
     assert epsilons is not None
@@ -93,7 +95,9 @@ def test_which_action_it_prefers_where_endings_are_random(loss: Loss, best: int)
     sizes = {"buffer_size": 10, "buffer_burn_in": 10, "batch_size": 10, "network_update_frequency": 10}
     agent = make(2, 1, hidden_layers=[], learning_rate=0.05, discount_factor=0.9, loss=loss, **sizes)
     state, actions = np.ones((10, 1)), np.arange(10) // 5
-    step = Steps(state, actions, np.where(actions == 0, 1.0, 0.7), np.arange(10) == 0, np.zeros(10, np.bool_), state)
+    step = Transition(
+        state, actions, np.where(actions == 0, 1.0, 0.7), np.arange(10) == 0, np.zeros(10, np.bool_), state
+    )
     for _ in range(800):
         agent.store_experiences(step)
     assert agent.actions_for_states(state[:1], explore=False).tolist() == [best]

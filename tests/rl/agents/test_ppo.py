@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from contracts.agents import AgentContract, assert_same_state, live, steps
 from pydeeprecsys.rl.agents.ppo import PPOAgent
 from pydeeprecsys.rl.experience_replay.rollout_memory import RolloutMemory
+from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.manager import CartpoleManager
 from pydeeprecsys.rl.ops.policies import slate_log_probabilities
-from pydeeprecsys.rl.steps import Steps
+from pydeeprecsys.rl.ops.returns import last_steps
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -50,10 +51,10 @@ class TestPPOWithEverythingContract(AgentContract):
         )
 
 
-def step_of(t: int, n: int = 2, ended: bool = False, shift: float = 0.0) -> Steps:
+def step_of(t: int, n: int = 2, ended: bool = False, shift: float = 0.0) -> Transition:
     states = np.full((n, 1), t + shift, dtype=np.float32)
     flags = np.full(n, ended)
-    return Steps(states, np.arange(n), np.full(n, float(t)), flags, np.zeros_like(flags), states + 1)
+    return Transition(states, np.arange(n), np.full(n, float(t)), flags, np.zeros_like(flags), states + 1)
 
 
 def test_a_rollout_ends_where_episodes_end_and_where_one_was_left() -> None:
@@ -62,7 +63,8 @@ def test_a_rollout_ends_where_episodes_end_and_where_one_was_left() -> None:
         memory.add(step)
     assert len(memory) == 10
     rollout = memory.take()
-    assert rollout.ended[:, 0].tolist() == [False, True, True, False, False]
+    ended = last_steps(rollout.terminated, rollout.truncated, rollout.columns()["began"])
+    assert ended[:, 0].tolist() == [False, True, True, False, False]
     assert rollout.rewards[:, 1].tolist() == [0, 1, 2, 9, 10]
     assert rollout.slates[0].tolist() == [[0], [1]]
     assert len(memory) == 0
@@ -92,7 +94,9 @@ def test_it_learns_from_the_slate_that_was_shown() -> None:
         slates = agent.top_k_actions_for_states(states, 2)
         rewards = (slates[:, 1] == 3).astype(float)
         agent.store_experiences(
-            Steps(states, slates[:, 0], rewards, ends, ~ends, states, None, None, slates, np.zeros(16, np.int64))
+            Transition(
+                states, slates[:, 0], rewards, ends, ~ends, states, slates=slates, choices=np.zeros(16, np.int64)
+            )
         )
     drawn = agent.top_k_actions_for_states(np.ones((500, 2)), 2)
     assert np.mean(drawn[:, 1] == 3) > 0.9
@@ -113,7 +117,7 @@ def test_an_update_moves_probabilities_with_their_advantages_and_not_far() -> No
         flags = np.ones(30, dtype=np.bool_)
         actions = np.arange(30) % 3
         states = np.ones((30, 2), dtype=np.float32)
-        agent.store_experiences(Steps(states, actions, (actions == 1).astype(float), flags, ~flags, states))
+        agent.store_experiences(Transition(states, actions, (actions == 1).astype(float), flags, ~flags, states))
         ratios.append(probabilities(agent) / before)
     assert all(ratio[1] > 1 > max(ratio[0], ratio[2]) for ratio in ratios)
     # Adam's momentum carries it some way past the range.
@@ -178,16 +182,16 @@ def test_a_saved_agent_decides_and_values_the_same(tmp_path: Path) -> None:
         assert choice(saved).tolist() == choice(loaded).tolist()
 
 
-@pytest.mark.parametrize("bad", ["rewards", "new_states"])
+@pytest.mark.parametrize("bad", ["rewards", "next_observations"])
 def test_broken_numbers_stop_it_before_parameters_change(bad: str) -> None:
     agent = PPOAgent(7, 3, **QUICK)
     before = agent.policy_estimator.learning_state()
-    walk = [step._asdict() for step in steps(4, 4, seed=0)]
-    walk[-1][bad] = np.full_like(walk[-1][bad], np.nan)
+    walk = list(steps(4, 4, seed=0))
+    walk[-1] = walk[-1]._replace(**{bad: np.full_like(getattr(walk[-1], bad), np.nan)})
 
     def run() -> None:
         for step in walk:
-            agent.store_experiences(Steps(actions=np.zeros(4, dtype=np.int64), **step))
+            agent.store_experiences(step)
 
     with pytest.raises(FloatingPointError, match="nan"):
         run()

@@ -5,7 +5,8 @@ from numpy.typing import NDArray
 
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.agents.proto_action_policy import ProtoActionPolicy
-from pydeeprecsys.rl.agents.soft_policies import Experiences, Options
+from pydeeprecsys.rl.agents.soft_policies import Options
+from pydeeprecsys.rl.experience_replay.transition import Transition
 
 OPTIONS = Options(state_size=3, hidden_layers=[8], learning_rate=0.1, target_entropy=None, random_state=0, device="cpu")
 
@@ -87,12 +88,12 @@ def test_targets_judge_the_item_that_would_be_shown(features: NDArray[np.float64
         for parameter in policy.target_critic.parameters():
             parameter.mul_(1.5)
     rng = np.random.default_rng(3)
-    new_states = torch.from_numpy(rng.normal(size=(6, 3)).astype(np.float32))
+    states, no = rng.normal(size=(6, 3)).astype(np.float32), np.zeros(6, dtype=np.bool_)
+    new_states = torch.from_numpy(states)
     masks = rng.random((6, 40)) < 0.5
     masks[5] = False  # nothing follows
-    rewards, discounts = torch.arange(6.0), torch.tensor([0.9, 0.9, 0.9, 0.9, 0.9, 0.0])
-    actions = torch.zeros(6, dtype=torch.int64)
-    batch = Experiences(new_states, actions, rewards, discounts, new_states, None, masks)
+    batch = Transition(states, np.zeros(6, dtype=np.int64), np.arange(6.0), no, no, states, next_action_masks=masks)
+    batch = batch._replace(discounts=np.array([0.9, 0.9, 0.9, 0.9, 0.9, 0.0]))
     targets = policy.targets(batch, torch.tensor(0.5))
     points, log_densities = twin.actor.sample(new_states)
     for row in range(5):
@@ -106,9 +107,11 @@ def test_targets_judge_the_item_that_would_be_shown(features: NDArray[np.float64
 
 def test_critics_learn_of_the_item_shown_and_the_actor_of_the_point(features: NDArray[np.float64]) -> None:
     policy, twin = (ProtoActionPolicy(features, 5, OPTIONS) for _ in range(2))
-    states = torch.from_numpy(np.random.default_rng(4).normal(size=(4, 3)).astype(np.float32))
-    actions, rewards = torch.tensor([0, 7, 7, 39]), torch.ones(4)
-    losses = policy.losses(Experiences(states, actions, rewards, torch.zeros(4), states), torch.zeros(()))
+    seen, no = np.random.default_rng(4).normal(size=(4, 3)).astype(np.float32), np.zeros(4, dtype=np.bool_)
+    shown = np.array([0, 7, 7, 39])
+    batch = Transition(seen, shown, np.ones(4), no, no, seen, discounts=np.zeros(4))
+    losses = policy.losses(batch, torch.zeros(()))
+    states, actions = torch.from_numpy(seen), torch.from_numpy(shown)
     q = policy.critic(states, policy._points(actions)).squeeze(2).T
     torch.testing.assert_close(losses.critic, 0.5 * (1 - q).square().sum(dim=1))
     points, log_densities = twin.actor.sample(states)

@@ -12,8 +12,8 @@ from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.agents.dqn import DQNAgent
 from pydeeprecsys.rl.agents.q_learning import QLearningAgent
 from pydeeprecsys.rl.agents.rainbow import RainbowDQNAgent
+from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
-from pydeeprecsys.rl.steps import Steps
 
 AGENTS = [DQNAgent, RainbowDQNAgent]
 SMALL: dict[type[QLearningAgent], dict[str, Any]] = {
@@ -120,7 +120,7 @@ def test_values_count_only_what_is_allowed_next(agent_class: type[QLearningAgent
             # All actions are tried, whatever is allowed.
             states = np.eye(2)
             agent.store_experiences(
-                Steps(
+                Transition(
                     states,
                     np.array([0, step % 2]),
                     np.array([0.0, 1.0 - step % 2]),
@@ -128,7 +128,7 @@ def test_values_count_only_what_is_allowed_next(agent_class: type[QLearningAgent
                     np.array([True, False]),
                     states[[1, 0]],
                     action_masks=masks,
-                    new_action_masks=masks[[1, 0]] & np.array([[True], [False]]),
+                    next_action_masks=masks[[1, 0]] & np.array([[True], [False]]),
                 )
             )
         agent.network.silence_noise()
@@ -184,7 +184,7 @@ def play(agent: QLearningAgent, world: Chain | Matching, n_steps: int, learn: bo
         actions = agent.actions_for_states(states, explore=learn)
         rewards, ended, new_states = world.step(actions)
         if learn:
-            agent.store_experiences(Steps(states, actions, rewards, ended, np.zeros_like(ended), new_states))
+            agent.store_experiences(Transition(states, actions, rewards, ended, np.zeros_like(ended), new_states))
         total += rewards.sum()
         n_episodes += np.count_nonzero(ended)
     return total / max(n_episodes, 1)

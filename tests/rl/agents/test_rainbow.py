@@ -12,7 +12,6 @@ from pydeeprecsys.rl.experience_replay.priority_replay_buffer import Prioritized
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.manager import CartpoleManager
 from pydeeprecsys.rl.neural_networks.noisy_layer import NoisyLayer
-from pydeeprecsys.rl.steps import Steps
 
 ALL_SIX = {"n_steps": 3, "categorical": True, "n_atoms": 11, "v_min": -1.0, "v_max": 10.0}
 NONE_OF_THEM = {"double": False, "dueling": False, "noisy": False, "prioritized": False}
@@ -125,7 +124,7 @@ def test_experiences_get_their_errors_as_priorities(categorical: bool, monkeypat
 
     monkeypatch.setattr(buffer, "update_priorities", record)
     for step in steps(1, 18, seed=0):
-        agent.store_experiences(Steps(step.states, np.array([1]), *step[1:]))
+        agent.store_experiences(step._replace(actions=np.array([1])))
     assert len(updated) == 1
     indices, errors = updated[0]
     assert errors.shape == (8,)

@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 from contracts.agents import AgentContract, assert_same_state
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.agents.reinforce import ReinforceAgent
-from pydeeprecsys.rl.experience_replay.episode_memory import EpisodeMemory
+from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
-from pydeeprecsys.rl.steps import Steps
 
 
 @pytest.fixture(autouse=True)
@@ -85,7 +84,7 @@ def sessions(agent: ReinforceAgent, env: Matching, n_sessions: int, learn: bool 
         new_states = env.observe()
         ended = np.full(env.n, env.time % env.length == 0)
         if learn:
-            agent.store_experiences(Steps(states, actions, rewards, ended, np.zeros_like(ended), new_states))
+            agent.store_experiences(Transition(states, actions, rewards, ended, np.zeros_like(ended), new_states))
         states = new_states
         total += rewards.mean()
     return total / n_sessions
@@ -128,7 +127,7 @@ class Scripted:
     def feed(self, agent: ReinforceAgent, start: int = 0, stop: int | None = None) -> None:
         for t in range(*slice(start, stop).indices(len(self.states))):
             agent.store_experiences(
-                Steps(
+                Transition(
                     self.states[t][:, None],
                     self.actions[t],
                     self.rewards[t],
@@ -220,24 +219,15 @@ def test_updates_are_those_of_a_computation_episode_by_episode(
     assert 0 <= ended_so_far[-1] - sum(n_episodes for n_episodes, _ in updates) < (episodes_per_update or n)
 
 
-def test_an_episode_is_forgotten_where_another_is_said_to_begin_in_the_same_state() -> None:
-    memory, zeros, no = EpisodeMemory(2, 1), np.zeros((2, 1)), np.zeros(2, dtype=np.bool_)
-    for t, began in enumerate(([True, True], [False, True], [False, False])):
-        memory.add(zeros, zeros[:, 0], np.full(2, t + 1.0), np.full(2, t == 2), no, zeros, np.array(began))
-    steps = memory.complete_steps()
-    assert [steps.rewards[steps.complete[:, row], row].tolist() for row in (0, 1)] == [[1, 2, 3], [2, 3]]
-
-
 def advantages_of(rewards: list[list[float]], discount: float = 0.9) -> NDArray[np.float64]:
     """(time, episodes) advantages of episodes of one length."""
     r_t = np.array(rewards)
-    n = r_t.shape[1]
-    memory = EpisodeMemory(n, 1)
-    zeros = np.zeros((n, 1))
-    for t, reward in enumerate(r_t):
-        memory.add(zeros, zeros[:, 0], reward, np.full(n, t == len(r_t) - 1), np.zeros(n, dtype=np.bool_), zeros)
+    no = np.zeros(r_t.shape, dtype=np.bool_)
+    last, states = no.copy(), np.zeros((*r_t.shape, 1))
+    last[-1] = True
+    steps = Transition(states, no.astype(np.int64), r_t, last, no, states)
     agent = ReinforceAgent(2, 1, discount_factor=discount, device="cpu")
-    return agent._advantages_and_returns(memory.complete_steps())[0].reshape(r_t.shape)
+    return agent._advantages_and_returns(steps, ~no)[0].reshape(r_t.shape)
 
 
 def test_the_baseline_is_the_mean_of_the_other_episodes_at_the_same_time_step() -> None:
@@ -266,7 +256,7 @@ def test_integer_rewards_are_not_truncated() -> None:
     for agent, kind in ((whole, np.int64), (fractional, np.float64)):
         for step in range(3):
             agent.store_experiences(
-                Steps(
+                Transition(
                     np.full((1, 1), step),
                     np.array([step]),
                     np.array([1], dtype=kind),
@@ -283,7 +273,7 @@ def test_an_episode_that_was_left_is_forgotten() -> None:
     script = Scripted(2, 40)
     for t in range(3):
         agent.store_experiences(
-            Steps(
+            Transition(
                 np.full((2, 1), 1000.0 + t),
                 np.zeros(2),
                 np.ones(2),

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from contracts.agents import N_ACTIONS, STATE_SIZE, AgentContract, live, steps
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.agents.slate_q import SlateQAgent
+from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.neural_networks.item_scores import ItemScores
-from pydeeprecsys.rl.steps import Steps
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -38,10 +38,10 @@ class TestSlateSarsaContract(AgentContract):
         return SlateQAgent(n_actions, state_size, **options, random_state=seed)
 
 
-def slate_step(states: NDArray[Any], slates: Any, choices: Any, rewards: Any, ends: Any, new: Any) -> Steps:
+def slate_step(states: NDArray[Any], slates: Any, choices: Any, rewards: Any, ends: Any, new: Any) -> Transition:
     slates, choices, ends = np.asarray(slates), np.asarray(choices), np.asarray(ends)
     items = slates[np.arange(len(slates)), np.maximum(choices, 0)]
-    return Steps(
+    return Transition(
         states, items, np.asarray(rewards, float), ends, np.zeros_like(ends), new, slates=slates, choices=choices
     )
 
@@ -108,8 +108,8 @@ def test_the_next_slate_of_an_episode_that_was_left_is_the_best_known_one() -> N
     for began in ([True, True], [True, False]):
         step = slate_step(states, other, [0, 0], np.zeros(2), no, states)._replace(began=np.array(began))
         agent.store_experiences(step)
-    next_slates = agent.memory.buffer.state_dict()["experiences"]["actions"][:, -1]
-    assert next_slates.tolist() == [best, other[1, 0]]
+    next_slates = agent.memory.buffer.state_dict()["experiences"]["columns"]["next_slates"]
+    assert next_slates.tolist() == [[best], other[1].tolist()]
 
 
 def test_it_learns_how_users_choose() -> None:

@@ -10,7 +10,7 @@ import torch
 from gymnasium.spaces import Box, Discrete, MultiBinary, MultiDiscrete
 from numpy.typing import NDArray
 
-from contracts.agents import AgentContract, assert_plain, assert_same_state, steps
+from contracts.agents import AgentContract, assert_plain, assert_same_state, live, steps
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.agents.proto_action_policy import ProtoActionPolicy
@@ -18,9 +18,9 @@ from pydeeprecsys.rl.agents.soft_actor_critic import SoftActorCritic
 from pydeeprecsys.rl.agents.soft_policies import BoxPolicy, CategoricalPolicy
 from pydeeprecsys.rl.experience_replay.buffer_parameters import ExperienceReplayBufferParameters, PERBufferParameters
 from pydeeprecsys.rl.experience_replay.priority_replay_buffer import PrioritizedExperienceReplayBuffer
+from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.manager import CartpoleManager, Manager, MovieLensFairnessManager
-from pydeeprecsys.rl.steps import Steps
 
 # Learns after few steps, and differently with each of them.
 QUICK: dict[str, Any] = {
@@ -64,17 +64,6 @@ class TestItemsContract(AgentContract):
 
 def make_box(seed: int = 0, space: Box = BOX, **options: Any) -> SoftActorCritic:
     return SoftActorCritic(space, 3, **(QUICK | options), random_state=seed)
-
-
-def live(agent: SoftActorCritic, walk: Any) -> list[list[float]]:
-    taken = []
-    for step in walk:
-        actions = agent.actions_for_states(step.states)
-        agent.store_experiences(
-            Steps(step.states, actions, step.rewards, step.terminated, step.truncated, step.new_states)
-        )
-        taken.append(actions.tolist())
-    return taken
 
 
 class TestBox:
@@ -158,7 +147,7 @@ class TestBox:
         flags = np.zeros(20, dtype=np.bool_)
         with pytest.raises(InputError, match="no masks"):
             make_box().store_experiences(
-                Steps(
+                Transition(
                     states,
                     np.zeros((20, 2)),
                     np.zeros(20),
@@ -166,7 +155,7 @@ class TestBox:
                     flags,
                     states,
                     action_masks=masks,
-                    new_action_masks=masks,
+                    next_action_masks=masks,
                 )
             )
 
@@ -188,12 +177,10 @@ def test_actions_that_do_not_start_at_0(features: NDArray[np.float64] | None) ->
         for start in (0, 5)
     )
     for step in steps(3, 40, seed=1):
-        actions = from_5.actions_for_states(step.states)
-        assert actions.tolist() == (from_0.actions_for_states(step.states) + 5).tolist()
+        actions = from_5.actions_for_states(step.observations)
+        assert actions.tolist() == (from_0.actions_for_states(step.observations) + 5).tolist()
         for agent, taken in ((from_0, actions - 5), (from_5, actions)):
-            agent.store_experiences(
-                Steps(step.states, taken, step.rewards, step.terminated, step.truncated, step.new_states)
-            )
+            agent.store_experiences(step._replace(actions=taken))
     assert_same_state(from_0.state_dict()["networks"], from_5.state_dict()["networks"])
 
 
@@ -204,9 +191,9 @@ def test_it_acts_at_random_until_it_starts_to_learn(space: gym.Space[Any], monke
     monkeypatch.setattr(agent._policy, "act", lambda *given: asked.append(given) or act(*given))
     for n_steps, step in enumerate(steps(1, 30, seed=0)):
         asked.clear()
-        agent.actions_for_states(step.states)
+        agent.actions_for_states(step.observations)
         assert len(asked) == (n_steps >= 20)
-        agent.actions_for_states(step.states, explore=False)
+        agent.actions_for_states(step.observations, explore=False)
         assert len(asked) == 1 + (n_steps >= 20)
         live(agent, [step])
         assert agent._n_updates == max(0, n_steps - 18)
@@ -316,10 +303,11 @@ class TestPriorities:
         monkeypatch.setattr(agent._memory.buffer, "update_priorities", lambda *given: updated.append(given))
         before = deepcopy(agent.critic)
         live(agent, steps(1, 1, seed=1))
-        (batch,), ((indices, errors),) = drawn, updated
-        assert indices.tolist() == batch.indices.tolist()
+        (sample,), ((indices, errors),) = drawn, updated
+        assert indices.tolist() == sample.indices.tolist()
+        batch = sample.transitions
         points = (batch.actions - [0.0, 10.5]) / [2.0, 0.5]
-        q = before(torch.from_numpy(batch.states), torch.from_numpy(points.astype(np.float32))).detach()[..., 0]
+        q = before(torch.from_numpy(batch.observations), torch.from_numpy(points.astype(np.float32))).detach()[..., 0]
         expected = np.sqrt(((q.numpy() - batch.rewards) ** 2).mean(axis=0))
         np.testing.assert_allclose(errors, expected, rtol=1e-4)
 
@@ -351,7 +339,7 @@ def test_given_buffer_parameters_are_honoured() -> None:
     assert (default.max_experiences, default.batch_size) == (100_000, 256)
 
 
-@pytest.mark.parametrize("bad", ["rewards", "states", "new_states"])
+@pytest.mark.parametrize("bad", ["rewards", "observations", "next_observations"])
 @pytest.mark.parametrize("space", [BOX, Discrete(7)])
 def test_nan_stops_it_before_anything_changes(space: gym.Space[Any], bad: str) -> None:
     agent = SoftActorCritic(space, 3, **(QUICK | {"update_frequency": 1, "batch_size": 20}))
@@ -359,16 +347,12 @@ def test_nan_stops_it_before_anything_changes(space: gym.Space[Any], bad: str) -
     before = deepcopy(agent.state_dict()["networks"])
     parameters = {name: dict(network["parameters"]) for name, network in before.items()}
     step = next(steps(1, 1, seed=1))
-    values = {"states": step.states, "rewards": step.rewards, "new_states": step.new_states}
-    values[bad] = np.full_like(values[bad], np.nan)
-    flags = np.zeros(1, dtype=np.bool_)
-    action = agent.actions_for_states(step.states)
+    step = step._replace(actions=agent.actions_for_states(step.observations))
+    step = step._replace(**{bad: np.full_like(getattr(step, bad), np.nan)})
 
     def store_until_it_is_drawn() -> None:
         for _ in range(10):
-            agent.store_experiences(
-                Steps(values["states"], action, values["rewards"], flags, flags, values["new_states"])
-            )
+            agent.store_experiences(step)
 
     with pytest.raises(FloatingPointError, match="nan"):
         store_until_it_is_drawn()
@@ -432,7 +416,7 @@ def test_slates_of_the_movie_world(
     stored: list[Any] = []
     store = agent._memory.buffer.store_experiences
     monkeypatch.setattr(
-        agent._memory.buffer, "store_experiences", lambda *given: stored.extend(given[1]) or store(*given)
+        agent._memory.buffer, "store_experiences", lambda given: stored.extend(given.actions) or store(given)
     )
     manager.train(agent, max_episodes=6, should_print=False)
     assert agent._n_updates > 20

@@ -12,11 +12,11 @@ from pydeeprecsys.rl.agents.soft_policies import (
     TARGET_ENTROPY_SHARE,
     BoxPolicy,
     CategoricalPolicy,
-    Experiences,
     GaussianPolicy,
     Options,
     numbered_actions,
 )
+from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.neural_networks.gaussian_actor import GaussianActor
 
 LINEAR = Options(state_size=1, hidden_layers=[], learning_rate=0.1, target_entropy=None, random_state=0, device="cpu")
@@ -32,18 +32,20 @@ def set_parameters(network: nn.Module, *values: list[float]) -> None:
             parameter.copy_(torch.tensor(numbers).reshape(parameter.shape))
 
 
-def batch(actions: list[float] | list[int], masks: object = None, new_masks: object = None) -> Experiences:
+def batch(actions: list[float] | list[int], masks: object = None, new_masks: object = None) -> Transition:
     """Three experiences in state 2 that lead to state 3."""
-    taken = torch.tensor(actions) if isinstance(actions[0], int) else torch.tensor(actions)[:, None]
-    states, new_states = torch.full((3, 1), 2.0), torch.full((3, 1), 3.0)
-    return Experiences(
+    taken = np.array(actions) if isinstance(actions[0], int) else np.array(actions, dtype=np.float32)[:, None]
+    states, new_states, no = np.full((3, 1), 2.0), np.full((3, 1), 3.0), np.zeros(3, dtype=bool)
+    return Transition(
         states,
         taken,
-        torch.tensor(REWARDS),
-        torch.tensor(DISCOUNTS),
+        np.array(REWARDS),
+        no,
+        no,
         new_states,
-        None if masks is None else np.array(masks, dtype=bool),
-        None if new_masks is None else np.array(new_masks, dtype=bool),
+        discounts=np.array(DISCOUNTS),
+        action_masks=None if masks is None else np.array(masks, dtype=bool),
+        next_action_masks=None if new_masks is None else np.array(new_masks, dtype=bool),
     )
 
 

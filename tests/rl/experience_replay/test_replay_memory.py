@@ -6,8 +6,8 @@ from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.experience_replay.buffer_parameters import ExperienceReplayBufferParameters
 from pydeeprecsys.rl.experience_replay.experience_buffer import ExperienceReplayBuffer
 from pydeeprecsys.rl.experience_replay.replay_memory import ReplayMemory
+from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.ops.masks import split_masks
-from pydeeprecsys.rl.steps import Steps
 
 
 def memory(n_steps: int = 1, update_frequency: int = 1, burn_in: int = 4) -> ReplayMemory:
@@ -19,7 +19,7 @@ def step(memory: ReplayMemory, t: int, n: int, terminated: bool = False, masks: 
     """Step t of n environments: states (environment, t), reward t."""
     states, new_states = (np.stack([np.arange(n), np.full(n, time)], axis=1) for time in (t, t + 1))
     allowed, new_allowed = (np.arange(20) % (time + 2) == 0 for time in (t, t + 1))
-    steps = Steps(
+    steps = Transition(
         states,
         np.arange(n),
         np.full(n, float(t)),
@@ -76,7 +76,7 @@ def test_broken_rewards_are_told_and_not_stored(broken: float) -> None:
     before = replay.state_dict()
     ends = np.zeros(1, dtype=np.bool_)
     with pytest.raises(FloatingPointError, match=f"one is {broken}"):
-        replay.add(Steps(np.ones((1, 2)), np.zeros(1, int), np.array([broken]), ends, ends, np.ones((1, 2))))
+        replay.add(Transition(np.ones((1, 2)), np.zeros(1, int), np.array([broken]), ends, ends, np.ones((1, 2))))
     assert_same_state(replay.state_dict(), before)
 
 

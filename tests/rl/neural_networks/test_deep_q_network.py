@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from contracts.agents import assert_same_state
-from pydeeprecsys.rl.experience_replay.experience_buffer import Batch
+from pydeeprecsys.rl.experience_replay.transition import Sample, Transition
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.neural_networks.deep_q_network import DeepQNetwork, outputs_of_actions
 from pydeeprecsys.rl.neural_networks.item_head import ItemHead
@@ -38,21 +38,20 @@ def batch(
     new_states: list[int],
     discounts: list[float],
     weights: list[float] | None = None,
-) -> Batch:
+) -> Sample:
     n = len(states)
     eye = np.eye(2, dtype=np.float32)
     none = np.zeros(n, dtype=np.bool_)
-    return Batch(
-        eye[states],
-        np.array(actions),
-        np.array(rewards),
-        none,
-        none,
-        eye[new_states],
-        np.array(discounts),
+    transitions = Transition(eye[states], np.array(actions), np.array(rewards), none, none, eye[new_states])
+    return Sample(
+        transitions._replace(discounts=np.array(discounts)),
         np.ones(n) if weights is None else np.array(weights),
         np.arange(n),
     )
+
+
+def masked(sample: Sample, masks: Any) -> Sample:
+    return sample._replace(transitions=sample.transitions._replace(next_action_masks=masks))
 
 
 # From state 0, where action 1 is worth 2, to state 1 for a reward of 0.5, with a discount of 0.9.
@@ -71,7 +70,7 @@ STEP = batch([0], [1], [0.5], [1], [0.9])
 )
 def test_errors_by_hand(double: bool, mask: list[bool] | None, error: float) -> None:
     masks = None if mask is None else np.array([mask])
-    errors = table(ONLINE).learn_from(STEP, table(TARGET), double=double, new_action_masks=masks)
+    errors = table(ONLINE).learn_from(masked(STEP, masks), table(TARGET), double=double)
     assert errors.dtype == np.float64
     assert errors.tolist() == [pytest.approx(error, rel=1e-6)]
 
@@ -85,7 +84,7 @@ def test_discounts_of_the_batch_decide_what_the_new_state_counts() -> None:
     steps = batch([0, 0], [1, 1], [0.5, 0.5], [1, 1], [0.0, 0.9])
     masks = np.array([[False] * 3, [True] * 3])
     for double in (True, False):
-        errors = table(ONLINE).learn_from(steps, table(TARGET), double=double, new_action_masks=masks)
+        errors = table(ONLINE).learn_from(masked(steps, masks), table(TARGET), double=double)
         assert errors[0] == pytest.approx(0.5 - 2)
         assert errors[1] > 30
 
@@ -137,8 +136,9 @@ def test_only_the_squared_loss_is_unbiased_where_endings_are_random(loss: Loss, 
 
 def test_states_that_are_not_numbers_break_nothing() -> None:
     network = table(ONLINE)
+    nan = STEP.transitions._replace(observations=np.full((1, 2), np.nan, dtype=np.float32))
     with pytest.raises(FloatingPointError, match="the loss of DeepQNetwork is nan"):
-        network.learn_from(STEP._replace(states=np.full((1, 2), np.nan, dtype=np.float32)))
+        network.learn_from(STEP._replace(transitions=nan))
     assert values(network) == ONLINE
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pydeeprecsys.errors import InputError
-from pydeeprecsys.rl.experience_replay.experience_buffer import Batch
+from pydeeprecsys.rl.experience_replay.transition import Sample, Transition
 from pydeeprecsys.rl.neural_networks.dueling import DuelingDDQN
 from pydeeprecsys.rl.neural_networks.noisy_layer import NoisyLayer
 
@@ -122,18 +122,19 @@ def test_one_update_of_distributions_by_hand(double: bool) -> None:
     log_probabilities = torch.log_softmax(network(torch.from_numpy(state))[0, 4], dim=-1).detach().numpy()
     none = np.zeros(1, dtype=np.bool_)
     one = np.ones(1)
-    step = Batch(state, np.array([4]), one / 2, none, none, new_state, one / 2, one, np.array([0]))
+    transitions = Transition(state, np.array([4]), one / 2, none, none, new_state, next_action_masks=mask)
+    step = Sample(transitions._replace(discounts=one / 2), one, np.array([0]))
     network.discount_factor = 1.0
-    errors = network.learn_from(step, target, double=double, new_action_masks=mask)
+    errors = network.learn_from(step, target, double=double)
     assert errors.tolist() == [pytest.approx((m * (np.log(m) - log_probabilities)).sum(), rel=1e-4)]
     for _ in range(300):
-        network.learn_from(step, target, new_action_masks=mask)
+        network.learn_from(step, target)
     # Without double the target stays as it is, and is learned.
     if not double:
         learned = torch.softmax(network(torch.from_numpy(state))[0, 4], dim=-1).detach().numpy()
         np.testing.assert_allclose(learned, m, atol=0.01)
         # So the priority of what is known by heart is that of an error of 0, however spread out the target is.
-        assert network.learn_from(step, target, new_action_masks=mask) == pytest.approx(0, abs=1e-3)
+        assert network.learn_from(step, target) == pytest.approx(0, abs=1e-3)
 
 
 def test_seeds(inputs: torch.Tensor) -> None:
@@ -176,7 +177,8 @@ def test_on_cuda_it_is_the_same_network(inputs: torch.Tensor, n_atoms: int) -> N
     states = inputs.numpy()
     none = np.zeros(20, dtype=np.bool_)
     ones = np.ones(20)
-    step = Batch(states, rng.integers(0, 6, 20), ones, none, none, states[::-1].copy(), ones / 2, ones, np.arange(20))
+    transitions = Transition(states, rng.integers(0, 6, 20), ones, none, none, states[::-1].copy(), discounts=ones / 2)
+    step = Sample(transitions, ones, np.arange(20))
     for _ in range(3):
         np.testing.assert_allclose(cuda.learn_from(step, double=True), cpu.learn_from(step, double=True), rtol=1e-3)
     torch.testing.assert_close(cuda(inputs.cuda()).cpu(), cpu(inputs), rtol=1e-3, atol=1e-4)

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from pydeeprecsys.rl.ops.returns import (
     discounted_returns,
     generalized_advantages,
-    n_step_returns,
-    n_step_transitions,
+    last_steps,
+    steps_in_episode,
 )
 
 GAMMA = 0.9
@@ -51,47 +51,6 @@ def column(*numbers: float) -> NDArray[np.float64]:
     return np.array(numbers)[:, None]
 
 
-# Rewards 1, 2, 4, 8 with discount factor 0.5.
-@pytest.mark.parametrize(
-    ("discounts", "ended", "n_steps", "expected", "expected_discounts", "expected_last"),
-    [
-        # One step each is what was given.
-        ([0.5] * 4, [0, 0, 0, 0], 1, [1, 2, 4, 8], [0.5, 0.5, 0.5, 0.5], [0, 1, 2, 3]),
-        # 1 + 0.5 · 2 = 2, 2 + 0.5 · 4 = 4, 4 + 0.5 · 8 = 8; nothing follows the last row.
-        ([0.5] * 4, [0, 0, 0, 0], 2, [2, 4, 8, 8], [0.25, 0.25, 0.25, 0.5], [1, 2, 3, 3]),
-        # 1 + 0.5 · 2 + 0.25 · 4 = 3, 2 + 0.5 · 4 + 0.25 · 8 = 6.
-        ([0.5] * 4, [0, 0, 0, 0], 3, [3, 6, 8, 8], [0.125, 0.125, 0.25, 0.5], [2, 3, 3, 3]),
-        # More steps than rows: 3 + 0.125 · 8 = 4.
-        ([0.5] * 4, [0, 0, 0, 0], 9, [4, 6, 8, 8], [0.0625, 0.125, 0.25, 0.5], [3, 3, 3, 3]),
-        # Terminated with the second step: nothing counts after its reward.
-        ([0.5, 0, 0.5, 0.5], [0, 1, 0, 0], 3, [2, 2, 8, 8], [0, 0, 0.25, 0.5], [1, 1, 3, 3]),
-        # Truncated there: the state it led to counts, the rewards of the next episode do not.
-        ([0.5] * 4, [0, 1, 0, 0], 3, [2, 2, 8, 8], [0.25, 0.5, 0.25, 0.5], [1, 1, 3, 3]),
-    ],
-)
-def test_n_step_transitions_hand_computed(
-    discounts: list[float],
-    ended: list[int],
-    n_steps: int,
-    expected: list[float],
-    expected_discounts: list[float],
-    expected_last: list[int],
-) -> None:
-    rewards, products, last = n_step_transitions(
-        column(1, 2, 4, 8), column(*discounts), column(*ended).astype(bool), n_steps
-    )
-    np.testing.assert_allclose(rewards, column(*expected))
-    np.testing.assert_allclose(products, column(*expected_discounts))
-    np.testing.assert_array_equal(last, column(*expected_last))
-
-
-def test_n_step_returns_hand_computed() -> None:
-    # Truncated with the second step: 2 + 0.25 · 20 = 7, 2 + 0.5 · 20 = 12, 8 + 0.25 · 40 = 18, 8 + 0.5 · 40 = 28.
-    ended = column(0, 1, 0, 0).astype(bool)
-    returns = n_step_returns(column(1, 2, 4, 8), np.full((4, 1), 0.5), ended, column(10, 20, 30, 40), 3)
-    np.testing.assert_allclose(returns, column(7, 12, 18, 28))
-
-
 # Rewards 1, 2, 4, discount factor and lambda 0.5, values 1, 1, 3 of the states where the steps started.
 @pytest.mark.parametrize(
     ("discounts", "ended", "values", "expected"),
@@ -128,18 +87,24 @@ def episodes(seed: int, time: int = 9, n: int = 3) -> Episodes:
     return rng.normal(size=(time, n)), GAMMA * ~terminated, ended, v_tm1, v_t
 
 
-@given(st.integers(0, 2**32 - 1), st.integers(1, 12))
-def test_n_step_returns_agree_with_a_walk_over_each_step(seed: int, n_steps: int) -> None:
-    r_t, discount_t, ended_t, _, v_t = episodes(seed)
-    returns = n_step_returns(r_t, discount_t, ended_t, v_t, n_steps)
+def n_step_returns(
+    r_t: NDArray[np.float64],
+    discount_t: NDArray[np.float64],
+    ended_t: NDArray[np.bool_],
+    v_t: NDArray[np.float64],
+    n_steps: int,
+) -> NDArray[np.float64]:
+    """Rewards of up to n_steps steps and the value of the state after them, by a walk from each step."""
+    returns = np.empty(r_t.shape)
     for start, column_ in np.ndindex(r_t.shape):
-        expected, discount, row = 0.0, 1.0, start
+        total, discount, row = 0.0, 1.0, start
         for row in range(start, min(start + n_steps, len(r_t))):
-            expected += discount * r_t[row, column_]
+            total += discount * r_t[row, column_]
             discount *= discount_t[row, column_]
             if ended_t[row, column_]:
                 break
-        assert returns[start, column_] == pytest.approx(expected + discount * v_t[row, column_])
+        returns[start, column_] = total + discount * v_t[row, column_]
+    return returns
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -176,7 +141,8 @@ def test_no_argument_is_changed() -> None:
     arrays = episodes(0)
     copies = [array.copy() for array in arrays]
     r_t, discount_t, ended_t, v_tm1, v_t = arrays
-    n_step_returns(r_t, discount_t, ended_t, v_t, 3)
+    last_steps(ended_t, ended_t, ended_t)
+    steps_in_episode(ended_t)
     generalized_advantages(r_t, discount_t, ended_t, v_tm1, v_t, 0.5)
     for array, copy in zip(arrays, copies, strict=True):
         np.testing.assert_array_equal(array, copy)
@@ -184,13 +150,20 @@ def test_no_argument_is_changed() -> None:
 
 def test_arguments_that_cannot_be_are_refused() -> None:
     r_t, discount_t, ended_t, v_tm1, v_t = episodes(0)
-    with pytest.raises(ValueError, match="n_steps must be at least 1, it is 0"):
-        n_step_transitions(r_t, discount_t, ended_t, 0)
-    with pytest.raises(ValueError, match="ended_t"):
-        n_step_transitions(r_t, discount_t, ended_t[:, :1], 2)
-    with pytest.raises(ValueError, match="v_t"):
-        n_step_returns(r_t, discount_t, ended_t, v_t[:1], 2)
     with pytest.raises(ValueError, match=r"lambda_ must lie in 0\.\.1, it is 1\.5"):
         generalized_advantages(r_t, discount_t, ended_t, v_tm1, v_t, 1.5)
     with pytest.raises(ValueError, match="v_tm1"):
         generalized_advantages(r_t, discount_t, ended_t, v_tm1[:1], v_t, 0.5)
+
+
+def test_steps_are_numbered_within_their_episodes() -> None:
+    # One environment ends after its second step, the other after its first and third.
+    ended = np.array([[0, 1], [1, 0], [0, 1], [0, 0]], dtype=np.bool_)
+    assert steps_in_episode(ended).T.tolist() == [[0, 1, 0, 1], [0, 0, 1, 0]]
+
+
+def test_the_last_steps_are_those_that_end_or_that_no_step_of_the_episode_follows() -> None:
+    no = np.zeros((5, 1), dtype=np.bool_)
+    terminated, truncated, began = no.copy(), no.copy(), no.copy()
+    terminated[0] = truncated[2] = began[[0, 1, 3, 4]] = True  # the episode of step 3 was abandoned
+    assert last_steps(terminated, truncated, began)[:, 0].tolist() == [True, False, True, True, False]

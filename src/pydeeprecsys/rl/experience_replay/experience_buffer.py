@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,30 @@ from pydeeprecsys.rl.experience_replay.buffer_parameters import ExperienceReplay
 from pydeeprecsys.rl.experience_replay.columns import Columns, Layout, layout_of, layout_of_state, n_bytes
 from pydeeprecsys.rl.experience_replay.free_memory import check_memory
 from pydeeprecsys.rl.experience_replay.transition import Sample, Transition
+
+
+class ExperienceBuffer(Protocol):
+    """What learning from replay needs of a buffer; see `ExperienceReplayBuffer` for the details."""
+
+    parameters: ExperienceReplayBufferParameters
+
+    def ready_to_predict(self) -> bool:
+        """Whether it holds enough transitions to learn from."""
+
+    def store_experiences(self, transitions: Transition) -> None:
+        """Store n transitions, the oldest first."""
+
+    def sample_batch(self) -> Sample:
+        """Sample a batch."""
+
+    def update_priorities(self, batch: Sample | NDArray[np.int64], errors: NDArray[np.floating[Any]]) -> None:
+        """Set priorities, if it has any, by TD errors."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Copies of all that its future depends on."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from where `state_dict` was taken."""
 
 
 class ExperienceReplayBuffer:
@@ -168,10 +192,6 @@ class ExperienceReplayBuffer:
         self._columns.load_state_dict(slice(self._size), state["experiences"])
         self._position = int(state["position"])
         self.random.bit_generator.state = state["random"]
-
-
-ExperienceBuffer = ExperienceReplayBuffer
-"""The notebook's name for what every replay buffer can do."""
 
 
 def _complete(transitions: Transition) -> Transition:

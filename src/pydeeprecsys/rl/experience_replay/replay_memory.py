@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pydeeprecsys.errors import InputError
-from pydeeprecsys.rl.experience_replay.experience_buffer import ExperienceReplayBuffer
+from pydeeprecsys.rl.experience_replay.experience_buffer import ExperienceBuffer
 from pydeeprecsys.rl.experience_replay.n_step import NStepAccumulator
 from pydeeprecsys.rl.experience_replay.transition import Sample, Transition
 
@@ -28,9 +28,7 @@ class ReplayMemory:
         InputError: an argument is out of range.
     """
 
-    def __init__(
-        self, buffer: ExperienceReplayBuffer, n_steps: int, discount_factor: float, update_frequency: int
-    ) -> None:
+    def __init__(self, buffer: ExperienceBuffer, n_steps: int, discount_factor: float, update_frequency: int) -> None:
         if update_frequency < 1:
             raise InputError(f"updates must be at least 1 step apart, they are {update_frequency} apart")
         self.buffer = buffer
