@@ -68,6 +68,17 @@ def test_a_flipped_bit_anywhere_is_seen(tmp_path: Path, position: int) -> None:
         load_checkpoint(path)
 
 
+def test_checkpoints_of_other_versions_are_refused_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    header = json.dumps({"__metadata__": {"format": "pydeeprecsys checkpoint 1", "tree": "{}", "digest": ""}}).encode()
+    path.write_bytes(struct.pack("<Q", len(header)) + header)
+    with pytest.raises(
+        InputError, match=r"state is a checkpoint of version 1, this pydeeprecsys reads version 2"
+    ) as got:
+        load_checkpoint(path)
+    assert "\n" not in str(got.value)
+
+
 def test_other_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "state"
     with pytest.raises(InputError, match="there is no checkpoint"):
@@ -75,5 +86,5 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     header = json.dumps({"__metadata__": {"format": "pt"}}).encode()
     for content in (b"", b"\x80\x04pickle", struct.pack("<Q", len(header)) + header):
         path.write_bytes(content)
-        with pytest.raises(InputError, match=r"damaged or no checkpoint|no checkpoint of the format"):
+        with pytest.raises(InputError, match=r"damaged or no checkpoint|no checkpoint of pydeeprecsys"):
             load_checkpoint(path)

@@ -70,7 +70,7 @@ class Corridor(gym.Env[Any, Any]):
 class Silent(gym.Env[Any, Any]):
     """Six steps that pay 1, in a state that never changes; it tells what it is made with in the `info` of each step."""
 
-    metadata = {"measures": ("hit", "violence", "unmeasured", "novelty", "diversity")}  # noqa: RUF012
+    metadata = {"render_modes": [], "measures": ("hit", "violence", "unmeasured", "novelty", "diversity")}  # noqa: RUF012
     observation_space = gym.spaces.Box(0, 1, (1,), np.float32)
     action_space = gym.spaces.Discrete(2)
 
@@ -609,11 +609,17 @@ def test_evaluation_copies_no_memory(monkeypatch: pytest.MonkeyPatch, kind: type
             manager.execute_episodes(agent, 2)
 
 
-def measured(*infos: dict[str, Any], n_envs: int = 1) -> list[dict[str, float]]:
-    """The measures of two episodes of each environment; they have six steps."""
+def silent(n_envs: int, *infos: dict[str, Any]) -> Manager:
+    """A manager of `Silent` environments that tell these infos."""
     manager = Manager("Silent-v0", n_envs=n_envs)
     for env in manager.batch.envs if n_envs > 1 else [manager.env]:  # type: ignore[attr-defined]
         env.unwrapped.infos = infos
+    return manager
+
+
+def measured(*infos: dict[str, Any], n_envs: int = 1) -> list[dict[str, float]]:
+    """The measures of two episodes of each environment; they have six steps."""
+    manager = silent(n_envs, *infos)
     episodes: list[Episode] = []
     manager.train(
         RandomAgent(manager.env.action_space), None, 2 * n_envs, False, lambda number, episode: episodes.append(episode)
@@ -645,6 +651,46 @@ def test_a_measure_that_only_some_environments_tell_is_missing_for_the_others() 
         RandomAgent(manager.env.action_space), None, 2, False, lambda number, episode: episodes.append(episode)
     )
     assert [episode.measures["novelty"] for episode in episodes] == pytest.approx([math.nan, 3.0], nan_ok=True)
+
+
+def test_numbers_that_the_environment_does_not_declare_are_no_measures() -> None:
+    assert measured({"hit": 1.0, "speed": 3.0}) == [{"hit": 1.0}] * 2
+
+
+@pytest.mark.parametrize("n_envs", [1, 2])
+def test_costs_of_the_environment_reach_the_agent(n_envs: int) -> None:
+    manager = silent(n_envs, {"cost": 0.25})
+    agent = Spy(manager.env.action_space)
+    manager.train(agent, max_episodes=1, should_print=False)
+    assert [stored.columns()["costs"].tolist() for stored in agent.stored] == [[0.25] * n_envs] * 6
+    manager = silent(n_envs)
+    manager.train(agent, max_steps=1, should_print=False)
+    assert agent.stored[-1].costs is None
+
+
+@pytest.mark.parametrize(
+    ("infos", "message"),
+    [
+        ([{"cost": math.nan}], "must be a finite number for each environment"),
+        ([{"cost": np.ones(2)}], "must be a finite number for each environment"),
+        ([{"cost": 1.0}, {}], "at some steps only"),
+        ([{}, {"cost": 1.0}], "at some steps only"),
+    ],
+)
+@pytest.mark.parametrize("n_envs", [1, 2])
+def test_costs_that_are_not_one_finite_number_at_each_step_are_refused(
+    infos: list[dict[str, Any]], message: str, n_envs: int
+) -> None:
+    manager = silent(n_envs, *infos)
+    with pytest.raises(InputError, match=message):
+        manager.train(RandomAgent(manager.env.action_space), max_episodes=1, should_print=False)
+
+
+def test_costs_of_some_environments_only_are_refused() -> None:
+    manager = silent(2, {"cost": 1.0})
+    manager.batch.envs[1].unwrapped.infos = ()  # type: ignore[attr-defined]
+    with pytest.raises(InputError, match="at some steps only"):
+        manager.train(RandomAgent(manager.env.action_space), max_episodes=1, should_print=False)
 
 
 def test_a_measure_that_is_not_one_number_is_refused() -> None:

@@ -8,12 +8,10 @@ from numpy.typing import NDArray
 
 from contracts.agents import AgentContract, assert_same_state, live, steps
 from pydeeprecsys.rl.agents.ppo import PPOAgent
-from pydeeprecsys.rl.experience_replay.rollout_memory import RolloutMemory
 from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.manager import CartpoleManager
 from pydeeprecsys.rl.ops.policies import slate_log_probabilities
-from pydeeprecsys.rl.ops.returns import last_steps
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -49,39 +47,6 @@ class TestPPOWithEverythingContract(AgentContract):
             standardize_states=True,
             random_state=seed,
         )
-
-
-def step_of(t: int, n: int = 2, ended: bool = False, shift: float = 0.0) -> Transition:
-    states = np.full((n, 1), t + shift, dtype=np.float32)
-    flags = np.full(n, ended)
-    return Transition(states, np.arange(n), np.full(n, float(t)), flags, np.zeros_like(flags), states + 1)
-
-
-def test_a_rollout_ends_where_episodes_end_and_where_one_was_left() -> None:
-    memory = RolloutMemory()
-    for step in (step_of(0), step_of(1, ended=True), step_of(2, shift=5), step_of(9), step_of(10)):
-        memory.add(step)
-    assert len(memory) == 10
-    rollout = memory.take()
-    ended = last_steps(rollout.terminated, rollout.truncated, rollout.columns()["began"])
-    assert ended[:, 0].tolist() == [False, True, True, False, False]
-    assert rollout.rewards[:, 1].tolist() == [0, 1, 2, 9, 10]
-    assert rollout.slates[0].tolist() == [[0], [1]]
-    assert len(memory) == 0
-
-
-def test_a_rollout_ends_where_another_episode_is_said_to_begin() -> None:
-    memory = RolloutMemory()
-    for began in ([True, True], [False, True], [False, False]):
-        memory.add(step_of(0)._replace(new_states=np.zeros((2, 1), np.float32), began=np.array(began)))
-    assert memory.take().ended.tolist() == [[False, True], [False, False], [False, False]]
-
-
-def test_steps_of_another_number_of_environments_start_anew() -> None:
-    memory = RolloutMemory()
-    memory.add(step_of(0))
-    memory.add(step_of(1, n=3))
-    assert memory.take().rewards.tolist() == [[1, 1, 1]]
 
 
 def test_it_learns_from_the_slate_that_was_shown() -> None:

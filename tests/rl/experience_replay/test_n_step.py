@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pydeeprecsys.errors import InputError
-from pydeeprecsys.rl.experience_replay.experience_buffer import Transitions
 from pydeeprecsys.rl.experience_replay.n_step import NStepAccumulator
+from pydeeprecsys.rl.experience_replay.transition import Transition
 
 
 def step(
@@ -23,30 +23,18 @@ def step(
     """Add one step, whose actions are ten times the states, and give the rows that come out."""
     n = len(states)
     out = accumulator.add(
-        np.array(states, dtype=np.float32)[:, None],
-        np.array(states) * 10,
-        np.array(rewards),
-        np.array(terminated or [0] * n, dtype=np.bool_),
-        np.array(truncated or [0] * n, dtype=np.bool_),
-        np.array(new_states, dtype=np.float32)[:, None],
-        None if began is None else np.array(began, dtype=np.bool_),
-    )
-    return rows_of(out)
-
-
-def rows_of(out: Transitions) -> list[tuple[Any, ...]]:
-    return list(
-        zip(
-            out.states[:, 0].tolist(),
-            out.actions.tolist(),
-            out.rewards.tolist(),
-            out.terminated.tolist(),
-            out.truncated.tolist(),
-            out.new_states[:, 0].tolist(),
-            out.discounts.tolist(),
-            strict=True,
+        Transition(
+            np.array(states, dtype=np.float32)[:, None],
+            np.array(states) * 10,
+            np.array(rewards),
+            np.array(terminated or [0] * n, dtype=np.bool_),
+            np.array(truncated or [0] * n, dtype=np.bool_),
+            np.array(new_states, dtype=np.float32)[:, None],
+            began=None if began is None else np.array(began, dtype=np.bool_),
         )
     )
+    assert out.discounts is not None
+    return list(zip(*(column.ravel().tolist() for column in (*out[:6], out.discounts)), strict=True))
 
 
 def test_three_steps_then_the_end() -> None:
@@ -69,6 +57,30 @@ def test_a_truncated_episode_keeps_its_future() -> None:
         (0, 0, 2.0, False, True, 2, 0.25),
         (1, 10, 2.0, False, True, 2, 0.5),
     ]
+
+
+def test_costs_are_summed_and_other_columns_are_those_of_the_first_step() -> None:
+    accumulator, no = NStepAccumulator(2, 0.5), np.zeros(1, dtype=np.bool_)
+    state = np.zeros((1, 1))
+    for t in range(3):
+        number = np.array([float(t + 1)])
+        out = accumulator.add(
+            Transition(
+                state, no, number, no, no, state, costs=2 * number, entropies=number, next_slates=number[:, None]
+            )
+        )
+    for column, expected in ((out.costs, [4 + 6 / 2]), (out.entropies, [2]), (out.next_slates, [[3]])):
+        assert column is not None
+        assert column.tolist() == expected
+
+
+def test_an_environment_may_write_over_what_it_gave() -> None:
+    accumulator, state = NStepAccumulator(2, 0.5), np.zeros((1, 1))
+    no = np.zeros(1, dtype=np.bool_)
+    for t in range(3):
+        state[:] = t
+        out = accumulator.add(Transition(state, no, np.ones(1), no, no, state + 1))
+    assert (out.observations[0, 0], out.next_observations[0, 0]) == (1, 3)
 
 
 def test_nothing_crosses_the_end() -> None:

@@ -10,6 +10,7 @@ from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.experience_replay.buffer_parameters import ExperienceReplayBufferParameters, PERBufferParameters
 from pydeeprecsys.rl.experience_replay.experience_buffer import ExperienceReplayBuffer
 from pydeeprecsys.rl.experience_replay.priority_replay_buffer import PrioritizedExperienceReplayBuffer
+from pydeeprecsys.rl.experience_replay.transition import Transition
 
 
 def buffer_of(
@@ -24,7 +25,7 @@ def buffer_of(
 def store(buffer: PrioritizedExperienceReplayBuffer, n: int) -> None:
     flags = np.zeros(n, dtype=np.bool_)
     states = np.zeros((n, 1), dtype=np.float32)
-    buffer.store_experiences(states, np.arange(n), np.zeros(n), flags, flags, states)
+    buffer.store_experiences(Transition(states, np.arange(n), np.zeros(n), flags, flags, states))
 
 
 def test_the_weight_of_an_experience_does_not_depend_on_its_batch() -> None:

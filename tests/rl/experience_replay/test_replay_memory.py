@@ -7,11 +7,10 @@ from pydeeprecsys.rl.experience_replay.buffer_parameters import ExperienceReplay
 from pydeeprecsys.rl.experience_replay.experience_buffer import ExperienceReplayBuffer
 from pydeeprecsys.rl.experience_replay.replay_memory import ReplayMemory
 from pydeeprecsys.rl.experience_replay.transition import Transition
-from pydeeprecsys.rl.ops.masks import split_masks
 
 
 def memory(n_steps: int = 1, update_frequency: int = 1, burn_in: int = 4) -> ReplayMemory:
-    buffer = ExperienceReplayBuffer(ExperienceReplayBufferParameters(100, burn_in, 4, 0), state_shape=(2,))
+    buffer = ExperienceReplayBuffer(ExperienceReplayBufferParameters(100, burn_in, 4, 0))
     return ReplayMemory(buffer, n_steps, 0.5, update_frequency)
 
 
@@ -26,8 +25,8 @@ def step(memory: ReplayMemory, t: int, n: int, terminated: bool = False, masks: 
         np.full(n, terminated),
         np.zeros(n, dtype=np.bool_),
         new_states,
-        np.tile(allowed, (n, 1)) if masks else None,
-        np.tile(new_allowed, (n, 1)) if masks else None,
+        action_masks=np.tile(allowed, (n, 1)) if masks else None,
+        next_action_masks=np.tile(new_allowed, (n, 1)) if masks else None,
     )
     return memory.add(steps)
 
@@ -47,26 +46,28 @@ def test_batches_hold_n_step_returns_and_their_discounts() -> None:
     replay = memory(n_steps=2)
     for t in range(1, 6):
         step(replay, t, 1, terminated=t == 5)
-    batch = replay.sample()
-    for state, reward, new_state, discount in zip(
-        batch.states, batch.rewards, batch.new_states, batch.discounts, strict=True
-    ):
+    batch = replay.sample().transitions
+    columns = (batch.observations, batch.rewards, batch.next_observations, batch.columns()["discounts"])
+    for state, reward, new_state, discount in zip(*columns, strict=True):
         t = state[1]
         assert reward == (t + 0.5 * (t + 1) if t < 5 else t)
         assert new_state[1] == min(t + 2, 6)
         assert discount == (0.25 if t < 4 else 0.0)
 
 
-def test_masks_travel_with_the_states_they_belong_to() -> None:
+def test_masks_belong_to_their_observations() -> None:
     replay = memory(n_steps=2)
     for t in range(6):
         step(replay, t, 1, masks=True)
-    batch = replay.sample()
-    for rows, of in ((batch.states, batch.states), (batch.new_states, batch.new_states)):
-        states, masks = split_masks(rows, 2, 20)
+    batch = replay.sample().transitions
+    for states, masks in (
+        (batch.observations, batch.action_masks),
+        (batch.next_observations, batch.next_action_masks),
+    ):
         assert masks is not None
-        assert masks.tolist() == [(np.arange(20) % (t + 2) == 0).tolist() for t in of[:, 1].astype(int)]
+        assert masks.tolist() == [(np.arange(20) % (t + 2) == 0).tolist() for t in states[:, 1].astype(int)]
         assert states.shape == (4, 2)
+        assert states.dtype == np.float32
 
 
 @pytest.mark.parametrize("broken", [np.nan, -np.inf])
