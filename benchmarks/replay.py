@@ -20,6 +20,7 @@ from benchmarks.timing import Case, Effort, in_turn, rate
 from pydeeprecsys.rl.experience_replay.buffer_parameters import ExperienceReplayBufferParameters
 from pydeeprecsys.rl.experience_replay.experience_buffer import ExperienceReplayBuffer
 from pydeeprecsys.rl.experience_replay.priority_replay_buffer import PrioritizedExperienceReplayBuffer
+from pydeeprecsys.rl.experience_replay.transition import Transition
 
 _STORED = 100_000
 _SIZE = 25
@@ -134,10 +135,10 @@ def _add() -> list[Case]:
 def _bulk() -> list[Case]:
     ours, theirs = _filled(_our_prioritized(64)), _cpprb(cpprb.PrioritizedReplayBuffer)
     states, actions, rewards, terminated, new_states = _experiences(_BULK)
-    truncated = np.zeros_like(terminated)
+    transitions = _transitions(_BULK)
 
     def our_work() -> int:
-        ours.store_experiences(states, actions, rewards, terminated, truncated, new_states)
+        ours.store_experiences(transitions)
         return _BULK
 
     def their_work() -> int:
@@ -154,6 +155,11 @@ def _experiences(n: int) -> tuple[Any, ...]:
     return states, rng.integers(0, _ACTIONS, n), rng.random(n), rng.random(n) < 0.02, states[::-1].copy()
 
 
+def _transitions(n: int) -> Transition:
+    states, actions, rewards, terminated, new_states = _experiences(n)
+    return Transition(states, actions, rewards, terminated, np.zeros_like(terminated), new_states)
+
+
 def _one_by_one(n: int) -> Iterator[tuple[Any, ...]]:
     states, actions, rewards, ended, new_states = _experiences(n)
     return zip(states, actions, rewards.tolist(), ended.tolist(), new_states, strict=True)
@@ -168,8 +174,7 @@ def _our_prioritized(batch_size: int) -> PrioritizedExperienceReplayBuffer:
 
 
 def _filled(buffer: Any) -> Any:
-    states, actions, rewards, terminated, new_states = _experiences(_STORED)
-    buffer.store_experiences(states, actions, rewards, terminated, np.zeros_like(terminated), new_states)
+    buffer.store_experiences(_transitions(_STORED))
     return buffer
 
 

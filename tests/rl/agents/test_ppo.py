@@ -116,8 +116,10 @@ def test_the_log_probabilities_it_compares_with_are_those_within_the_masks() -> 
 
 def test_states_are_standardised_by_all_that_was_learned_from() -> None:
     agent = PPOAgent(2, 1, **QUICK, standardize_states=True)
+    zeros = np.zeros(2, dtype=np.int64)
     for t in range(24):  # of two environments: three updates
-        agent.store_experiences(step_of(t))
+        states = np.full((2, 1), float(t))
+        agent.store_experiences(Transition(states, zeros, np.full(2, float(t)), zeros > 0, zeros > 0, states + 1))
     for network in (agent.policy_estimator, agent.value_estimator):
         assert network.standardizer is not None
         assert network.standardizer.count == 48

@@ -64,11 +64,8 @@ def test_costs_are_summed_and_other_columns_are_those_of_the_first_step() -> Non
     state = np.zeros((1, 1))
     for t in range(3):
         number = np.array([float(t + 1)])
-        out = accumulator.add(
-            Transition(
-                state, no, number, no, no, state, costs=2 * number, entropies=number, next_slates=number[:, None]
-            )
-        )
+        step = Transition(state, no, number, no, no, state, costs=2 * number, entropies=number)
+        out = accumulator.add(step._replace(next_slates=number[:, None]))
     for column, expected in ((out.costs, [4 + 6 / 2]), (out.entropies, [2]), (out.next_slates, [[3]])):
         assert column is not None
         assert column.tolist() == expected
