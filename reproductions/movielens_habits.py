@@ -7,7 +7,6 @@ next, and how often that is the very movie again.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
 
 import click
 import numpy as np
@@ -18,6 +17,7 @@ from pydeeprecsys.data.dataset import GENRES
 from pydeeprecsys.envs.observations import DEMOGRAPHICS
 from pydeeprecsys.rl.agents.policy_gradient import PolicyGradientAgent
 from pydeeprecsys.rl.agents.ppo import PPOAgent
+from pydeeprecsys.rl.rollout import Step
 from reproductions.movielens_rings import EPISODES, SEED, THRESHOLD
 from reproductions.movielens_tuned import STUDY
 from reproductions.runner import train
@@ -29,8 +29,8 @@ def transitions(agent: PolicyGradientAgent | PPOAgent) -> tuple[NDArray[np.float
     """(n, 25) states after a movie, from judged sessions; (n,) whether the next one shown was the same again."""
     steps: list[tuple[int, NDArray[np.int64], NDArray[np.float32]]] = []
 
-    def keep(timestep: int, movies: NDArray[Any], rewards: NDArray[Any], states: NDArray[Any], infos: Any) -> None:
-        steps.append((timestep, movies, states))
+    def keep(step: Step) -> None:
+        steps.append((step.timestep, step.actions, step.observations))
 
     STUDY.manager(SEED, STUDY.evaluation_envs, training=False).execute_episodes(agent, EPISODES, on_step=keep)
     # All sessions are of the same length here, so they begin together, with time step 1: before it lies another user.

@@ -10,6 +10,7 @@ from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.agents.agent import RandomAgent
 from pydeeprecsys.rl.manager import MovieLensFairnessManager
+from pydeeprecsys.rl.rollout import Step
 
 VERSIONS = pytest.mark.parametrize("version", [0, 1])
 
@@ -85,8 +86,8 @@ def test_the_world_never_masks_everything(world: World) -> None:
     seen: list[int] = []
     agent = RandomAgent(manager.env.action_space, 0)
 
-    def on_step(timestep: int, actions: Any, rewards: Any, states: Any, infos: dict[str, Any]) -> None:
-        seen.append(int(infos["action_mask"].sum(axis=1).min()))
+    def on_step(step: Step) -> None:
+        seen.append(int(step.infos["action_mask"].sum(axis=1).min()))
 
     manager.train(agent, None, 12, False, on_step=on_step)
     assert min(seen) >= world.n_items - 2

@@ -31,6 +31,7 @@ from pydeeprecsys.rl.manager import (
     Manager,
     MovieLensFairnessManager,
 )
+from pydeeprecsys.rl.rollout import Step
 
 
 class Spy(RandomAgent):
@@ -554,8 +555,8 @@ def test_evaluation_in_the_middle_of_an_episode_does_not_forget_it() -> None:
         manager, judge = (Manager("Silent-v0", seed, n_envs=n) for seed, n in ((0, 2), (1, 3)))
         agent = ReinforceAgent(2, 1, hidden_layers=[4], episodes_per_update=3)
 
-        def on_step(timestep: int, *_: Any) -> None:
-            if evaluate and timestep == 3:
+        def on_step(step: Step) -> None:
+            if evaluate and step.timestep == 3:
                 judge.execute_episodes(agent, 4)
 
         manager.train(agent, max_episodes=12, should_print=False, on_step=on_step)

@@ -18,6 +18,7 @@ from pydeeprecsys.envs.vector import MovieLensFairnessVector
 from pydeeprecsys.files import whole_file
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning
 from pydeeprecsys.rl.manager import Episode, Manager
+from pydeeprecsys.rl.rollout import Step
 from pydeeprecsys.simulation.ranking import exposures
 
 _RECORDED = 10  # sessions that are kept step by step
@@ -58,11 +59,11 @@ def judge(agent: ReinforcementLearning, manager: Manager, world: World, n_episod
     exposure = np.zeros(world.n_items, dtype=np.int64)
     running: list[list[NDArray[np.int64]]] = [[] for _ in range(manager.batch.num_envs)]  # slates of each session
 
-    def on_step(timestep: int, actions: Any, rewards: Any, states: Any, infos: dict[str, Any]) -> None:
-        slates = actions.reshape(len(actions), -1)
+    def on_step(step: Step) -> None:
+        slates = step.actions.reshape(len(step.actions), -1)
         for session, slate in zip(running, slates, strict=True):
             session.append(slate)
-        recorder.take(slates, rewards, infos)
+        recorder.take(slates, step.rewards, step.infos)
 
     def on_episode(number: int, episode: Episode) -> None:
         # Only of sessions that are judged: others may run on until the longest of these has ended.

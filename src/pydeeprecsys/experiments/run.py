@@ -27,6 +27,7 @@ from pydeeprecsys.rl.agents.agent import ReinforcementLearning
 from pydeeprecsys.rl.checkpoint import load_checkpoint, save_checkpoint
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.manager import Episode, MovieLensFairnessManager
+from pydeeprecsys.rl.rollout import Step
 from pydeeprecsys.simulation.simulator import Pool
 
 # Far from the training seeds 0, 1, 2, ...: equal seeds would be the same users in the same order.
@@ -297,9 +298,9 @@ def _train(config: RunConfig, training: _Training, on_episode: OnEpisode, log: C
             log(f"stopped after {number + 1} episodes")
             raise
 
-    def on_step(timestep: int, actions: Any, rewards: Any, states: Any, infos: dict[str, Any]) -> None:
+    def on_step(step: Step) -> None:
         for name, values in training.relevance.items():
-            values.extend(infos[name].tolist())
+            values.extend(step.infos[name].tolist())
 
     try:
         training.manager.train(

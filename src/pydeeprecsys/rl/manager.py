@@ -19,7 +19,7 @@ from pydeeprecsys.envs.batch_of_one import BatchOfOne
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
-from pydeeprecsys.rl.rollout import Episode, EpisodeLoop, EpisodeOutput, OnStep
+from pydeeprecsys.rl.rollout import Episode, EpisodeLoop, EpisodeOutput, OnStep, Step
 
 __all__ = [
     "CartpoleManager",
@@ -200,11 +200,11 @@ class Manager:
         if should_render and self.batch.num_envs > 1:
             raise InputError("only a single environment can be rendered; make the manager with n_envs=1")
 
-        def watch(timestep: int, actions: Any, rewards: Any, states: Any, infos: dict[str, Any]) -> None:
+        def watch(step: Step) -> None:
             if on_step is not None:
-                on_step(timestep, actions, rewards, states, infos)
+                on_step(step)
             if should_print:
-                print(f"t={timestep} a={actions} r={rewards} s={states}")
+                print(f"t={step.timestep} a={step.actions} r={step.rewards} s={step.observations}")
             if should_render and isinstance(text := self.env.render(), str):
                 print(text)
 

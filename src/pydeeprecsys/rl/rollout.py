@@ -16,9 +16,18 @@ from pydeeprecsys.rl.agents.agent import ReinforcementLearning
 from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
 
-OnStep = Callable[[int, NDArray[Any], NDArray[np.float64], NDArray[Any], dict[str, Any]], None]
-"""Called after each step with the number of steps in the first environment's episode, and with the actions, rewards,
-next observations and infos of all environments, (n, ...) each."""
+
+class Step(NamedTuple):
+    """One step of all environments, as `on_step` gets it."""
+
+    timestep: int  # number of the step in the first environment's episode, from 1
+    actions: NDArray[Any]  # (n, ...) slates (n, k) where the environments take slates
+    rewards: NDArray[np.float64]  # (n,)
+    observations: NDArray[Any]  # (n, ...) after the step
+    infos: dict[str, Any]
+
+
+OnStep = Callable[[Step], None]
 
 
 class EpisodeOutput(NamedTuple):
@@ -171,7 +180,7 @@ class EpisodeLoop(Iterator[Episode]):
             )
             rl.store_experiences(step if self.slate_size == 1 else _of_slates(step, infos))
         if self.on_step is not None:
-            self.on_step(len(rewards[0]), actions, reward, next_observations, infos)
+            self.on_step(Step(len(rewards[0]), actions, reward, observations=next_observations, infos=infos))
         self._observations, self._masks, self._over = next_observations, next_masks, terminated | truncated
         if np.count_nonzero(self._over):
             for row in np.flatnonzero(self._over).tolist():

@@ -289,7 +289,7 @@ def test_memory_as_computed(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None
     buffer.store_experiences(Transition(state, np.zeros((1, 2), np.float32), no, no, no, state, action_masks=masks))
     taken = [sum(array.nbytes for array in buffer._columns.arrays.values())]
     if isinstance(buffer, PrioritizedExperienceReplayBuffer):
-        taken.insert(0, buffer._tree._nodes.nbytes + buffer._tree._minima.nbytes)
+        taken.insert(0, buffer._tree._nodes.nbytes)
     assert asked == taken
     # Two observations, an action, reward, discount and two flags; 100 bits.
     assert taken[-1] == 1000 * (2 * 25 * 4 + 2 * 4 + 8 + 8 + 2 + 13)

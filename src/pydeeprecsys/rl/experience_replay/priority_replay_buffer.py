@@ -94,10 +94,8 @@ class PrioritizedExperienceReplayBuffer(ExperienceReplayBuffer):
             raise ValueError(
                 f"indices and errors must both be of shape (n,), they are of {indices.shape} and {numbers.shape}"
             )
-        parameters = self.per_parameters
-        priorities, n_right = _priorities(
-            indices, numbers, self._size, epsilon=parameters.epsilon, alpha=parameters.alpha
-        )
+        scale = self.per_parameters.epsilon, self.per_parameters.alpha
+        priorities, n_right = _priorities(indices, numbers, self._size, scale)
         if n_right < len(indices):
             if not 0 <= indices[n_right] < self._size:
                 raise IndexError(f"indices must lie in 0..{self._size - 1}, one is {indices[n_right]}")
@@ -131,9 +129,10 @@ class PrioritizedExperienceReplayBuffer(ExperienceReplayBuffer):
 
 @njit(cache=True)
 def _priorities(
-    indices: NDArray[np.int64], errors: NDArray[np.float64], size: int, epsilon: float, alpha: float
+    indices: NDArray[np.int64], errors: NDArray[np.float64], size: int, scale: tuple[float, float]
 ) -> tuple[NDArray[np.float64], int]:
-    """(n,) the priorities, and the number of rows before the first invalid one."""
+    """(n,) the priorities by (epsilon, alpha), and the number of rows before the first invalid one."""
+    epsilon, alpha = scale
     priorities = np.empty(len(errors))
     for i in range(len(errors)):
         magnitude = abs(errors[i])

@@ -1,4 +1,4 @@
-"""Draw from many numbers in proportion to them, while they change."""
+"""A sum tree: sampling in proportion to priorities that change."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 class SumTree:
     """A binary tree of priorities: every inner node holds the sum and the minimum of the leaves below it.
 
-    Sums are always formed anew from the children, in float64, and never corrected by differences: after any number of
-    changes the tree is, to the bit, the one that would be built from its leaves. A priority of 0 stands for an empty
-    leaf, which the minimum leaves out.
+    Sums are recomputed from the children in float64, never corrected by differences: after any number of changes the
+    tree equals, to the bit, one built from its leaves. A priority of 0 marks an empty leaf, which the minimum ignores.
 
     Args:
         n_leaves: number of priorities, at least 1; all are 0 at first.
@@ -20,66 +19,71 @@ class SumTree:
 
     def __init__(self, n_leaves: int) -> None:
         self.n_leaves = n_leaves
-        # Node i has the children 2i and 2i + 1; the root is 1; the leaves are the second half.
-        self._nodes = np.zeros(self.n_nodes(n_leaves), dtype=np.float64)
-        self._minima = np.full_like(self._nodes, np.inf)
+        # (2, nodes) sums and minima. Node i has the children 2i and 2i + 1, the root is 1, leaves are the second half.
+        self._nodes = np.zeros((2, self.n_nodes(n_leaves)))
+        self._nodes[1] = np.inf
 
     @staticmethod
     def n_nodes(n_leaves: int) -> int:
-        """Length of each of the two arrays behind a tree of so many leaves."""
+        """Number of nodes of a tree."""
         return 2 << (n_leaves - 1).bit_length()
 
     @property
     def total(self) -> float:
         """Sum of all priorities."""
-        return float(self._nodes[1])
+        return float(self._nodes[0, 1])
 
     @property
     def smallest(self) -> float:
         """The smallest priority above 0; infinity where all are 0."""
-        return float(self._minima[1])
+        return float(self._nodes[1, 1])
 
     @property
     def priorities(self) -> NDArray[np.float64]:
         """(n_leaves,) a view of the priorities; write by `update` and `fill` only."""
-        first = len(self._nodes) // 2
-        return self._nodes[first : first + self.n_leaves]
+        first = self._nodes.shape[1] // 2
+        return self._nodes[0, first : first + self.n_leaves]
 
     def update(self, indices: NDArray[np.int64], priorities: NDArray[np.float64]) -> None:
-        """Set some priorities; of an index that comes twice, the last counts.
+        """Set some priorities; for an index that occurs twice, the last one counts.
 
         Args:
-            indices: (n,) which, in 0..n_leaves - 1.
+            indices: (n,) leaves, in 0..n_leaves - 1.
             priorities: (n,) finite numbers, 0 or more.
 
         Raises:
-            ValueError: where the shapes differ.
-            IndexError: where there is no such leaf; nothing has changed.
+            ValueError: the shapes differ.
+            IndexError: there is no such leaf; nothing has changed.
         """
         if indices.ndim != 1 or indices.shape != priorities.shape:
             raise ValueError(f"indices are of shape {indices.shape}, priorities of shape {priorities.shape}")
-        _update(self._nodes, self._minima, self.n_leaves, indices, priorities)
+        _update(self._nodes, self.n_leaves, indices, priorities)
 
     def fill(self, start: int, n: int, priority: float) -> None:
-        """Give n leaves from start on the same priority, going on at leaf 0 after the last; n in 0..n_leaves."""
-        if not (0 <= start < self.n_leaves and 0 <= n <= self.n_leaves):
+        """Set n leaves from start on to one priority, wrapping around after the last; n in 0..n_leaves."""
+        if n == 0:
+            return
+        if not (0 <= start < self.n_leaves and 0 < n <= self.n_leaves):
             raise IndexError(f"there are no {n} leaves from {start} on in a tree of {self.n_leaves}")
-        _fill(self._nodes, self._minima, self.n_leaves, start, n, priority)
+        before_wrap = min(n, self.n_leaves - start)
+        _fill(self._nodes, start, before_wrap, priority)
+        if before_wrap < n:
+            _fill(self._nodes, 0, n - before_wrap, priority)
 
     def sample(self, uniforms: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Draw leaves in proportion to their priorities, stratified as in Schaul et al. (2016, appendix B.2.1).
+        """Sample leaves in proportion to their priorities, stratified as in Schaul et al. (2016, appendix B.2.1).
 
-        The sum of all priorities is cut into as many equal ranges as there are draws, one draw falls into each. A leaf
-        of priority 0 is never drawn.
+        The sum of all priorities is divided into n equal ranges, and one sample is drawn from each. A leaf of priority
+        0 is never drawn.
 
         Args:
-            uniforms: (n,) random numbers in [0, 1), where in its range each draw falls.
+            uniforms: (n,) random numbers in [0, 1), the position of each sample within its range.
 
         Returns:
             (n,) indices of leaves in ascending order and (n,) their priorities.
 
         Raises:
-            ValueError: where all priorities are 0.
+            ValueError: all priorities are 0.
         """
         if not self.total > 0:
             raise ValueError("all priorities are 0, there is nothing to draw")
@@ -87,75 +91,65 @@ class SumTree:
 
 
 @njit(cache=True)
-def _set(nodes: NDArray[np.float64], minima: NDArray[np.float64], leaf: int, priority: float) -> None:
-    nodes[leaf] = priority
-    minima[leaf] = priority if priority > 0 else np.inf
+def _set(nodes: NDArray[np.float64], leaf: int, priority: float) -> None:
+    nodes[0, leaf] = priority
+    nodes[1, leaf] = priority if priority > 0 else np.inf
 
 
 @njit(cache=True)
-def _join(nodes: NDArray[np.float64], minima: NDArray[np.float64], node: int) -> None:
-    nodes[node] = nodes[2 * node] + nodes[2 * node + 1]
-    minima[node] = min(minima[2 * node], minima[2 * node + 1])
+def _join(nodes: NDArray[np.float64], node: int) -> None:
+    nodes[0, node] = nodes[0, 2 * node] + nodes[0, 2 * node + 1]
+    nodes[1, node] = min(nodes[1, 2 * node], nodes[1, 2 * node + 1])
 
 
 @njit(cache=True)
 def _update(
-    nodes: NDArray[np.float64],
-    minima: NDArray[np.float64],
-    n_leaves: int,
-    indices: NDArray[np.int64],
-    priorities: NDArray[np.float64],
+    nodes: NDArray[np.float64], n_leaves: int, indices: NDArray[np.int64], priorities: NDArray[np.float64]
 ) -> None:
     for index in indices:
         if not 0 <= index < n_leaves:
             raise IndexError("an index is outside of the tree")
-    first = len(nodes) // 2
+    first = nodes.shape[1] // 2
     for i in range(len(indices)):
-        _set(nodes, minima, first + indices[i], priorities[i])
+        _set(nodes, first + indices[i], priorities[i])
     # Level by level, so that the processor fetches the nodes of many rows at once.
     parents = first + indices
     while first > 1:
         first >>= 1
         for i in range(len(parents)):
             node = parents[i] >> 1
-            _join(nodes, minima, node)
+            _join(nodes, node)
             parents[i] = node
 
 
 @njit(cache=True)
-def _fill(
-    nodes: NDArray[np.float64], minima: NDArray[np.float64], n_leaves: int, start: int, n: int, priority: float
-) -> None:
-    first = len(nodes) // 2
-    before_wrap = min(n, n_leaves - start)
-    for low, high in ((start, start + before_wrap), (0, n - before_wrap)):
-        if low == high:
-            continue
-        left, right = first + low, first + high - 1
+def _fill(nodes: NDArray[np.float64], start: int, n: int, priority: float) -> None:
+    left = nodes.shape[1] // 2 + start
+    right = left + n - 1
+    for node in range(left, right + 1):
+        _set(nodes, node, priority)
+    while left > 1:
+        left, right = left >> 1, right >> 1
         for node in range(left, right + 1):
-            _set(nodes, minima, node, priority)
-        while left > 1:
-            left, right = left >> 1, right >> 1
-            for node in range(left, right + 1):
-                _join(nodes, minima, node)
+            _join(nodes, node)
 
 
 @njit(cache=True)
 def _sample(nodes: NDArray[np.float64], uniforms: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    n = len(uniforms)
+    sums, n = nodes[0], len(uniforms)
     found = np.ones(n, dtype=np.int64)
     rest = np.empty(n)
     for i in range(n):
-        rest[i] = (i + uniforms[i]) / n * nodes[1]
+        rest[i] = (i + uniforms[i]) / n * sums[1]
     # Level by level, so that the processor fetches the nodes of many draws at once.
-    first = len(nodes) // 2
+    first = len(sums) // 2
     level = 1
     while level < first:
         level *= 2
         for i in range(n):
-            left = nodes[2 * found[i]]
+            left = sums[2 * found[i]]
             # Rounding may leave a rest as large as the whole sum; it must not lead to where there is nothing.
-            goes_right = (rest[i] >= left) & (nodes[2 * found[i] + 1] > 0.0)
+            goes_right = (rest[i] >= left) & (sums[2 * found[i] + 1] > 0.0)
             found[i] = 2 * found[i] + goes_right
             rest[i] -= left * goes_right
-    return found - first, nodes[found]
+    return found - first, sums[found]
