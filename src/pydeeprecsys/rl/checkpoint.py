@@ -1,4 +1,4 @@
-"""The state of a training in one file, from which it goes on to the same bits."""
+"""The state of a training in one file, from which it resumes to the same bits."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from pydeeprecsys.errors import InputError
 from pydeeprecsys.files import whole_file
 
 _NAME, _VERSION = "pydeeprecsys checkpoint", "2"
-"""The version counts changes of what agents and memories keep; other versions are refused."""
+"""The version changes with the states of agents and memories; files of another version are refused."""
 
-_ARRAY, _ITEMS = "array ", "items "  # mark what JSON has no form of: an array's name, a dictionary with other keys
+_ARRAY, _ITEMS = "array ", "items "  # mark what JSON cannot express: arrays, and dictionaries whose keys are no text
 
 
 def save_checkpoint(path: str | os.PathLike[str], state: Mapping[str, Any]) -> None:
-    """Write what a `state_dict` gave to one file, which appears whole or not at all.
+    """Write a `state_dict` to one file, which appears whole or not at all.
 
-    The file is of the safetensors format: arrays as they are, all else as JSON in its header. No code is in it.
+    The file has the safetensors format: arrays as they are, all else as JSON in its header. It contains no code.
 
     Args:
         path: of the file.
@@ -103,7 +103,7 @@ def _put_together(value: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
 
 
 def _digest(tree: str, arrays: Mapping[str, NDArray[Any]]) -> str:
-    """Of the tree, and of each array with its name, shape and type."""
+    """Checksum of the tree, and of each array with its name, shape and type."""
     digest = hashlib.blake2b(tree.encode(), digest_size=16)
     for name in sorted(arrays):
         array = arrays[name]

@@ -162,7 +162,7 @@ class EpisodeLoop(Iterator[Episode]):
             truncated = truncated | (at_limit & ~terminated)
         next_masks = _masks(infos)
         if (masks is None) != (next_masks is None):
-            raise InputError("the environment tells an action_mask at some steps only; give one at all, resets too")
+            raise InputError("the environment gives an action_mask at some steps only; give one at each reset and step")
         if self.statistics is not None:
             self.statistics.episode, self.statistics.timestep = self.episodes, len(rewards[0])
         if self.training:
@@ -215,7 +215,7 @@ class EpisodeLoop(Iterator[Episode]):
         """(n,) costs of the step, where the environments have any."""
         before, self._has_costs = self._has_costs, "cost" in infos
         if before not in (None, self._has_costs) or not np.all(infos.get("_cost", True)):
-            raise InputError("the environment gives info['cost'] at some steps only; give it at all")
+            raise InputError("the environment gives info['cost'] at some steps only; give it at each step")
         if not self._has_costs:
             return None
         costs = np.asarray(infos["cost"], dtype=np.float64)
@@ -246,7 +246,7 @@ class EpisodeLoop(Iterator[Episode]):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from where `state_dict` was taken."""
+        """Continue from where `state_dict` was taken."""
         self.steps, self.episodes = state["steps"], state["episodes"]
         self._over, self._observations, self._masks = state["over"], state["observations"], state["masks"]
         self._rewards = [list(rewards) for rewards in state["rewards"]]
@@ -263,7 +263,7 @@ def _masks(infos: dict[str, Any]) -> NDArray[np.bool_] | None:
 def _of_slates(step: Transition, infos: dict[str, Any]) -> Transition:
     """The step whose actions are slates (n, k), with the chosen items as actions."""
     if "chosen_action" not in infos:
-        raise InputError("the environment takes slates and tells no chosen_action in its info: what is to be learned?")
+        raise InputError("info lacks 'chosen_action', the position of the chosen item in the slate, -1 for none")
     slates, choices = step.actions, np.asarray(infos["chosen_action"])
     items = slates[np.arange(len(slates)), np.maximum(choices, 0)]
     return step._replace(actions=items, slates=slates, choices=choices)

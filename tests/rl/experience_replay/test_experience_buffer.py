@@ -91,10 +91,10 @@ def test_ready_and_length(kind: Kind) -> None:
 @both_kinds
 def test_too_few_for_a_batch(kind: Kind) -> None:
     buffer = kind(parameters(8, 4))
-    with pytest.raises(InputError, match="holds 0 experiences, a batch takes 4"):
+    with pytest.raises(InputError, match="holds 0 transitions, a batch takes 4"):
         buffer.sample_batch()
     buffer.store_experiences(experiences(range(3)))
-    with pytest.raises(InputError, match="holds 3 experiences"):
+    with pytest.raises(InputError, match="holds 3 transitions"):
         buffer.sample_batch()
 
 
@@ -198,11 +198,11 @@ def test_goes_on_from_a_state_half_full_and_from_an_empty_one(kind: Kind) -> Non
 def test_a_state_of_another_buffer_is_refused(kind: Kind) -> None:
     buffer = kind(parameters(20, 4))
     buffer.store_experiences(experiences(range(6)))
-    with pytest.raises(InputError, match="of 20 experiences, this one is of 30; give max_experiences=20"):
+    with pytest.raises(InputError, match="of 20 transitions, this one is of 30; give max_experiences=20"):
         kind(parameters(30, 4)).load_state_dict(buffer.state_dict())
     other = kind(parameters(20, 4))
     other.store_experience(np.zeros(3), 0, 0.0, False, np.zeros(3))
-    with pytest.raises(InputError, match="other states or actions"):
+    with pytest.raises(InputError, match="other columns"):
         other.load_state_dict(buffer.state_dict())
 
 
@@ -275,7 +275,7 @@ def test_memory_is_checked_before_it_is_taken(kind: Kind, monkeypatch: pytest.Mo
         buffer.store_experience(state, 0, 0.0, False, state)
     assert len(buffer) == 0
     if kind is PrioritizedExperienceReplayBuffer:
-        with pytest.raises(InputError, match="10,000,000 experiences take 512 MiB"):
+        with pytest.raises(InputError, match="10,000,000 transitions take 512 MiB"):
             kind(parameters(10_000_000, 32))
 
 

@@ -184,7 +184,7 @@ def test_goes_on_from_the_state_before_the_first_step() -> None:
 def test_refused() -> None:
     with pytest.raises(InputError, match="n_steps must be at least 1, it is 0"):
         NStepAccumulator(0, 0.9)
-    with pytest.raises(InputError, match=r"discount_factor must lie in 0\.\.1, it is 1\.5"):
+    with pytest.raises(InputError, match=r"discount_factor must be in \[0, 1\], it is 1\.5"):
         NStepAccumulator(1, 1.5)
     accumulator = NStepAccumulator(3, 0.9)
     step(accumulator, [0], [1], [1])

@@ -93,5 +93,5 @@ def test_restored_it_goes_on_identically() -> None:
 
 
 def test_updates_cannot_be_less_than_a_step_apart() -> None:
-    with pytest.raises(InputError, match="at least 1 step apart"):
+    with pytest.raises(InputError, match="update_frequency must be at least 1, it is 0"):
         memory(update_frequency=0)

@@ -150,7 +150,7 @@ def test_no_argument_is_changed() -> None:
 
 def test_arguments_that_cannot_be_are_refused() -> None:
     r_t, discount_t, ended_t, v_tm1, v_t = episodes(0)
-    with pytest.raises(ValueError, match=r"lambda_ must lie in 0\.\.1, it is 1\.5"):
+    with pytest.raises(ValueError, match=r"lambda_ must be in \[0, 1\], it is 1\.5"):
         generalized_advantages(r_t, discount_t, ended_t, v_tm1, v_t, 1.5)
     with pytest.raises(ValueError, match="v_tm1"):
         generalized_advantages(r_t, discount_t, ended_t, v_tm1[:1], v_t, 0.5)

@@ -39,9 +39,9 @@ State = dict[str, Any]
 class ReinforcementLearning(ABC):
     """An agent: it recommends for a batch of states and learns from what came of it.
 
-    The batched methods do the work; the one-state methods of the founding API are batches of one. Row i of every batch
-    belongs to environment i, so an agent may keep a memory for each row. Acting never trains; only storing experiences
-    does, so an evaluation that stores nothing leaves what was learned as it was.
+    The batched methods do the work; the one-state methods of the notebook API are batches of one. Row i of every batch
+    belongs to environment i, so an agent may keep a memory for each row. Acting never trains; only storing
+    transitions does, so an evaluation, which stores nothing, changes no parameters.
     """
 
     search_space: ClassVar[SearchSpace] = {}
@@ -75,7 +75,7 @@ class ReinforcementLearning(ABC):
         """Choose k different actions for each state, best first.
 
         Args:
-            states: (n, ...) one observation a row.
+            states: (n, ...) one observation per row.
             k: how many actions for each state.
             explore: act as in training; False is for evaluation: the best known actions, without exploration.
             action_masks: (n, actions) which actions are allowed, at least k for each state; all when not given.
@@ -135,7 +135,7 @@ class ReinforcementLearning(ABC):
         return {}
 
     def load_state_dict(self, state: State) -> None:  # noqa: B027 - nor have a state
-        """Go on from where `state_dict` was taken."""
+        """Continue from where `state_dict` was taken."""
 
 
 @checked
@@ -206,6 +206,6 @@ class RandomAgent(ReinforcementLearning):
         }
 
     def load_state_dict(self, state: State) -> None:
-        """Go on from where `state_dict` was taken."""
+        """Continue from where `state_dict` was taken."""
         self.random.bit_generator.state = state["random"]
         self.action_space.np_random.bit_generator.state = state["space"]

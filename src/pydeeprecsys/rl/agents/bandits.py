@@ -132,7 +132,7 @@ class LinearBandit(ReinforcementLearning):
         """The k items of the highest scores for each state; without exploration, of the highest expected rewards.
 
         Args:
-            states: (n, ...) one observation a row.
+            states: (n, ...) one observation per row.
             k: how many items for each state, in 1..n_actions.
             explore: let uncertainty count; ties are then broken at random.
             action_masks: (n, n_actions) which items are allowed, at least k for each state; all when not given.
@@ -231,7 +231,7 @@ class LinearBandit(ReinforcementLearning):
         }
 
     def load_state_dict(self, state: State) -> None:
-        """Go on from where `state_dict` was taken.
+        """Continue from where `state_dict` was taken.
 
         Raises:
             InputError: where it is the state of an agent of other sizes.

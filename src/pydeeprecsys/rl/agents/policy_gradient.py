@@ -111,7 +111,7 @@ class PolicyGradientAgent(ReinforcementLearning):
         """Draw k different actions from the policy for each state; without exploration, take the k most probable.
 
         Args:
-            states: (n, ...) one observation a row.
+            states: (n, ...) one observation per row.
             k: how many actions for each state, in 1..n_actions.
             explore: draw, or take the most probable.
             action_masks: (n, n_actions) which actions are allowed, at least k for each state; all when not given.
@@ -144,7 +144,7 @@ class PolicyGradientAgent(ReinforcementLearning):
             network.observe(rows.observations)
         advantages, returns = self._advantages_and_returns(steps, complete)
         losses = []
-        # Every so many rows one, so that each part has of all times and environments.
+        # Strided, so that each minibatch spans all time steps and environments.
         for part in (slice(i, None, self.minibatches) for i in range(min(self.minibatches, len(advantages)))):
             minibatch = rows.take(part)
             loss = self.policy_estimator.update(
@@ -186,7 +186,7 @@ class PolicyGradientAgent(ReinforcementLearning):
         }
 
     def load_state_dict(self, state: State) -> None:
-        """Go on from where `state_dict` was taken.
+        """Continue from where `state_dict` was taken.
 
         Raises:
             InputError: where it is the state of an agent of other sizes.

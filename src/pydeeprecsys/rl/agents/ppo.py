@@ -243,7 +243,7 @@ class PPOAgent(ReinforcementLearning):
         }
 
     def load_state_dict(self, state: State) -> None:
-        """Go on from where `state_dict` was taken.
+        """Continue from where `state_dict` was taken.
 
         Raises:
             InputError: where it is the state of an agent of other sizes.

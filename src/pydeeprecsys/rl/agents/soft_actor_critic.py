@@ -176,7 +176,7 @@ class SoftActorCritic(ReinforcementLearning):
         """Choose k different actions for each state, best first; with exploration, as the policy draws them.
 
         Args:
-            states: (n, ...) one observation a row.
+            states: (n, ...) one observation per row.
             k: how many actions for each state, in 1..n_actions.
             explore: draw, at random during the first time steps; otherwise what the policy holds for best.
             action_masks: (n, n_actions) which actions are allowed, at least k for each state; all when not given.
@@ -250,7 +250,7 @@ class SoftActorCritic(ReinforcementLearning):
                 f"{actor_loss.item()}; look for NaN or huge numbers in observations and rewards, "
                 "or lower the learning rate"
             )
-        # The actor first: its gradient flows through the critics as they were when they judged.
+        # The actor first: its gradient flows through the critics as they were when the losses were computed.
         self.actor.run_backpropagation(actor_loss)
         loss = self.critic.run_backpropagation(critic_loss)
         if self.automatic_entropy_coefficient:
@@ -287,7 +287,7 @@ class SoftActorCritic(ReinforcementLearning):
         }
 
     def load_state_dict(self, state: State) -> None:
-        """Go on from where `state_dict` was taken.
+        """Continue from where `state_dict` was taken.
 
         Raises:
             InputError: where it is the state of an agent of other sizes.

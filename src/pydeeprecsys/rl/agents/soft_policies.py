@@ -62,7 +62,7 @@ class Losses(NamedTuple):
 
 
 class SoftPolicy(Protocol):
-    """A policy over one kind of action, and the twin critics that judge it."""
+    """A policy over one kind of action, with its twin critics."""
 
     @property
     def actor(self) -> BaseNetwork:
@@ -137,7 +137,7 @@ class CategoricalPolicy:
 
 
 class GaussianPolicy(ABC):
-    """Points that a squashed Gaussian draws, −1 to 1 in every dimension, and critics that judge points.
+    """Points that a squashed Gaussian draws, −1 to 1 in every dimension, and critics of points.
 
     Haarnoja et al., Soft Actor-Critic Algorithms and Applications, 2018. A base of policies that act by such points.
 

@@ -1,1 +1,1 @@
-"""Buffers of experiences."""
+"""Transitions, and the memories that store them."""

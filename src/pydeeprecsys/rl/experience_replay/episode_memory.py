@@ -84,7 +84,7 @@ class EpisodeMemory:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from where `state_dict` was taken."""
+        """Continue from where `state_dict` was taken."""
         self.n, self.n_complete = int(state["n"]), int(state["n_complete"])
         self._lengths, self._complete = np.array(state["lengths"]), np.array(state["complete"])
         self._expected = np.array(state["expected"])

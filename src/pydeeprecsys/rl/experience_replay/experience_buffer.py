@@ -36,7 +36,7 @@ class ExperienceBuffer(Protocol):
         """Copies of all that its future depends on."""
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from where `state_dict` was taken."""
+        """Continue from where `state_dict` was taken."""
 
 
 class ExperienceReplayBuffer:
@@ -154,8 +154,8 @@ class ExperienceReplayBuffer:
     def _check_enough(self) -> None:
         if self._size < self.parameters.batch_size:
             raise InputError(
-                f"the buffer holds {self._size} experiences, a batch takes {self.parameters.batch_size}; "
-                "store more before sampling (ready_to_predict tells when)"
+                f"the buffer holds {self._size} transitions, a batch takes {self.parameters.batch_size}; "
+                "store more before sampling (see ready_to_predict)"
             )
 
     def update_priorities(self, batch: Sample | NDArray[np.int64], errors: NDArray[np.floating[Any]]) -> None:
@@ -172,7 +172,7 @@ class ExperienceReplayBuffer:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from where `state_dict` was taken.
+        """Continue from where `state_dict` was taken.
 
         Raises:
             InputError: the state is that of a buffer of another capacity or of other columns, or there is not enough
@@ -180,13 +180,13 @@ class ExperienceReplayBuffer:
         """
         if state["max_experiences"] != self._capacity:
             raise InputError(
-                f"the state is that of a buffer of {state['max_experiences']} experiences, this one is of "
+                f"the state is that of a buffer of {state['max_experiences']} transitions, this one is of "
                 f"{self._capacity}; give max_experiences={state['max_experiences']}"
             )
         layout = layout_of_state(state["experiences"])
         if layout and layout != self._columns.layout:
             if self._size:
-                raise InputError("the state is that of a buffer of other states or actions; load it into one like it")
+                raise InputError("the state is that of a buffer of other columns; load it into a buffer like it")
             self._allocate(layout)
         self._size = int(state["size"])
         self._columns.load_state_dict(slice(self._size), state["experiences"])

@@ -1,4 +1,4 @@
-"""Whether what is to be remembered fits into memory."""
+"""Free memory of the machine."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from pathlib import Path
 from pydeeprecsys.errors import InputError
 
 
-def check_memory(n_experiences: int, n_bytes: int) -> None:
-    """Raise an InputError where n_bytes, which so many experiences take, are not free."""
+def check_memory(n_transitions: int, n_bytes: int) -> None:
+    """Raise an InputError if the bytes that a number of transitions take are not free."""
     free = available_memory()
     if free is not None and n_bytes > free:
         raise InputError(
-            f"{n_experiences:,} experiences take {n_bytes / 2**20:,.0f} MiB of memory, {free / 2**20:,.0f} MiB are "
-            f"free; reduce max_experiences to {n_experiences * free // n_bytes:,} or less, or make the states smaller"
+            f"{n_transitions:,} transitions take {n_bytes / 2**20:,.0f} MiB of memory, {free / 2**20:,.0f} MiB are "
+            f"free; reduce max_experiences to {n_transitions * free // n_bytes:,} or less, or shrink the observations"
         )
 
 
 def available_memory() -> int | None:
-    """Bytes of memory that can be had without swapping; None where the system does not say."""
+    """Bytes of memory that are available without swapping; None if the system does not report it."""
     meminfo = Path("/proc/meminfo")
     if meminfo.exists():
         for line in meminfo.read_text().splitlines():

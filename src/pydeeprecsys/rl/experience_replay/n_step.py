@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pydeeprecsys.arguments import Count, UnitInterval, checked
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.experience_replay.transition import Transition, combine
 
 _SUMMED = ("rewards", "costs")
 
 
+@checked
 class NStepAccumulator:
     """Joins single steps to transitions over up to n steps.
 
@@ -28,18 +30,14 @@ class NStepAccumulator:
     number of environments changes.
 
     Args:
-        n_steps: steps per transition, at least 1.
-        discount_factor: discount factor γ, in [0, 1].
+        n_steps: Steps per transition.
+        discount_factor: Discount factor γ.
 
     Raises:
         InputError: an argument is out of range.
     """
 
-    def __init__(self, n_steps: int, discount_factor: float) -> None:
-        if n_steps < 1:
-            raise InputError(f"n_steps must be at least 1, it is {n_steps}")
-        if not 0 <= discount_factor <= 1:
-            raise InputError(f"discount_factor must lie in 0..1, it is {discount_factor:g}")
+    def __init__(self, n_steps: Count, discount_factor: UnitInterval) -> None:
         self.n_steps = n_steps
         self.discount_factor = discount_factor
         self._steps: deque[Transition] = deque(maxlen=n_steps)  # the newest last; rewards become returns
@@ -101,7 +99,7 @@ class NStepAccumulator:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from where `state_dict` was taken.
+        """Continue from where `state_dict` was taken.
 
         Raises:
             InputError: it was taken of another number of steps.

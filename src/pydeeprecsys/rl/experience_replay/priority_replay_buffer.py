@@ -16,7 +16,7 @@ from pydeeprecsys.rl.experience_replay.sum_tree import SumTree
 from pydeeprecsys.rl.experience_replay.transition import Sample
 from pydeeprecsys.rl.ops.importance import importance_weights
 
-# Sums of the priorities of any number of such errors are finite.
+# The sum of the priorities of any number of such errors is finite.
 LARGEST_ERROR = float(np.finfo(np.float32).max)
 
 
@@ -35,7 +35,7 @@ class PrioritizedExperienceReplayBuffer(ExperienceReplayBuffer):
         beta: current exponent of the importance weights, in [0, 1].
 
     Raises:
-        InputError: the priorities of so many transitions would not fit into the free memory.
+        InputError: the priorities would not fit into the free memory.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class PrioritizedExperienceReplayBuffer(ExperienceReplayBuffer):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from where `state_dict` was taken.
+        """Continue from where `state_dict` was taken.
 
         Raises:
             InputError: the state is that of a buffer without priorities, of another capacity or of other columns, or

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydeeprecsys.errors import InputError
+from pydeeprecsys.arguments import Count, UnitInterval, checked
 from pydeeprecsys.rl.experience_replay.experience_buffer import ExperienceBuffer
 from pydeeprecsys.rl.experience_replay.n_step import NStepAccumulator
 from pydeeprecsys.rl.experience_replay.transition import Sample, Transition
 
 
+@checked
 class ReplayMemory:
     """A buffer behind an n-step accumulator, which counts the updates that are due.
 
     The number of environment steps per update does not depend on the number of environments.
 
     Args:
-        buffer: where transitions are stored.
-        n_steps: steps per transition, at least 1.
-        discount_factor: discount factor γ, in [0, 1]; the discounts of a batch include it.
-        update_frequency: environment steps between updates, at least 1, counted once the buffer is ready.
+        buffer: Replay buffer.
+        n_steps: Steps per transition.
+        discount_factor: Discount factor γ; the discounts of a batch include it.
+        update_frequency: Environment steps between updates, counted once the buffer is ready.
 
     Attributes:
         steps: environment steps counted so far.
@@ -28,9 +29,9 @@ class ReplayMemory:
         InputError: an argument is out of range.
     """
 
-    def __init__(self, buffer: ExperienceBuffer, n_steps: int, discount_factor: float, update_frequency: int) -> None:
-        if update_frequency < 1:
-            raise InputError(f"updates must be at least 1 step apart, they are {update_frequency} apart")
+    def __init__(
+        self, buffer: ExperienceBuffer, n_steps: Count, discount_factor: UnitInterval, update_frequency: Count
+    ) -> None:
         self.buffer = buffer
         self.n_steps = NStepAccumulator(n_steps, discount_factor)
         self.update_frequency = update_frequency
@@ -48,7 +49,7 @@ class ReplayMemory:
         transitions.check_rewards()
         joined = self.n_steps.add(transitions.flat())
         if len(joined.rewards):
-            self.buffer.store_experiences(joined._replace(began=None))  # episodes are told apart already
+            self.buffer.store_experiences(joined._replace(began=None))  # episodes are separate already
         if not self.buffer.ready_to_predict():
             return 0
         before = self.updates
@@ -79,7 +80,7 @@ class ReplayMemory:
         return {"buffer": self.buffer.state_dict(), "n_steps": self.n_steps.state_dict(), "steps": self.steps}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from where `state_dict` was taken.
+        """Continue from where `state_dict` was taken.
 
         Raises:
             InputError: it is the state of another memory.

@@ -48,7 +48,7 @@ class RolloutMemory:
         return {"n": self._n, "expected": self._expected.copy(), "columns": columns}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from where `state_dict` was taken."""
+        """Continue from where `state_dict` was taken."""
         self._n, self._expected = int(state["n"]), np.array(state["expected"])
         self._columns.allocate(layout_of_state(state["columns"]))
         rows = len(state["columns"]["columns"].get("rewards", ()))

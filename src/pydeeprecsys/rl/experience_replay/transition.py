@@ -22,7 +22,7 @@ class Transition(NamedTuple):
     actions: Array  # (n, ...) of a slate, the item the user chose, or its first item where none was chosen
     rewards: Array  # (n,) integer or float
     terminated: NDArray[np.bool_]  # (n,) the episode reached its own end: no state follows
-    truncated: NDArray[np.bool_]  # (n,) the episode was cut off: it would have gone on
+    truncated: NDArray[np.bool_]  # (n,) the episode was cut off: it would have continued
     next_observations: Array  # (n, ...) at the end of an episode, its last observation
     began: NDArray[np.bool_] | None = None  # (n,) first step of its episode
     discounts: NDArray[np.float64] | None = None  # (n,) factor of the next value: γ per step, 0 where terminated

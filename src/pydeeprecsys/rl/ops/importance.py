@@ -32,7 +32,7 @@ def importance_weights(
     """
     check_shapes(probabilities=(probabilities, "n"))
     if not 0 <= exponent <= 1:
-        raise ValueError(f"the exponent of importance weights must lie in 0..1, it is {exponent:g}")
+        raise ValueError(f"the exponent of importance weights must be in [0, 1], it is {exponent:g}")
     least = float(probabilities.min(initial=np.inf))
     smallest = least if smallest_probability is None else smallest_probability
     # A smallest probability that was kept in another precision may differ in its last bits.

@@ -83,6 +83,6 @@ def generalized_advantages(
     arrays = {"r_t": r_t, "discount_t": discount_t, "ended_t": ended_t, "v_tm1": v_tm1, "v_t": v_t}
     check_shapes(**{name: (array, "time n") for name, array in arrays.items()})
     if not 0 <= lambda_ <= 1:
-        raise ValueError(f"lambda_ must lie in 0..1, it is {lambda_:g}")
+        raise ValueError(f"lambda_ must be in [0, 1], it is {lambda_:g}")
     errors = r_t + discount_t * v_t - v_tm1
     return discounted_returns(errors, discount_t * lambda_ * ~ended_t)
