@@ -46,7 +46,7 @@ def test_options_and_seed_reach_the_agent(world: World) -> None:
     manager = MovieLensFairnessManager(dataset=world)
     agent = make_agent("reinforce", manager, seed=5, learning_rate=0.5, hidden_layers=[3])
     twin, other = (make_agent("reinforce", manager, seed=seed, hidden_layers=[3]) for seed in (5, 6))
-    weights = [repr(a.state_dict()["policy_estimator"]) for a in (agent, twin, other)]
+    weights = [repr(a.state_dict()["networks"]) for a in (agent, twin, other)]
     assert weights[1] != weights[2]
     assert agent.policy_estimator.optimizer.param_groups[0]["lr"] == 0.5
     states = np.random.default_rng(0).random((50, 25), dtype=np.float32)
@@ -239,7 +239,8 @@ def test_agents_learn_of_candidates_that_change(name: str) -> None:
     if isinstance(agent, SlateQAgent):
         assert agent.network.candidate_features == 20
         states = manager.batch.reset(seed=0)[0]
-        logits = agent._logits(states).numpy()
+        assert agent.choice_scores is not None
+        logits = agent.choice_scores(states)
         assert logits.shape == (2, 11)
         assert logits[:, -1].tolist() == [1.0, 1.0]
     assert len(manager.execute_episodes(agent, 3)) == 3

@@ -52,8 +52,8 @@ def test_what_was_not_carried_over_is_seen(world: World, tmp_path: Path) -> None
         carry_out(config, world, tmp_path / "parts", on_episode=stop_after(4))
     path = tmp_path / "parts" / "checkpoint.safetensors"
     state = load_checkpoint(path)
-    state["agent"]["network"]["optimizer"]["0"]["step"] += 1
+    state["agent"]["networks"]["network"]["optimizer"]["0"]["step"] += 1
     save_checkpoint(path, state)
     carry_out(config, world, tmp_path / "parts")
     found = differences(tmp_path / "whole", tmp_path / "parts")
-    assert any(name.startswith("checkpoint.agent.network.parameters") for name in found)
+    assert any(name.startswith("checkpoint.agent.networks.network.parameters") for name in found)

@@ -271,7 +271,7 @@ def test_saved_and_loaded(bandit: type[LinearBandit], table: NDArray[np.float64]
     with pytest.raises(InputError, match=r"does not fit this .* of shape"):
         loaded.load_state_dict(other.state_dict())
     (tmp_path / "damaged").write_bytes(b"what is this?")
-    with pytest.raises(InputError, match="not a file of a bandit"):
+    with pytest.raises(InputError, match="not a file of parameters"):
         loaded.load(tmp_path / "damaged")
     with pytest.raises(InputError, match="cannot read"):
         loaded.load(tmp_path / "nowhere")

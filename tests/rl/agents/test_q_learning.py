@@ -1,19 +1,27 @@
 """What holds for every agent that learns action values from replayed experiences."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from contracts.agents import assert_same_state, live, steps
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.agents.dqn import DQNAgent
 from pydeeprecsys.rl.agents.q_learning import QLearningAgent
 from pydeeprecsys.rl.agents.rainbow import RainbowDQNAgent
+from pydeeprecsys.rl.experience_replay.buffer_parameters import ExperienceReplayBufferParameters
+from pydeeprecsys.rl.experience_replay.experience_buffer import ExperienceReplayBuffer
+from pydeeprecsys.rl.experience_replay.replay_memory import ReplayMemory
 from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
+from pydeeprecsys.rl.neural_networks.deep_q_network import DeepQNetwork
+from pydeeprecsys.rl.ops.values import td_losses
 
 AGENTS = [DQNAgent, RainbowDQNAgent]
 SMALL: dict[type[QLearningAgent], dict[str, Any]] = {
@@ -105,7 +113,7 @@ def test_values_count_what_follows_unless_the_episode_terminated(
     for _ in range(800):
         agent.store_experience(np.full(3, 0.5), 0, 1.0, terminated, np.full(3, 0.5), truncated=not terminated)
     agent.network.silence_noise()
-    learned = agent.network.q_values(agent.network.as_tensor(np.full((1, 3), 0.5)))
+    learned = agent.network(agent.network.as_tensor(np.full((1, 3), 0.5)))
     assert learned.item() == pytest.approx(value, abs=0.1)
 
 
@@ -132,9 +140,106 @@ def test_values_count_only_what_is_allowed_next(agent_class: type[QLearningAgent
                 )
             )
         agent.network.silence_noise()
-        worth[allowed] = agent.network.q_values(agent.network.as_tensor(np.eye(2)[:1]))[0, 0].item()
+        worth[allowed] = agent.network(agent.network.as_tensor(np.eye(2)[:1]))[0, 0].item()
     assert worth[0] == pytest.approx(0.5, abs=0.1)
     assert worth[1] == pytest.approx(0.0, abs=0.1)
+
+
+ONLINE = [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]
+TARGET = [[10.0, 20.0, 30.0], [60.0, 50.0, 40.0]]
+
+
+def table(values: list[list[float]]) -> DeepQNetwork:
+    """Values of 3 actions in 2 states, which are unit vectors."""
+    layer = nn.Linear(2, 3, bias=False)
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor(values).T)
+    return DeepQNetwork(0.1, layer, device="cpu")
+
+
+def tables(monkeypatch: pytest.MonkeyPatch, **options: Any) -> tuple[QLearningAgent, list[Any]]:
+    """An agent that learns from its two last steps, of values ONLINE and of target values TARGET; and its errors."""
+    parameters = ExperienceReplayBufferParameters(2, 2, 2, 0)
+    agent = QLearningAgent(
+        n_actions=3,
+        state_size=2,
+        network=table(ONLINE),
+        target_network=table(ONLINE),
+        memory=ReplayMemory(ExperienceReplayBuffer(parameters), 1, 0.9, 2),
+        network_sync_frequency=1000,
+        exploration=None,
+        random_state=0,
+        **options,
+    )
+    agent.target_network.load_state_dict(table(TARGET).state_dict())
+    errors: list[Any] = []
+    monkeypatch.setattr(
+        agent.memory.buffer, "update_priorities", lambda rows, found: errors.extend(found[rows.argsort()])
+    )
+    return agent, errors
+
+
+def two_steps(masks: Any = None, rewards: Any = (0.5, 0.5), terminated: Any = (False, True)) -> Transition:
+    """From state 0, where action 1 is worth 2, to state 1."""
+    eye = np.eye(2, dtype=np.float32)
+    return Transition(
+        observations=eye[[0, 0]],
+        actions=np.array([1, 1]),
+        rewards=np.array(rewards),
+        terminated=np.array(terminated),
+        truncated=np.zeros(2, dtype=np.bool_),
+        next_observations=eye[[1, 1]],
+        next_action_masks=None if masks is None else np.array(masks),
+    )
+
+
+@pytest.mark.parametrize(
+    ("double", "mask", "error"),
+    [
+        (False, None, 0.5 + 0.9 * 60 - 2),
+        (False, [False, True, True], 0.5 + 0.9 * 50 - 2),
+        (True, None, 0.5 + 0.9 * 40 - 2),
+        (True, [True, True, False], 0.5 + 0.9 * 50 - 2),
+        (True, [True, False, False], 0.5 + 0.9 * 60 - 2),
+    ],
+)
+def test_an_update_by_hand(double: bool, mask: Any, error: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    agent, errors = tables(monkeypatch, double=double, td_losses=partial(td_losses, loss="squared"))
+    agent.statistics = LearningStatistics()
+    # The second episode terminates, after which nothing may be allowed.
+    agent.store_experiences(two_steps(None if mask is None else [mask, [False] * 3]))
+    assert errors == pytest.approx([error, 0.5 - 2], rel=1e-6)
+    assert agent.statistics.loss_values is not None
+    assert agent.statistics.loss_values.tolist() == pytest.approx([(error**2 + 1.5**2) / 4])
+    # Adam's first step is the learning rate, whatever the size of the gradient, here of one value.
+    np.testing.assert_allclose(agent.network(torch.eye(2)).detach(), [[1, 2.1, 3], [4, 5, 6]], rtol=1e-5)
+    assert agent.target_network(torch.eye(2)).tolist() == TARGET
+
+
+def test_importance_weights_count_in_the_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    agent, _ = tables(monkeypatch)
+    agent.statistics = LearningStatistics()
+    sample = agent.memory.sample
+
+    def weighted() -> Any:
+        drawn = sample()
+        return drawn._replace(weights=np.where(drawn.transitions.rewards > 2, 0.5, 1.0))
+
+    monkeypatch.setattr(agent.memory, "sample", weighted)
+    # Errors −0.4 and 10: Huber 0.08 and 9.5.
+    agent.store_experiences(two_steps(rewards=(1.6, 12.0), terminated=(True, True)))
+    assert agent.statistics.loss_values is not None
+    assert agent.statistics.loss_values.tolist() == pytest.approx([(0.08 + 4.75) / 2])
+
+
+def test_both_networks_have_new_noise_for_each_update() -> None:
+    agent = make(RainbowDQNAgent)
+    store(agent, 7)
+    seen = set()
+    for _ in range(5):
+        store(agent, 2)
+        seen |= {network.generator.get_state().numpy().tobytes() for network in (agent.network, agent.target_network)}
+    assert len(seen) == 10
 
 
 class Chain:

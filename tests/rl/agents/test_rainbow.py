@@ -72,20 +72,20 @@ def test_the_founding_defaults() -> None:
     agent = RainbowDQNAgent(3, 4, device="cpu")
     assert agent.double
     assert agent.exploration is None
-    assert agent.network.model.n_atoms == 1
-    assert agent.network.model.dueling
+    assert agent.network.n_atoms == 1
+    assert agent.network.dueling
     assert agent.memory.n_steps.n_steps == 1
     assert agent.memory.update_frequency == 5
     assert agent.network_sync_frequency == 200
     buffer = agent.memory.buffer
     assert isinstance(buffer, PrioritizedExperienceReplayBuffer)
     assert (buffer.per_parameters.alpha, buffer.per_parameters.beta_growth, buffer.beta) == (0.6, 0.001, 0.01)
-    assert agent.network.model.fully_connected_2.sigma_weight[0, 0].item() == pytest.approx(0.017 / 16)
+    assert agent.network.model["common_2"].sigma_weight[0, 0].item() == pytest.approx(0.017 / 16)
     statistics = LearningStatistics()
     layers = [8, 7, 6, 5]
     agent = RainbowDQNAgent(3, 4, 2, 100, 0.4, 0.01, 500, 40, 20, 0.5, 0.9, 1e-3, layers, 1, statistics, device="cpu")
     assert agent.statistics is statistics
-    assert agent.network.model.fully_connected_1.weight.shape == (8, 3)
+    assert agent.network.model["common_1"].weight.shape == (8, 3)
 
 
 @pytest.mark.parametrize("sigma", [0.0, 5.0])
@@ -131,7 +131,7 @@ def test_experiences_get_their_errors_as_priorities(categorical: bool, monkeypat
     assert len(set(errors.tolist())) > 1
     # Values begin near 0 and rewards lie in 0..1; the divergence from 51 nearly equal probabilities is at most log 51.
     assert (np.abs(errors) < (4 if categorical else 2)).all()
-    np.testing.assert_allclose(buffer.priorities[indices], (np.abs(errors) + 0.01) ** 0.6)
+    np.testing.assert_allclose(buffer.priorities[indices], (np.abs(errors.astype(np.float64)) + 0.01) ** 0.6)
 
 
 def test_experiences_without_priorities_are_all_equal() -> None:

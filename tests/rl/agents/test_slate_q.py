@@ -130,9 +130,9 @@ def test_it_learns_how_users_choose() -> None:
 
 def test_told_choices_are_not_learned() -> None:
     agent = SlateQAgent(N_ACTIONS, STATE_SIZE, **QUICK, choice_scores=lambda states: np.zeros((len(states), 8)))
-    before = agent.choice_network.state_dict()["nothing.0.weight"].clone()
+    before = agent.choice_network.state_dict()["model.nothing.0.weight"].clone()
     live(agent, steps(3, 40, seed=0))
-    assert torch.equal(agent.choice_network.state_dict()["nothing.0.weight"], before)
+    assert torch.equal(agent.choice_network.state_dict()["model.nothing.0.weight"], before)
 
 
 def test_each_way_of_serving_is_its_own() -> None:

@@ -88,7 +88,7 @@ class TestBox:
         space = Box(-1, 1, (2, 3))
         agent = make_box(space=space)
         live(agent, steps(3, 20, seed=1))
-        assert agent._n_updates > 0
+        assert agent.updates > 0
         for explore in (True, False):
             actions = agent.actions_for_states(states, explore=explore)
             assert actions.shape == (20, 2, 3)
@@ -196,7 +196,7 @@ def test_it_acts_at_random_until_it_starts_to_learn(space: gym.Space[Any], monke
         agent.actions_for_states(step.observations, explore=False)
         assert len(asked) == 1 + (n_steps >= 20)
         live(agent, [step])
-        assert agent._n_updates == max(0, n_steps - 18)
+        assert agent.updates == max(0, n_steps - 18)
 
 
 @pytest.mark.parametrize("features", [None, FEATURES])
@@ -228,7 +228,7 @@ def test_learning_waits_for_the_buffer_too() -> None:
     )
     for n_steps, step in enumerate(steps(1, 32, seed=0), start=1):
         live(agent, [step])
-        assert agent._n_updates == max(0, n_steps - 29)
+        assert agent.updates == max(0, n_steps - 29)
 
 
 @pytest.mark.parametrize(("n", "update_frequency", "expected"), [(1, 1, 53), (1, 4, 13), (3, 4, 43), (8, 1, 480)])
@@ -239,22 +239,22 @@ def test_as_many_updates_a_step_whatever_the_number_of_environments(
     agent = SoftActorCritic(Discrete(7), 3, **options)
     live(agent, steps(n, 60, seed=0))
     # Counted from the step that makes the buffer hold a batch.
-    assert agent._n_updates == expected
+    assert agent.updates == expected
     assert agent.timesteps == 60 * n
 
 
 def test_targets_follow_the_critics_at_their_interval() -> None:
     agent = make_box(target_update_interval=3, soft_target_update_rate=0.25, update_frequency=1)
     live(agent, steps(1, 19, seed=0))
-    assert agent._n_updates == 0
+    assert agent.updates == 0
     for step in steps(1, 12, seed=1):
         old = [parameter.clone() for parameter in agent.target_critic.parameters()]
         live(agent, [step])
         new, online = agent.target_critic.parameters(), agent.critic.parameters()
-        rate = 0.25 if agent._n_updates % 3 == 0 else 0.0
+        rate = 0.25 if agent.updates % 3 == 0 else 0.0
         for before, after, source in zip(old, new, online, strict=True):
             torch.testing.assert_close(after, before + rate * (source - before))
-    assert agent._n_updates == 12
+    assert agent.updates == 12
 
 
 def test_the_temperature_learns_or_stays() -> None:
@@ -265,7 +265,7 @@ def test_the_temperature_learns_or_stays() -> None:
         assert (agent.temperature.value.item() > 0.5) == rises
     fixed = SoftActorCritic(Discrete(7), 3, **QUICK, entropy_coefficient=0.5, automatic_entropy_coefficient=False)
     live(fixed, steps(3, 40, seed=0))
-    assert fixed._n_updates > 0
+    assert fixed.updates > 0
     assert fixed.temperature.value.item() == pytest.approx(0.5)
 
 
@@ -273,11 +273,11 @@ def test_statistics_get_the_loss_and_the_temperature_of_every_update() -> None:
     agent = make_box()
     agent.statistics = LearningStatistics()
     live(agent, steps(3, 40, seed=0))
-    assert agent._n_updates > 10
+    assert agent.updates > 10
     for name in ("loss", "temperature"):
         values = agent.statistics.get_metrics(name)
         assert values is not None
-        assert len(values) == agent._n_updates
+        assert len(values) == agent.updates
         assert np.isfinite(values).all()
     assert values.iloc[-1] == agent.temperature.value.item()
 
@@ -288,19 +288,19 @@ class TestPriorities:
 
     def test_given_parameters_are_used(self) -> None:
         agent = self.agent(per_parameters=PERBufferParameters(alpha=1.0, beta=0.5, beta_growth=0.1))
-        assert isinstance(agent._memory.buffer, PrioritizedExperienceReplayBuffer)
-        assert agent._memory.buffer.beta == 0.5
-        assert not isinstance(self.agent()._memory.buffer, PrioritizedExperienceReplayBuffer)
-        assert isinstance(self.agent(prioritized=True)._memory.buffer, PrioritizedExperienceReplayBuffer)
+        assert isinstance(agent.memory.buffer, PrioritizedExperienceReplayBuffer)
+        assert agent.memory.buffer.beta == 0.5
+        assert not isinstance(self.agent().memory.buffer, PrioritizedExperienceReplayBuffer)
+        assert isinstance(self.agent(prioritized=True).memory.buffer, PrioritizedExperienceReplayBuffer)
 
     def test_they_are_the_root_mean_square_of_the_critics_errors(self, monkeypatch: pytest.MonkeyPatch) -> None:
         agent = self.agent(per_parameters=PERBufferParameters(), discount_factor=0.0)
         live(agent, steps(1, 7, seed=0))
         drawn: list[Any] = []
-        sample = agent._memory.sample
-        monkeypatch.setattr(agent._memory, "sample", lambda: drawn.append(sample()) or drawn[-1])
+        sample = agent.memory.sample
+        monkeypatch.setattr(agent.memory, "sample", lambda: drawn.append(sample()) or drawn[-1])
         updated: list[Any] = []
-        monkeypatch.setattr(agent._memory.buffer, "update_priorities", lambda *given: updated.append(given))
+        monkeypatch.setattr(agent.memory.buffer, "update_priorities", lambda *given: updated.append(given))
         before = deepcopy(agent.critic)
         live(agent, steps(1, 1, seed=1))
         (sample,), ((indices, errors),) = drawn, updated
@@ -317,9 +317,9 @@ class TestPriorities:
         seen = []
         for agent, weight in zip(agents, (1.0, 0.25), strict=True):
             live(agent, steps(1, 7, seed=0))
-            sample = agent._memory.sample
+            sample = agent.memory.sample
             monkeypatch.setattr(
-                agent._memory, "sample", lambda s=sample, w=weight: (b := s())._replace(weights=b.weights * w)
+                agent.memory, "sample", lambda s=sample, w=weight: (b := s())._replace(weights=b.weights * w)
             )
             network, losses = getattr(agent, part), []
             back = network.run_backpropagation
@@ -332,10 +332,10 @@ class TestPriorities:
 
 def test_given_buffer_parameters_are_honoured() -> None:
     given = ExperienceReplayBufferParameters(77, 20, 9, 5)
-    assert SoftActorCritic(BOX, 3, buffer_parameters=given, device="cpu")._memory.buffer.parameters == given
-    own = SoftActorCritic(BOX, 3, buffer_size=88, batch_size=11, device="cpu")._memory.buffer.parameters
+    assert SoftActorCritic(BOX, 3, buffer_parameters=given, device="cpu").memory.buffer.parameters == given
+    own = SoftActorCritic(BOX, 3, buffer_size=88, batch_size=11, device="cpu").memory.buffer.parameters
     assert (own.max_experiences, own.batch_size) == (88, 11)
-    default = SoftActorCritic(BOX, 3, device="cpu")._memory.buffer.parameters
+    default = SoftActorCritic(BOX, 3, device="cpu").memory.buffer.parameters
     assert (default.max_experiences, default.batch_size) == (100_000, 256)
 
 
@@ -414,12 +414,12 @@ def test_slates_of_the_movie_world(
     features = world.item_vectors if with_features else None
     agent = SoftActorCritic(manager.env.action_space, 25, **QUICK, item_features=features)
     stored: list[Any] = []
-    store = agent._memory.buffer.store_experiences
+    store = agent.memory.buffer.store_experiences
     monkeypatch.setattr(
-        agent._memory.buffer, "store_experiences", lambda given: stored.extend(given.actions) or store(given)
+        agent.memory.buffer, "store_experiences", lambda given: stored.extend(given.actions) or store(given)
     )
     manager.train(agent, max_episodes=6, should_print=False)
-    assert agent._n_updates > 20
+    assert agent.updates > 20
     assert np.shape(stored[0]) == ()
     assert 0 <= min(stored) <= max(stored) < 80
     assert [output.timesteps for output in manager.execute_episodes(agent, 2)] == [17, 17]

@@ -114,4 +114,4 @@ def test_features_are_no_part_of_what_is_saved() -> None:
 )
 def test_wrong_features_are_refused(features: np.ndarray, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        output_layer(5, 6, torch.Generator(), features)
+        output_layer(5, 6, torch.Generator(), item_features=features)

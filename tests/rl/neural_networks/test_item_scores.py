@@ -24,8 +24,8 @@ def test_scores_of_some_items_are_those_among_all(kind: dict[str, Any], hidden_l
         (scores * factors).sum().backward()
         return [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
 
-    some, among_all = network.chosen(states, items), network(states).gather(1, items)
+    some, among_all = network.of_actions(states, items), network(states).gather(1, items)
     torch.testing.assert_close(some, among_all)
-    assert len(learned(network.chosen(states, items))) == len(list(network.parameters()))
+    assert len(learned(network.of_actions(states, items))) == len(list(network.parameters()))
     for found, expected in zip(learned(some), learned(among_all), strict=True):
         torch.testing.assert_close(found, expected)

@@ -47,12 +47,6 @@ def test_without_exploration_the_most_probable_come_first(states: np.ndarray) ->
     assert network.sample(states, 3, explore=False).tolist() == expected[:, :3].tolist()
 
 
-def test_predict_takes_one_state_or_many(states: np.ndarray) -> None:
-    assert make().predict(states[0], k=3).tolist() == make().sample(states[:1], 3)[0].tolist()
-    assert make().predict(states, k=3).tolist() == make().sample(states, 3).tolist()
-    assert make().predict(list(states[0])).shape == (1,)
-
-
 @pytest.mark.parametrize("k", [0, 6])
 def test_impossible_slates_are_refused(states: np.ndarray, k: int) -> None:
     with pytest.raises(InputError, match=f"cannot choose {k} different actions out of 5"):

@@ -36,7 +36,6 @@ def test_the_action_is_an_input(states: Tensor, actions: Tensor) -> None:
     values = network(states, actions)
     assert values.shape == (20, 1)
     torch.testing.assert_close(values, network.model(torch.cat([states, actions], dim=1)))
-    torch.testing.assert_close(network.predict(states, actions), values)
 
 
 def test_or_each_action_has_an_output(states: Tensor) -> None:

@@ -8,13 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from pydeeprecsys.rl.ops.categorical import (
-    categorical_double_q_losses,
-    categorical_double_q_target,
-    categorical_losses,
-    categorical_projection,
-    expected_values,
-)
+from pydeeprecsys.rl.ops.categorical import categorical_projection, categorical_td_losses, expected_values
 
 SUPPORT = torch.tensor([0.0, 1.0, 2.0])
 # Of one row and two actions.
@@ -79,53 +73,35 @@ def test_projection_keeps_the_whole_probability_and_agrees_with_the_algorithm_of
 
 
 @pytest.mark.parametrize(
-    ("discount", "selector", "expected"),
+    ("discount", "target"),
     [
-        # The second action's 0.5, 0.25, 0.25 at 0.5 + 0.5 · (0, 1, 2) = 0.5, 1, 1.5: the halves of 0.5 and of 0.25 to
-        # their two neighbours.
-        (0.5, [0.0, 1.0], [0.25, 0.25 + 0.25 + 0.125, 0.125]),
-        # The first action's 0.2, 0.3, 0.5.
-        (0.5, [1.0, 0.0], [0.1, 0.1 + 0.3 + 0.25, 0.25]),
+        # 0.5, 0.25, 0.25 at 0.5 + 0.5 · (0, 1, 2) = 0.5, 1, 1.5: the halves of 0.5 and of the last 0.25 to their two
+        # neighbours.
+        (0.5, [0.25, 0.25 + 0.25 + 0.125, 0.125]),
         # Terminated: all at the reward, 0.5.
-        (0.0, [1.0, 0.0], [0.5, 0.5, 0.0]),
+        (0.0, [0.5, 0.5, 0.0]),
     ],
 )
-def test_target_hand_computed(discount: float, selector: list[float], expected: list[float]) -> None:
-    target = categorical_double_q_target(
-        torch.tensor([0.5]), torch.tensor([discount]), torch.tensor([selector]), LOGITS - 3.0, SUPPORT
+def test_losses_and_their_gradients_hand_computed(discount: float, target: list[float]) -> None:
+    predicted = [0.25, 0.5, 0.25]
+    logits_tm1 = torch.tensor([predicted]).log().requires_grad_()
+    logits_t = (LOGITS[:, 1] - 3.0).requires_grad_()
+    errors, losses = categorical_td_losses(
+        logits_tm1, torch.tensor([0.5]), torch.tensor([discount]), logits_t, support=SUPPORT
     )
-    assert target.tolist() == [pytest.approx(expected)]
-
-
-def test_losses_and_their_gradients_hand_computed() -> None:
-    # The target is 1/4, 5/8, 1/8 (above), the action's distribution 1/4, 1/2, 1/4:
-    # 1/4 · ln 1 + 5/8 · ln 5/4 + 1/8 · ln 1/2. The gradient of the logits is distribution minus target.
-    logits_tm1 = torch.log(torch.tensor([[[0.25, 0.5, 0.25], [0.1, 0.1, 0.8]]])).requires_grad_()
-    logits_t, selector = LOGITS.clone().requires_grad_(), torch.tensor([[0.0, 1.0]], requires_grad=True)
-    losses = categorical_double_q_losses(
-        logits_tm1, torch.tensor([0]), torch.tensor([0.5]), torch.tensor([0.5]), selector, logits_t, SUPPORT
-    )
-    assert losses.tolist() == pytest.approx([5 / 8 * log(5 / 4) - 1 / 8 * log(2)])
+    assert losses.tolist() == pytest.approx([sum(m * log(m / p) for m, p in zip(target, predicted, strict=True) if m)])
+    assert errors is losses
     losses.sum().backward()
     assert logits_tm1.grad is not None
-    np.testing.assert_allclose(logits_tm1.grad, [[[0.0, -0.125, 0.125], [0.0, 0.0, 0.0]]], atol=1e-7)
+    np.testing.assert_allclose(logits_tm1.grad, [np.subtract(predicted, target)], atol=1e-7)
     assert logits_t.grad is None
-    assert selector.grad is None
 
 
 @pytest.mark.parametrize("target", [[0.2, 0.3, 0.5], [0.5, 0.0, 0.5]])
 def test_a_perfect_prediction_of_a_spread_out_target_has_no_loss(target: list[float]) -> None:
-    logits = torch.tensor([[target]]).log().clamp(min=-100)
-    losses = categorical_losses(logits, torch.tensor([0]), torch.tensor([target]))
+    logits = torch.tensor([target]).log().clamp(min=-100)
+    losses = categorical_td_losses(logits, torch.zeros(1), torch.ones(1), logits, support=SUPPORT)[1]
     assert losses.tolist() == pytest.approx([0], abs=1e-6)
-
-
-def test_no_gradient_flows_into_the_target() -> None:
-    target = torch.tensor([[0.2, 0.3, 0.5]], requires_grad=True)
-    categorical_losses(LOGITS.clone().requires_grad_(), torch.tensor([0]), target).sum().backward()
-    assert target.grad is None
-    logits, one = LOGITS.clone().requires_grad_(), torch.ones(1)
-    assert not categorical_double_q_target(one, one, expected_values(logits, SUPPORT), logits, SUPPORT).requires_grad
 
 
 def test_a_support_of_one_atom_is_refused() -> None:
@@ -133,8 +109,11 @@ def test_a_support_of_one_atom_is_refused() -> None:
         categorical_projection(torch.ones(1, 1), torch.ones(1, 1), torch.ones(1))
 
 
-ROWS, COLUMN, TABLE, DISTRIBUTIONS = torch.ones(3), torch.ones(3, 1), torch.ones(3, 2), torch.ones(3, 2, 3)
-ACTIONS = torch.zeros(3, dtype=torch.int64)
+ROWS, COLUMN, TABLE, DISTRIBUTIONS = torch.ones(3), torch.ones(3, 1), torch.ones(3, 3), torch.ones(3, 2, 3)
+
+
+def losses_of(logits_tm1: Tensor, r_t: Tensor, discount_t: Tensor, logits_t: Tensor) -> Tensor:
+    return categorical_td_losses(logits_tm1, r_t, discount_t, logits_t, support=SUPPORT)[1]
 
 
 @pytest.mark.parametrize(
@@ -142,10 +121,10 @@ ACTIONS = torch.zeros(3, dtype=torch.int64)
     [
         ("support", lambda: expected_values(DISTRIBUTIONS, SUPPORT[:2])),
         ("probabilities", lambda: categorical_projection(TABLE, COLUMN, SUPPORT)),
-        ("discount_t", lambda: categorical_double_q_target(ROWS, COLUMN, TABLE, DISTRIBUTIONS, SUPPORT)),
-        ("logits_t", lambda: categorical_double_q_target(ROWS, ROWS, TABLE, DISTRIBUTIONS[:, :1], SUPPORT)),
-        ("a_tm1", lambda: categorical_losses(DISTRIBUTIONS, ACTIONS[:, None], torch.ones(3, 3))),
-        ("target_t", lambda: categorical_losses(DISTRIBUTIONS, ACTIONS, COLUMN)),
+        ("logits_tm1", lambda: losses_of(DISTRIBUTIONS, ROWS, ROWS, TABLE)),
+        ("r_t", lambda: losses_of(TABLE, COLUMN, ROWS, TABLE)),
+        ("discount_t", lambda: losses_of(TABLE, ROWS, COLUMN, TABLE)),
+        ("logits_t", lambda: losses_of(TABLE, ROWS, ROWS, COLUMN)),
     ],
 )
 def test_rows_never_meet_columns(name: str, call: Callable[[], Tensor]) -> None:

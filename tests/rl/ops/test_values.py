@@ -1,78 +1,60 @@
 from collections.abc import Callable
-from math import inf
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from pydeeprecsys.rl.ops.values import (
-    double_q_target,
-    huber_losses,
-    q_learning_target,
-    squared_losses,
-    td_errors,
-    weighted_mean,
-)
+from pydeeprecsys.rl.ops.values import greedy_actions, huber_losses, squared_losses, td_losses, weighted_mean
+
+ONLINE, TARGET = [[1.0, 3.0, 2.0]], [[40.0, 20.0, 30.0]]
 
 
 @pytest.mark.parametrize(
-    ("reward", "discount", "values", "expected"),
+    ("mask", "greedy"),
     [
-        (1.0, 0.5, [2.0, 4.0], 3.0),  # 1 + 0.5 · 4
-        (1.0, 0.0, [2.0, 4.0], 1.0),  # terminated: the reward alone, and not nothing
-        (1.0, 0.5, [-3.0, -inf], -0.5),  # 1 − 0.5 · 3
+        (None, 1),
+        ([True, False, True], 2),
+        ([True, False, False], 0),
+        ([False, False, False], 1),  # as after the end of an episode: any action will do
     ],
 )
-def test_q_learning_target_hand_computed(reward: float, discount: float, values: list[float], expected: float) -> None:
-    target = q_learning_target(torch.tensor([reward]), torch.tensor([discount]), torch.tensor([values]))
-    assert target.tolist() == [expected]
+def test_the_greedy_action_is_the_best_allowed_one(mask: list[bool] | None, greedy: int) -> None:
+    masks = None if mask is None else np.array([mask])
+    assert greedy_actions(torch.tensor(ONLINE), masks).tolist() == [greedy]
 
 
 @pytest.mark.parametrize(
-    ("discount", "selector", "values", "expected"),
+    ("double", "mask", "discount", "error"),
     [
-        (0.5, [1.0, 3.0], [40.0, 20.0], 12.0),  # selects the second, 2 + 0.5 · 20
-        (0.5, [5.0, 3.0], [30.0, 40.0], 17.0),  # selects the first, 2 + 0.5 · 30
-        (0.0, [5.0, 3.0], [30.0, 40.0], 2.0),
-        (0.5, [-inf, -9.0], [-inf, 4.0], 4.0),  # the first is not allowed, 2 + 0.5 · 4
+        (False, None, 0.5, 2 + 0.5 * 40 - 7),
+        (False, [False, True, True], 0.5, 2 + 0.5 * 30 - 7),
+        (True, None, 0.5, 2 + 0.5 * 20 - 7),
+        (True, [True, False, True], 0.5, 2 + 0.5 * 30 - 7),
+        (True, [False, False, False], 0.0, 2 - 7),  # terminated: the reward alone, and not nothing
     ],
 )
-def test_double_q_target_hand_computed(
-    discount: float, selector: list[float], values: list[float], expected: float
+def test_q_learning_and_double_q_learning_hand_computed(
+    double: bool, mask: list[bool] | None, discount: float, error: float
 ) -> None:
-    target = double_q_target(
-        torch.tensor([2.0]), torch.tensor([discount]), torch.tensor([selector]), torch.tensor([values])
-    )
-    assert target.tolist() == [expected]
+    a_t = greedy_actions(torch.tensor(ONLINE if double else TARGET), None if mask is None else np.array([mask]))
+    q_t = torch.tensor(TARGET)[[0], a_t]
+    errors, losses = td_losses(torch.tensor([7.0]), torch.tensor([2.0]), torch.tensor([discount]), q_t, loss="squared")
+    assert errors.tolist() == [error]
+    assert losses.tolist() == [error**2 / 2]
 
 
-def test_rows_are_independent() -> None:
-    target = double_q_target(
-        torch.tensor([0.0, 100.0]),
-        torch.tensor([1.0, 0.5]),
-        torch.tensor([[0.0, 1.0], [1.0, 0.0]]),
-        torch.tensor([[1.0, 2.0], [4.0, 8.0]]),
-    )
-    assert target.tolist() == [2.0, 102.0]
-
-
-def test_td_errors_and_their_gradient_hand_computed() -> None:
-    # 5 − 2 = 3 and 1 − 3 = −2; the gradient of half the square is minus the error, at the action taken.
-    q_tm1 = torch.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
-    target = torch.tensor([5.0, 1.0], requires_grad=True)
-    errors = td_errors(q_tm1, torch.tensor([1, 0]), target)
-    assert errors.tolist() == [3.0, -2.0]
-    squared_losses(errors).sum().backward()
+def test_td_errors_losses_and_gradients_hand_computed() -> None:
+    # 1 + 0.5 · 8 − 2 = 3 and 0 + 1 · 2.5 − 3 = −0.5; Huber's losses 3 − 1/2 and 0.5² / 2; its slopes are clipped.
+    q_tm1 = torch.tensor([2.0, 3.0], requires_grad=True)
+    q_t = torch.tensor([8.0, 2.5], requires_grad=True)
+    errors, losses = td_losses(q_tm1, torch.tensor([1.0, 0.0]), torch.tensor([0.5, 1.0]), q_t)
+    assert errors.tolist() == [3.0, -0.5]
+    assert losses.tolist() == [2.5, 0.125]
+    losses.sum().backward()
     assert q_tm1.grad is not None
-    assert q_tm1.grad.tolist() == [[0.0, -3.0], [2.0, 0.0]]
-    assert target.grad is None
-
-
-def test_targets_carry_no_gradient() -> None:
-    values = torch.ones(2, 3, requires_grad=True)
-    rewards = torch.ones(2, requires_grad=True)
-    assert not q_learning_target(rewards, torch.ones(2), values).requires_grad
-    assert not double_q_target(rewards, torch.ones(2), values, values).requires_grad
+    assert q_tm1.grad.tolist() == [-1.0, 0.5]
+    assert q_t.grad is None
 
 
 def test_squared_losses_hand_computed() -> None:
@@ -117,19 +99,15 @@ def test_weighted_mean_hand_computed() -> None:
     assert weights.grad is None
 
 
-ROWS, COLUMN, TABLE = torch.ones(3), torch.ones(3, 1), torch.ones(3, 2)
-ACTIONS = torch.zeros(3, dtype=torch.int64)
+ROWS, COLUMN = torch.ones(3), torch.ones(3, 1)
 
 
 @pytest.mark.parametrize(
     ("name", "call"),
     [
-        ("discount_t", lambda: q_learning_target(ROWS, COLUMN, TABLE)),
-        ("q_t", lambda: q_learning_target(ROWS, ROWS, TABLE[:2])),
-        ("r_t", lambda: double_q_target(COLUMN, ROWS, TABLE, TABLE)),
-        ("q_t", lambda: double_q_target(ROWS, ROWS, TABLE, COLUMN)),
-        ("a_tm1", lambda: td_errors(TABLE, ACTIONS[:, None], ROWS)),
-        ("target_t", lambda: td_errors(TABLE, ACTIONS, COLUMN)),
+        ("r_t", lambda: td_losses(ROWS, COLUMN, ROWS, ROWS)),
+        ("discount_t", lambda: td_losses(ROWS, ROWS, COLUMN, ROWS)),
+        ("q_t", lambda: td_losses(ROWS, ROWS, ROWS, COLUMN)),
         ("losses", lambda: weighted_mean(COLUMN, ROWS)),
         ("weights", lambda: weighted_mean(ROWS, COLUMN)),
     ],

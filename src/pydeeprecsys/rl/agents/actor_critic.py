@@ -11,7 +11,6 @@ from pydeeprecsys.arguments import Seed, checked
 from pydeeprecsys.rl import arguments as arg
 from pydeeprecsys.rl.agents.policy_gradient import PolicyGradientAgent
 from pydeeprecsys.rl.experience_replay.transition import Transition
-from pydeeprecsys.rl.neural_networks.base_network import BaseNetwork
 from pydeeprecsys.rl.neural_networks.value_estimator import ValueEstimator
 from pydeeprecsys.rl.ops.policies import center_by_other_episodes, rescale
 from pydeeprecsys.rl.ops.returns import generalized_advantages
@@ -96,7 +95,7 @@ class ActorCriticAgent(PolicyGradientAgent):
         )
         # PolicyEstimator takes the first two seeds of this sequence.
         critic_seed = int(np.random.SeedSequence(random_state).generate_state(3)[2])
-        self.value_estimator = ValueEstimator(
+        self.value_estimator = self.networks["value_estimator"] = ValueEstimator(
             state_size,
             [2 * state_size, max(1, state_size // 2)] if critic_hidden_layers is None else critic_hidden_layers,
             1,
@@ -107,10 +106,6 @@ class ActorCriticAgent(PolicyGradientAgent):
         )
         self.gae_lambda = gae_lambda
         self.normalize_advantages = normalize_advantages
-
-    @property
-    def _networks(self) -> dict[str, BaseNetwork]:
-        return {**super()._networks, "value_estimator": self.value_estimator}
 
     def _advantages_and_returns(
         self, steps: Transition, complete: NDArray[np.bool_]
@@ -133,6 +128,4 @@ class ActorCriticAgent(PolicyGradientAgent):
         return advantages, returns
 
     def _learn_values(self, states: NDArray[np.float32], returns: NDArray[np.float64]) -> None:
-        loss = self.value_estimator.update(states, returns)
-        if self.statistics is not None:
-            self.statistics.append_metric("critic_loss", loss)
+        self.log("critic_loss", self.value_estimator.update(states, returns))

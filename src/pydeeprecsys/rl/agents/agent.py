@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from copy import deepcopy
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
@@ -15,6 +15,9 @@ from pydeeprecsys.arguments import Seed, checked
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.search_space import SearchSpace
+
+if TYPE_CHECKING:
+    from pydeeprecsys.rl.learning_statistics import LearningStatistics
 
 
 def check_slate_size(k: int, n_actions: int, action_masks: NDArray[np.bool_] | None = None) -> None:
@@ -53,10 +56,16 @@ class ReinforcementLearning(ABC):
     False saves a copy of all of it, such as the replay memory.
     """
 
-    @property
-    def updates(self) -> int | None:
-        """Parameter updates so far; None where nobody counts, as for policies that do not learn."""
-        return None
+    statistics: LearningStatistics | None = None
+    """Where learning is logged, if set."""
+
+    updates: int | None = None
+    """Parameter updates so far; None for policies that do not learn."""
+
+    def log(self, name: str, value: float) -> None:
+        """Append a value to a metric of `statistics`, if set."""
+        if self.statistics is not None:
+            self.statistics.append_metric(name, value)
 
     @property
     def first_update(self) -> str:

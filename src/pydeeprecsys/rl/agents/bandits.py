@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import safetensors.numpy
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 
 from pydeeprecsys.arguments import Count, NonNegative, Positive, Seed, checked
 from pydeeprecsys.errors import InputError
-from pydeeprecsys.files import whole_file
 from pydeeprecsys.rl import arguments as arg
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning, State, check_slate_size
 from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.ops.ridge import Arrays, ItemRegression, JointRegression, Observations, Regression, item_vectors
+from pydeeprecsys.rl.parameters import check_parameters, read_parameters, write_parameters
 from pydeeprecsys.rl.search_space import Between, OneOf, SearchSpace
 
 
@@ -103,18 +100,13 @@ class LinearBandit(ReinforcementLearning):
             self.regression = JointRegression(state_size, vectors, regularization)
         self.random = np.random.default_rng(random_state)
         self._learned = 0  # observations in the regression
-        self._n_updates = 0
+        self.updates: int = 0
         self._waiting: list[Observations] = []
         self._n_waiting = 0
 
     @abstractmethod
     def _explore(self, states: NDArray[np.float64]) -> NDArray[np.float64]:
         """(n, items) scores to choose the highest of."""
-
-    @property
-    def updates(self) -> int:
-        """Parameter updates so far."""
-        return self._n_updates
 
     @property
     def first_update(self) -> str:
@@ -178,7 +170,7 @@ class LinearBandit(ReinforcementLearning):
             seen, self._waiting, self._n_waiting = self._all_waiting(), [], 0
             self.regression.add(seen)
             self._learned += len(seen.items)
-            self._n_updates += 1
+            self.updates += 1
 
     def _all_waiting(self) -> Observations:
         nothing = Observations(np.zeros((0, self.state_size)), np.zeros(0, dtype=np.int64), np.zeros(0))
@@ -189,45 +181,33 @@ class LinearBandit(ReinforcementLearning):
         return {**self.regression.arrays(), **waiting, "learned": np.array([self._learned])}
 
     def _load_arrays(self, arrays: Arrays, source: str) -> None:
-        # Whatever waits is of any number of rows.
-        own = {name: array.shape[name.startswith("waiting_") :] for name, array in self._arrays().items()}
-        given = {name: array.shape[name.startswith("waiting_") :] for name, array in arrays.items()}
-        for name in sorted(own.keys() | given.keys()):
-            if own.get(name) != given.get(name):
-                raise InputError(
-                    f"{source} does not fit this {type(self).__name__}: {name} is of shape {given.get(name, 'none')} "
-                    f"there and {own.get(name, 'none')} here; use the sizes and item_features it was saved with"
-                )
+        def without_rows(arrays: Arrays) -> Arrays:  # any number of observations may be waiting
+            return {name: array[:0] if name.startswith("waiting_") else array for name, array in arrays.items()}
+
+        check_parameters(without_rows(arrays), without_rows(self._arrays()), source=source, owner=self)
         self.regression.load(arrays)
         self._learned = int(arrays["learned"][0])
         self._waiting = [Observations(*(np.array(arrays[f"waiting_{name}"]) for name in Observations._fields))]
         self._n_waiting = len(self._waiting[0].items)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write all that was learned to one file, in the safetensors format; it appears whole or not at all."""
-        with whole_file(path) as temporary:
-            temporary.write_bytes(safetensors.numpy.save(self._arrays()))
+        """Write the regression and the waiting observations to one safetensors file, whole or not at all."""
+        write_parameters(path, self._arrays())
 
     def load(self, path: str | os.PathLike[str]) -> None:
         """Read what `save` wrote, of any bandit of these sizes and features.
 
         Raises:
-            InputError: where there is no such file, or it does not fit this agent, which stays as it was.
+            InputError: there is no such file, or it does not fit this agent, which is unchanged.
         """
-        try:
-            arrays: Arrays = safetensors.numpy.load(Path(path).read_bytes())
-        except OSError as error:
-            raise InputError(f"cannot read a bandit from {path}: {error.strerror}") from error
-        except SafetensorError as error:
-            raise InputError(f"{path} is not a file of a bandit, or it is damaged: {error}") from error
-        self._load_arrays(arrays, str(path))
+        self._load_arrays(read_parameters(path), str(path))
 
     def state_dict(self) -> State:
         """All that was learned, what waits to be, and the state of the generator."""
         return {
             "regression": self._arrays(),
             "generator": self.random.bit_generator.state,
-            "n_updates": self._n_updates,
+            "updates": self.updates,
         }
 
     def load_state_dict(self, state: State) -> None:
@@ -238,7 +218,7 @@ class LinearBandit(ReinforcementLearning):
         """
         self._load_arrays(state["regression"], "the saved state")
         self.random.bit_generator.state = state["generator"]
-        self._n_updates = int(state["n_updates"])
+        self.updates = int(state["updates"])
 
 
 @checked

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -18,6 +19,7 @@ from pydeeprecsys.rl.experience_replay.replay_memory import ReplayMemory
 from pydeeprecsys.rl.neural_networks.base_network import sequential_architecture
 from pydeeprecsys.rl.neural_networks.deep_q_network import DeepQNetwork
 from pydeeprecsys.rl.neural_networks.item_head import output_layer
+from pydeeprecsys.rl.ops.values import td_losses
 from pydeeprecsys.rl.search_space import Between, OneOf, SearchSpace
 
 
@@ -79,23 +81,23 @@ class DQNAgent(QLearningAgent):
         def network() -> DeepQNetwork:
             generator = torch.Generator().manual_seed(network_seed)
             body = sequential_architecture([input_size, *layers], generator=generator)
-            output = output_layer([input_size, *layers][-1], output_size, generator, item_features)
+            output = output_layer([input_size, *layers][-1], output_size, generator, item_features=item_features)
             architecture = nn.Sequential(*body, *([nn.ReLU()] if layers else []), output)
-            # The discounts of the replay memory include the discount factor.
-            return DeepQNetwork(learning_rate, architecture, discount_factor=1.0, loss=loss, device=device)
+            return DeepQNetwork(learning_rate, architecture, device=device)
 
         parameters = ExperienceReplayBufferParameters(buffer_size, buffer_burn_in, batch_size, buffer_seed)
         buffer = ExperienceReplayBuffer(parameters)
         super().__init__(
-            input_size=input_size,
-            output_size=output_size,
+            n_actions=output_size,
+            state_size=input_size,
             network=network(),
             target_network=network(),
             memory=ReplayMemory(buffer, n_steps, discount_factor, network_update_frequency),
             network_sync_frequency=network_sync_frequency,
-            double=double,
             exploration=DecayingEpsilonGreedy(
                 initial_exploration_probability, decay_rate, minimum_exploration_probability, exploration_seed
             ),
             random_state=random_seed,
+            double=double,
+            td_losses=partial(td_losses, loss=loss),
         )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +13,8 @@ from pydeeprecsys.rl import arguments as arg
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning, State, check_slate_size
 from pydeeprecsys.rl.experience_replay.episode_memory import EpisodeMemory
 from pydeeprecsys.rl.experience_replay.transition import Transition
-from pydeeprecsys.rl.neural_networks.base_network import BaseNetwork, load_networks, save_networks
+from pydeeprecsys.rl.neural_networks.networks import Networks, load_networks, save_networks
 from pydeeprecsys.rl.neural_networks.policy_estimator import PolicyEstimator
-
-if TYPE_CHECKING:
-    from pydeeprecsys.rl.learning_statistics import LearningStatistics
 
 
 @checked
@@ -40,6 +36,7 @@ class PolicyGradientAgent(ReinforcementLearning):
     """
 
     evaluation_changes_state = False
+    save, load = save_networks, load_networks
 
     def __init__(
         self,
@@ -68,14 +65,14 @@ class PolicyGradientAgent(ReinforcementLearning):
             random_state=random_state,
             device=device,
         )
-        self.statistics: LearningStatistics | None = None
+        self.networks = Networks(policy_estimator=self.policy_estimator)
         self.n_actions, self.state_size = n_actions, state_size
         self.discount_factor = discount_factor
         self.episodes_per_update = episodes_per_update
         self.minibatches = minibatches
         self.entropy_coefficient, self.entropy_decay = entropy_coefficient, entropy_decay
-        self._memory = EpisodeMemory()
-        self._n_updates = 0
+        self.memory = EpisodeMemory()
+        self.updates: int = 0
 
     @abstractmethod
     def _advantages_and_returns(
@@ -87,18 +84,9 @@ class PolicyGradientAgent(ReinforcementLearning):
         """Fit a value function to (rows, state_size) observations and (rows,) returns. The default has none."""
 
     @property
-    def _networks(self) -> dict[str, BaseNetwork]:
-        return {"policy_estimator": self.policy_estimator}
-
-    @property
-    def updates(self) -> int:
-        """Parameter updates so far."""
-        return self._n_updates
-
-    @property
     def first_update(self) -> str:
         """The hyperparameters that the first update waits for, with their values."""
-        return f"episodes_per_update={self.episodes_per_update or max(1, self._memory.n)}"
+        return f"episodes_per_update={self.episodes_per_update or max(1, self.memory.n)}"
 
     def top_k_actions_for_states(
         self,
@@ -132,15 +120,16 @@ class PolicyGradientAgent(ReinforcementLearning):
             FloatingPointError: a reward or the loss of an update is NaN or infinite; the policy stays as it was.
         """
         transitions.check_rewards()
-        self._memory.add(transitions.keep("began", "action_masks"))
-        if self._memory.n_complete >= (self.episodes_per_update or self._memory.n):
+        self.memory.add(transitions.keep("began", "action_masks"))
+        if self.memory.n_complete >= (self.episodes_per_update or self.memory.n):
             self._learn()
 
     def _learn(self) -> None:
-        memory = self._memory
+        """One update: a policy-gradient step, or one per minibatch, with the advantages of all complete episodes."""
+        memory = self.memory
         steps, complete = memory.complete_steps()
         rows = steps.take(complete)
-        for network in self._networks.values():
+        for network in self.networks.values():
             network.observe(rows.observations)
         advantages, returns = self._advantages_and_returns(steps, complete)
         losses = []
@@ -151,48 +140,33 @@ class PolicyGradientAgent(ReinforcementLearning):
                 minibatch.observations,
                 advantages[part],
                 minibatch.actions,
-                memory.n_complete,
+                n_episodes=memory.n_complete,
                 entropy_coefficient=self.entropy_coefficient,
                 action_masks=minibatch.action_masks,
             )
             losses.append(loss)
             self._learn_values(minibatch.observations, returns[part])
         memory.forget_complete()
-        self._n_updates += 1
+        self.updates += 1
         self.entropy_coefficient *= self.entropy_decay
-        if self.statistics is not None:
-            self.statistics.append_metric("loss", sum(losses))
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the networks to one file, in the safetensors format."""
-        save_networks(path, self._networks)
-
-    def load(self, path: str | os.PathLike[str]) -> None:
-        """Read networks that `save` wrote.
-
-        Raises:
-            InputError: where there is no such file, or it does not hold networks of these sizes.
-        """
-        load_networks(path, self._networks)
+        self.log("loss", sum(losses))
 
     def state_dict(self) -> State:
-        """The networks and their optimizers' memories, the states of exploration and entropy, and the open episodes."""
-        networks = {name: network.learning_state() for name, network in self._networks.items()}
+        """The networks and their optimizers, the entropy coefficient, the unfinished episodes and counts."""
         return {
-            **networks,
+            "networks": self.networks.state_dict(),
             "entropy_coefficient": self.entropy_coefficient,
-            "memory": self._memory.state_dict(),
-            "n_updates": self._n_updates,
+            "memory": self.memory.state_dict(),
+            "updates": self.updates,
         }
 
     def load_state_dict(self, state: State) -> None:
         """Continue from where `state_dict` was taken.
 
         Raises:
-            InputError: where it is the state of an agent of other sizes.
+            InputError: The state is that of an agent of other sizes.
         """
-        for name, network in self._networks.items():
-            network.load_learning_state(state[name])
+        self.networks.load_state_dict(state["networks"])
         self.entropy_coefficient = float(state["entropy_coefficient"])
-        self._memory.load_state_dict(state["memory"])
-        self._n_updates = int(state["n_updates"])
+        self.memory.load_state_dict(state["memory"])
+        self.updates = int(state["updates"])

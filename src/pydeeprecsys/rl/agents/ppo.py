@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Iterator
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -15,15 +15,12 @@ from pydeeprecsys.rl import arguments as arg
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning, State, check_slate_size
 from pydeeprecsys.rl.experience_replay.rollout_memory import RolloutMemory
 from pydeeprecsys.rl.experience_replay.transition import Transition
-from pydeeprecsys.rl.neural_networks.base_network import load_networks, save_networks
+from pydeeprecsys.rl.neural_networks.networks import Networks, load_networks, save_networks
 from pydeeprecsys.rl.neural_networks.policy_estimator import PolicyEstimator
 from pydeeprecsys.rl.neural_networks.value_estimator import ValueEstimator
 from pydeeprecsys.rl.ops.policies import clipped_surrogate_losses, entropies, slate_log_probabilities, standardize
 from pydeeprecsys.rl.ops.returns import generalized_advantages, last_steps
 from pydeeprecsys.rl.search_space import Between, OneOf, SearchSpace
-
-if TYPE_CHECKING:
-    from pydeeprecsys.rl.learning_statistics import LearningStatistics
 
 
 @checked
@@ -56,6 +53,7 @@ class PPOAgent(ReinforcementLearning):
     """
 
     evaluation_changes_state = False
+    save, load = save_networks, load_networks
 
     search_space: ClassVar[SearchSpace] = {
         "item_features": OneOf(False, True),
@@ -117,21 +115,15 @@ class PPOAgent(ReinforcementLearning):
             random_state=critic_seed,
             device=device,
         )
-        self._networks = {"policy_estimator": self.policy_estimator, "value_estimator": self.value_estimator}
+        self.networks = Networks(policy_estimator=self.policy_estimator, value_estimator=self.value_estimator)
         self._order = np.random.default_rng(order_seed)
-        self._memory = RolloutMemory()
-        self._n_updates = 0
-        self.statistics: LearningStatistics | None = None
+        self.memory = RolloutMemory()
+        self.updates: int = 0
         self.n_actions, self.state_size = n_actions, state_size
         self.discount_factor, self.gae_lambda = discount_factor, gae_lambda
         self.steps_per_update, self.epochs, self.minibatch_size = steps_per_update, epochs, minibatch_size
         self.clip_range, self.target_kl = clip_range, target_kl
         self.entropy_coefficient, self.entropy_decay = entropy_coefficient, entropy_decay
-
-    @property
-    def updates(self) -> int:
-        """Parameter updates so far."""
-        return self._n_updates
 
     @property
     def first_update(self) -> str:
@@ -161,16 +153,16 @@ class PPOAgent(ReinforcementLearning):
             FloatingPointError: a reward or a loss is NaN or infinite; the last finite parameters stay.
         """
         transitions.check_rewards()
-        self._memory.add(transitions.keep("began", "action_masks")._replace(slates=transitions.shown))
-        if len(self._memory) >= self.steps_per_update:
-            self._learn(self._memory.take())
+        self.memory.add(transitions.keep("began", "action_masks")._replace(slates=transitions.shown))
+        if len(self.memory) >= self.steps_per_update:
+            self._learn(self.memory.take())
 
     def _learn(self, rollout: Transition) -> None:
+        """One update: advantages of a rollout, then epochs of clipped gradient steps on shuffled minibatches."""
         actor, critic = self.policy_estimator, self.value_estimator
         steps = rollout.map(lambda column: column.reshape(rollout.rewards.size, *column.shape[2:]))
-        states, masks = steps.observations, steps.action_masks
         for network in (actor, critic):
-            network.observe(states)
+            network.observe(steps.observations)
         values = critic.predict(rollout.observations)[..., 0]
         advantages = generalized_advantages(
             rollout.rewards,
@@ -181,76 +173,61 @@ class PPOAgent(ReinforcementLearning):
             lambda_=self.gae_lambda,
         )
         targets = (advantages + values).reshape(-1)
-        weights = actor.as_tensor(standardize(advantages.reshape(-1)))
-        slates = torch.from_numpy(steps.shown).to(actor.device)
-        before = self._log_probabilities(states, slates, masks)
+        weights = standardize(advantages.reshape(-1))
+        before = self._log_probabilities(steps)
+        steps = steps._replace(log_probabilities=before.numpy(force=True))
         actor_losses, critic_losses = [], []
         for _ in range(self.epochs):
-            order = self._order.permutation(len(states))
-            for start in range(0, len(states), self.minibatch_size):
-                part = order[start : start + self.minibatch_size]
-
-                def losses(logits: Tensor, rows: slice, part: NDArray[np.int64] = part) -> Tensor:
-                    chosen = torch.from_numpy(part[rows]).to(logits.device)
-                    after = slate_log_probabilities(logits, slates[chosen])
-                    loss = clipped_surrogate_losses(after, before[chosen], weights[chosen], self.clip_range)
-                    if self.entropy_coefficient:
-                        loss = loss - self.entropy_coefficient * entropies(logits)
-                    return (loss / len(part)).sum()
-
-                part_masks = None if masks is None else masks[part]
-                actor_losses.append(actor.descend(states[part], losses, part_masks))
-                critic_losses.append(critic.update(states[part], targets[part]))
-            if self.target_kl is not None:
-                change = (before - self._log_probabilities(states, slates, masks)).mean()
-                if change > self.target_kl:
-                    break
-        self._n_updates += 1
+            order = self._order.permutation(len(weights))
+            for start in range(0, len(order), self.minibatch_size):
+                rows = order[start : start + self.minibatch_size]
+                minibatch = steps.take(rows)
+                actor_losses.append(actor.run_backpropagation(self._actor_losses(minibatch, weights[rows])))
+                critic_losses.append(critic.update(minibatch.observations, targets[rows]))
+            if self.target_kl is not None and (before - self._log_probabilities(steps)).mean() > self.target_kl:
+                break
+        self.updates += 1
         self.entropy_coefficient *= self.entropy_decay
-        if self.statistics is not None:
-            self.statistics.append_metric("loss", float(np.mean(actor_losses)))
-            self.statistics.append_metric("critic_loss", float(np.mean(critic_losses)))
+        self.log("loss", float(np.mean(actor_losses)))
+        self.log("critic_loss", float(np.mean(critic_losses)))
+
+    def _actor_losses(self, steps: Transition, advantages: NDArray[np.float64]) -> Iterator[Tensor]:
+        """Summands of the mean clipped surrogate loss with an entropy bonus, of (rows, ...) steps and (rows,)."""
+        actor = self.policy_estimator
+        slates, weights = torch.from_numpy(steps.shown).to(actor.device), actor.as_tensor(advantages)
+        before = actor.as_tensor(steps.columns()["log_probabilities"])
+        for logits, rows in actor.logits_in_parts(steps.observations, steps.action_masks):
+            after = slate_log_probabilities(logits, slates[rows])
+            losses = clipped_surrogate_losses(after, before[rows], weights[rows], self.clip_range)
+            if self.entropy_coefficient:
+                losses = losses - self.entropy_coefficient * entropies(logits)
+            yield (losses / len(weights)).sum()
 
     @torch.no_grad()
-    def _log_probabilities(
-        self, states: NDArray[np.float32], slates: Tensor, masks: NDArray[np.bool_] | None
-    ) -> Tensor:
-        """(rows,) of the slates under the policy as it is now."""
-        parts = self.policy_estimator.logits_in_parts(states, masks)
+    def _log_probabilities(self, steps: Transition) -> Tensor:
+        """Log-probabilities of the slates shown under the present policy: (rows,)."""
+        slates = torch.from_numpy(steps.shown).to(self.policy_estimator.device)
+        parts = self.policy_estimator.logits_in_parts(steps.observations, steps.action_masks)
         return torch.cat([slate_log_probabilities(logits, slates[rows]) for logits, rows in parts])
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the networks to one file, in the safetensors format."""
-        save_networks(path, self._networks)
-
-    def load(self, path: str | os.PathLike[str]) -> None:
-        """Read networks that `save` wrote.
-
-        Raises:
-            InputError: where there is no such file, or it does not hold networks of these sizes.
-        """
-        load_networks(path, self._networks)
-
     def state_dict(self) -> State:
-        """The networks and their optimizers' memories, the steps not learned from yet, and all that is random."""
-        networks = {name: network.learning_state() for name, network in self._networks.items()}
+        """The networks and their optimizers, the steps not learned from yet, counts and generators."""
         return {
-            **networks,
+            "networks": self.networks.state_dict(),
             "entropy_coefficient": self.entropy_coefficient,
-            "memory": self._memory.state_dict(),
+            "memory": self.memory.state_dict(),
             "order": self._order.bit_generator.state,
-            "n_updates": self._n_updates,
+            "updates": self.updates,
         }
 
     def load_state_dict(self, state: State) -> None:
         """Continue from where `state_dict` was taken.
 
         Raises:
-            InputError: where it is the state of an agent of other sizes.
+            InputError: The state is that of an agent of other sizes.
         """
-        for name, network in self._networks.items():
-            network.load_learning_state(state[name])
+        self.networks.load_state_dict(state["networks"])
         self.entropy_coefficient = float(state["entropy_coefficient"])
-        self._memory.load_state_dict(state["memory"])
+        self.memory.load_state_dict(state["memory"])
         self._order.bit_generator.state = state["order"]
-        self._n_updates = int(state["n_updates"])
+        self.updates = int(state["updates"])

@@ -1,11 +1,11 @@
-"""What agents share that learn action values from replayed experiences."""
+"""Q-learning from replayed transitions: the update of DQN and Rainbow, and what SlateQ shares with them."""
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from gymnasium.spaces import Discrete
 from numpy.typing import NDArray
 
@@ -14,73 +14,68 @@ from pydeeprecsys.rl.agents.agent import RandomAgent, ReinforcementLearning, Sta
 from pydeeprecsys.rl.agents.epsilon_greedy import DecayingEpsilonGreedy
 from pydeeprecsys.rl.experience_replay.replay_memory import ReplayMemory
 from pydeeprecsys.rl.experience_replay.transition import Transition
-from pydeeprecsys.rl.neural_networks.base_network import load_networks, save_networks
 from pydeeprecsys.rl.neural_networks.deep_q_network import DeepQNetwork
-
-if TYPE_CHECKING:
-    from pydeeprecsys.rl.learning_statistics import LearningStatistics
+from pydeeprecsys.rl.neural_networks.networks import Networks, load_networks, save_networks
+from pydeeprecsys.rl.ops.masks import masked
+from pydeeprecsys.rl.ops.policies import top_k
+from pydeeprecsys.rl.ops.values import TDLosses, greedy_actions, td_losses, weighted_mean
 
 
 class QLearningAgent(ReinforcementLearning):
-    """Takes the actions of the highest values, and learns the values with a target network.
+    """Learns action values with a target network, and acts greedily on them.
 
-    It acts at random until its memory is ready to be learned from. From then on it takes the best actions that its
-    network knows; in exploration with new noise where the network has noisy layers, and with whole slates at random
-    where there is an `exploration` that says so.
+    It acts at random until its memory is ready. From then on exploration draws new noise for the noisy layers, if any,
+    and replaces whole slates by random ones where `exploration` says so.
 
     Args:
-        input_size: numbers in a state.
-        output_size: number of actions.
-        network: the values.
-        target_network: one like it, which judges new states; it becomes a copy of the network at once.
-        memory: where experiences are kept; its discounts are all that discounts.
-        network_sync_frequency: environment steps between copies of the network to the target network, at least 1.
-        double: whether the network chooses the action that the target network judges.
+        n_actions: number of actions.
+        state_size: numbers in a state.
+        network: the action values that are learned.
+        target_network: a network of the same architecture, for the values of the next actions.
+        memory: replay memory, whose transitions carry their discounts.
+        network_sync_frequency: environment steps between copies to the target network, at least 1.
         exploration: when to act at random; None for never.
-        random_state: seed of the random actions, 0 or more.
+        random_state: seed of the random actions, at least 0.
+        double: double Q-learning: the online network selects the next action, the target network evaluates it.
+        td_losses: errors and losses of the values, or of the distributions, that the network gives.
 
     Attributes:
-        statistics: when set, the loss of every update is appended to it as the metric "loss", and the probability of
-            exploration as "epsilon_values" at the end of each episode.
+        networks: all networks by name.
+        statistics: logs "loss" at every update, and "epsilon_values", the probability of exploration, at every end of
+            an episode.
     """
 
     evaluation_changes_state = False
+    save, load = save_networks, load_networks
+    stored_columns: ClassVar[tuple[str, ...]] = ("next_action_masks",)
+    """Optional columns of the transitions that it learns from."""
 
     def __init__(
         self,
-        input_size: int,
-        output_size: int,
+        *,
+        n_actions: int,
+        state_size: int,
         network: DeepQNetwork,
         target_network: DeepQNetwork,
         memory: ReplayMemory,
         network_sync_frequency: int,
-        double: bool,
         exploration: DecayingEpsilonGreedy | None,
         random_state: int,
+        double: bool = False,
+        td_losses: TDLosses = td_losses,
     ) -> None:
-        self.input_size, self.output_size = input_size, output_size
+        self.n_actions, self.state_size = n_actions, state_size
         self.network, self.target_network = network, target_network
+        self.networks = Networks(network=network, target_network=target_network)
         self.memory = memory
         self.network_sync_frequency = network_sync_frequency
-        self.double = double
         self.exploration = exploration
-        self._random = RandomAgent(Discrete(output_size), random_state)
+        self.double = double
+        self.td_losses = td_losses
+        self.updates: int = 0
+        self.random_agent = RandomAgent(Discrete(n_actions), random_state)
         target_network.load_state_dict(network.state_dict())
         target_network.disable_learning()
-
-    @property
-    def statistics(self) -> LearningStatistics | None:
-        """Where measurements go."""
-        return self.network.statistics
-
-    @statistics.setter
-    def statistics(self, statistics: LearningStatistics | None) -> None:
-        self.network.statistics = statistics
-
-    @property
-    def updates(self) -> int:
-        """Parameter updates so far."""
-        return self.memory.updates
 
     @property
     def first_update(self) -> str:
@@ -95,91 +90,104 @@ class QLearningAgent(ReinforcementLearning):
         explore: bool = True,
         action_masks: NDArray[np.bool_] | None = None,
     ) -> NDArray[np.int64]:
-        """The k actions of the highest values for each state; in exploration, whole slates may be random ones.
+        """The best k actions for each state; in exploration, some slates are random.
 
         Args:
-            states: (n, ...) one observation a row.
-            k: how many actions for each state, in 1..output_size.
-            explore: act as in training, at random as long as the memory is not ready; or take the best known actions.
-            action_masks: (n, output_size) which actions are allowed, at least k for each state; all when not given.
+            states: (n, ...) one observation per row.
+            k: actions per state, in 1..n_actions.
+            explore: act as in training; otherwise greedily and without noise.
+            action_masks: (n, n_actions) allowed actions, at least k for each state; all when not given.
 
         Returns:
-            (n, k) actions, best first, no action twice in a row.
+            (n, k) different actions, best first.
 
         Raises:
-            InputError: where there are fewer than k actions, or fewer allowed.
+            InputError: there are fewer than k actions, or fewer allowed.
         """
-        check_slate_size(k, self.output_size, action_masks)
+        check_slate_size(k, self.n_actions, action_masks)
         if explore and not self.memory.buffer.ready_to_predict():
-            return self._random.top_k_actions_for_states(states, k, action_masks=action_masks)
-        slates = self.network.choose(states.reshape(len(states), -1), k, explore, action_masks)
+            return self.random_agent.top_k_actions_for_states(states, k, action_masks=action_masks)
+        slates = self._best_slates(states.reshape(len(states), -1), k, explore, action_masks)
         if explore and self.exploration is not None:
             rows = np.flatnonzero(self.exploration.explores(len(states)))
             if len(rows):
                 masks = None if action_masks is None else action_masks[rows]
-                slates[rows] = self._random.top_k_actions_for_states(states[rows], k, action_masks=masks)
+                slates[rows] = self.random_agent.top_k_actions_for_states(states[rows], k, action_masks=masks)
+        return slates
+
+    def _best_slates(
+        self, states: NDArray[Any], k: int, noisy: bool, masks: NDArray[np.bool_] | None
+    ) -> NDArray[np.int64]:
+        """The k actions of the highest values, with new noise or without noise: (n, state_size) to (n, k)."""
+        if noisy:
+            self.network.draw_noise()
+        else:
+            self.network.silence_noise()
+        with torch.inference_mode():
+            preferences = self.network.preferences(self.network.as_tensor(states))
+            slates: NDArray[np.int64] = top_k(masked(preferences, masks), k).cpu().numpy()
         return slates
 
     def store_experiences(self, transitions: Transition) -> None:
         """Store one step of every environment; once the memory is ready, make the updates that are due.
 
         Raises:
-            FloatingPointError: a reward or the loss of an update is NaN or infinite; the network stays as it was.
+            FloatingPointError: a reward or the loss of an update is NaN or infinite; the networks are unchanged.
         """
-        memory = self.memory
-        before = memory.steps
-        for _ in range(memory.add(transitions.keep("began", "next_action_masks"))):
+        self._store(transitions)
+        if self.exploration is not None and self.memory.buffer.ready_to_predict():
+            for _ in range(np.count_nonzero(transitions.terminated | transitions.truncated)):
+                self.exploration.decay()
+                self.log("epsilon_values", self.exploration.epsilon)
+
+    def _store(self, transitions: Transition) -> None:
+        before = self.memory.steps
+        for _ in range(self.memory.add(transitions.keep("began", *self.stored_columns))):
             self._learn()
-        if memory.steps // self.network_sync_frequency > before // self.network_sync_frequency:
+        if self.memory.steps // self.network_sync_frequency > before // self.network_sync_frequency:
             self.target_network.soft_parameter_update(self.network, 1.0)
-        if self.exploration is not None and memory.buffer.ready_to_predict():
-            self._decay(self.exploration, int(np.count_nonzero(transitions.terminated | transitions.truncated)))
 
     def _learn(self) -> None:
-        sample = self.memory.sample()
-        errors = self.network.learn_from(sample, self.target_network, double=self.double)
-        self.memory.buffer.update_priorities(sample.indices, errors)
-
-    def _decay(self, exploration: DecayingEpsilonGreedy, n_episodes: int) -> None:
-        for _ in range(n_episodes):
-            exploration.decay()
-            if self.statistics is not None:
-                self.statistics.append_metric("epsilon_values", exploration.epsilon)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the networks to one file, in the safetensors format."""
-        save_networks(path, {"network": self.network, "target_network": self.target_network})
-
-    def load(self, path: str | os.PathLike[str]) -> None:
-        """Read networks that `save` wrote.
-
-        Raises:
-            InputError: where there is no such file, or it does not hold networks of these sizes.
-        """
-        load_networks(path, {"network": self.network, "target_network": self.target_network})
+        """One update of DQN and of Rainbow."""
+        sample, network, target_network = self.memory.sample(), self.network, self.target_network
+        columns = {**sample.transitions.columns(), "weights": sample.weights}
+        names = "observations", "rewards", "discounts", "next_observations", "weights"
+        s_tm1, r_t, discount_t, s_t, weights = (network.as_tensor(columns[name]) for name in names)
+        a_tm1 = torch.from_numpy(columns["actions"]).to(network.device)
+        network.draw_noise()
+        target_network.draw_noise()
+        with torch.no_grad():
+            selector = network if self.double else target_network
+            a_t = greedy_actions(selector.preferences(s_t), columns.get("next_action_masks"))
+            q_t = target_network.of_actions(s_t, a_t)
+        q_tm1 = network.of_actions(s_tm1, a_tm1)
+        errors, losses = self.td_losses(q_tm1, r_t, discount_t, q_t)
+        loss = network.run_backpropagation(weighted_mean(losses, weights))
+        self.memory.buffer.update_priorities(sample.indices, errors.detach().cpu().numpy())
+        self.updates += 1
+        self.log("loss", loss)
 
     def state_dict(self) -> State:
-        """The networks, the optimizer's memory, all experiences, and the states of everything that is random."""
-        exploration = {} if self.exploration is None else self.exploration.state_dict()
+        """The networks and their optimizers, the replay memory, exploration, counts and generators."""
         return {
-            "network": self.network.learning_state(),
-            "target_network": self.target_network.learning_state(),
+            "networks": self.networks.state_dict(),
             "memory": self.memory.state_dict(),
-            "exploration": exploration,
-            "generator": self._random.state_dict(),
+            "exploration": {} if self.exploration is None else self.exploration.state_dict(),
+            "generator": self.random_agent.state_dict(),
+            "updates": self.updates,
         }
 
     def load_state_dict(self, state: State) -> None:
-        """Go on from where `state_dict` was taken.
+        """Continue from where `state_dict` was taken.
 
         Raises:
-            InputError: where it is the state of an agent of other sizes, or that explores in another way.
+            InputError: The state is that of an agent of other sizes, or that explores in another way.
         """
         if bool(state["exploration"]) != (self.exploration is not None):
             raise InputError("the state is that of an agent that explores in another way; give the same arguments")
-        self.network.load_learning_state(state["network"])
-        self.target_network.load_learning_state(state["target_network"])
+        self.networks.load_state_dict(state["networks"])
         self.memory.load_state_dict(state["memory"])
         if self.exploration is not None:
             self.exploration.load_state_dict(state["exploration"])
-        self._random.load_state_dict(state["generator"])
+        self.random_agent.load_state_dict(state["generator"])
+        self.updates = int(state["updates"])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import warnings
+from functools import partial, wraps
 from typing import Annotated, Any, ClassVar, TypeVar
 
 import numpy as np
@@ -20,6 +20,8 @@ from pydeeprecsys.rl.experience_replay.replay_memory import ReplayMemory
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.neural_networks.dueling import DuelingDDQN
 from pydeeprecsys.rl.neural_networks.noisy_layer import NoiseKind
+from pydeeprecsys.rl.ops.categorical import categorical_td_losses
+from pydeeprecsys.rl.ops.values import td_losses
 from pydeeprecsys.rl.search_space import Between, OneOf, SearchSpace
 
 _Agent = TypeVar("_Agent", bound=type)
@@ -29,7 +31,7 @@ def _with_old_spelling(agent: _Agent) -> _Agent:
     """Class decorator: accept `priority_weigth_growth`, the notebook's spelling, for `priority_weight_growth`."""
     construct = agent.__init__  # type: ignore[misc]
 
-    @functools.wraps(construct)
+    @wraps(construct)
     def respelled(self: Any, *args: Any, **kwargs: Any) -> None:
         if "priority_weigth_growth" in kwargs:
             warnings.warn(
@@ -137,24 +139,24 @@ class RainbowDQNAgent(QLearningAgent):
         item_features: arg.ItemFeatures = None,
         device: arg.Device = None,
     ) -> None:
+        if categorical and loss != "huber":
+            raise InputError(f"distributions of returns (categorical) have their own loss; leave out loss={loss!r}")
         seeds = map(int, np.random.SeedSequence(random_state).generate_state(5))
         network_seed, target_seed, buffer_seed, exploration_seed, random_seed = seeds
 
         def network(seed: int) -> DuelingDDQN:
             return DuelingDDQN(
-                input_size,
-                output_size,
-                learning_rate,
-                hidden_layers,
+                n_input=input_size,
+                n_output=output_size,
+                learning_rate=learning_rate,
+                hidden_layers=hidden_layers,
                 noise_sigma=noise_sigma,
-                discount_factor=1.0,  # The discounts of the replay memory include the discount factor.
                 dueling=dueling,
                 noisy=noisy,
                 noise_kind=noise_kind,
                 n_atoms=n_atoms if categorical else 1,
                 v_min=v_min,
                 v_max=v_max,
-                loss=loss,
                 item_features=item_features,
                 random_state=seed,
                 device=device,
@@ -170,15 +172,19 @@ class RainbowDQNAgent(QLearningAgent):
         exploration = DecayingEpsilonGreedy(
             initial_exploration_probability, decay_rate, minimum_exploration_probability, exploration_seed
         )
+        online = network(network_seed)
         super().__init__(
-            input_size=input_size,
-            output_size=output_size,
-            network=network(network_seed),
+            n_actions=output_size,
+            state_size=input_size,
+            network=online,
             target_network=network(target_seed),
             memory=ReplayMemory(buffer, n_steps, discount_factor, network_update_frequency),
             network_sync_frequency=network_sync_frequency,
-            double=double,
             exploration=None if noisy else exploration,
             random_state=random_seed,
+            double=double,
+            td_losses=(
+                partial(categorical_td_losses, support=online.support) if categorical else partial(td_losses, loss=loss)
+            ),
         )
         self.statistics = statistics

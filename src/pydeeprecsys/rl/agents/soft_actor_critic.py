@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
@@ -28,13 +27,10 @@ from pydeeprecsys.rl.experience_replay.experience_buffer import ExperienceReplay
 from pydeeprecsys.rl.experience_replay.priority_replay_buffer import PrioritizedExperienceReplayBuffer
 from pydeeprecsys.rl.experience_replay.replay_memory import ReplayMemory
 from pydeeprecsys.rl.experience_replay.transition import Transition
-from pydeeprecsys.rl.neural_networks.base_network import BaseNetwork, load_networks, save_networks
+from pydeeprecsys.rl.neural_networks.networks import Networks, load_networks, save_networks
 from pydeeprecsys.rl.neural_networks.temperature import Temperature
 from pydeeprecsys.rl.ops.values import weighted_mean
 from pydeeprecsys.rl.search_space import Between, OneOf, SearchSpace
-
-if TYPE_CHECKING:
-    from pydeeprecsys.rl.learning_statistics import LearningStatistics
 
 
 @checked
@@ -76,6 +72,7 @@ class SoftActorCritic(ReinforcementLearning):
     """
 
     evaluation_changes_state = False
+    save, load = save_networks, load_networks
 
     search_space: ClassVar[SearchSpace] = {
         "item_features": OneOf(False, True),
@@ -127,21 +124,17 @@ class SoftActorCritic(ReinforcementLearning):
         self.actor, self.critic = self._policy.actor, self._policy.critic
         self.target_critic = self._policy.target_critic
         self.temperature = Temperature(entropy_coefficient, learning_rate, device=device)
-        self._networks: dict[str, BaseNetwork] = {
-            "actor": self.actor,
-            "critic": self.critic,
-            "target_critic": self.target_critic,
-            "temperature": self.temperature,
-        }
-        self.statistics: LearningStatistics | None = None
+        self.networks = Networks(
+            actor=self.actor, critic=self.critic, target_critic=self.target_critic, temperature=self.temperature
+        )
         self.state_size = state_size
         self.timesteps_to_start_predicting = timesteps_to_start_predicting
         self.soft_target_update_rate = soft_target_update_rate
         self.target_update_interval = target_update_interval
         self.automatic_entropy_coefficient = automatic_entropy_coefficient
         self.timesteps = 0
-        self._n_updates = 0
-        self._warm_up = RandomAgent(action_space, warm_up_seed)
+        self.updates: int = 0
+        self.random_agent = RandomAgent(action_space, warm_up_seed)
         parameters = buffer_parameters or ExperienceReplayBufferParameters(
             buffer_size, batch_size, batch_size, buffer_seed
         )
@@ -150,19 +143,14 @@ class SoftActorCritic(ReinforcementLearning):
             if prioritized or per_parameters is not None
             else ExperienceReplayBuffer(parameters)
         )
-        self._memory = ReplayMemory(buffer, n_steps, discount_factor, update_frequency)
-
-    @property
-    def updates(self) -> int:
-        """Parameter updates so far."""
-        return self._n_updates
+        self.memory = ReplayMemory(buffer, n_steps, discount_factor, update_frequency)
 
     @property
     def first_update(self) -> str:
         """The hyperparameters that the first update waits for, with their values."""
         return (
-            f"timesteps_to_start_predicting={self.timesteps_to_start_predicting}, batch_size={self._memory.burn_in}, "
-            f"update_frequency={self._memory.update_frequency}"
+            f"timesteps_to_start_predicting={self.timesteps_to_start_predicting}, batch_size={self.memory.burn_in}, "
+            f"update_frequency={self.memory.update_frequency}"
         )
 
     def top_k_actions_for_states(
@@ -194,7 +182,7 @@ class SoftActorCritic(ReinforcementLearning):
             )
         check_slate_size(k, self._n_actions, action_masks)
         if explore and self.timesteps < self.timesteps_to_start_predicting:
-            return self._warm_up.top_k_actions_for_states(states, k, action_masks=action_masks)
+            return self.random_agent.top_k_actions_for_states(states, k, action_masks=action_masks)
         chosen: NDArray[np.int64] = self._policy.act(states.reshape(len(states), -1), k, explore, action_masks)
         return chosen + self._first
 
@@ -212,7 +200,7 @@ class SoftActorCritic(ReinforcementLearning):
             return super().actions_for_states(states, explore=explore, action_masks=action_masks)
         self._refuse_masks_of_a_box(action_masks)
         if explore and self.timesteps < self.timesteps_to_start_predicting:
-            return self._warm_up.actions_for_states(states).astype(np.float32, copy=False)
+            return self.random_agent.actions_for_states(states).astype(np.float32, copy=False)
         return self._policy.act(states.reshape(len(states), -1), 1, explore, None)
 
     def store_experiences(self, transitions: Transition) -> None:
@@ -227,7 +215,7 @@ class SoftActorCritic(ReinforcementLearning):
         actions = transitions.actions
         taken = actions - self._first if self._n_actions else actions.astype(np.float32, copy=False)
         steps = transitions.keep("began", "action_masks", "next_action_masks")
-        due = self._memory.add(steps._replace(actions=taken))
+        due = self.memory.add(steps._replace(actions=taken))
         self.timesteps += len(taken)
         if self.timesteps >= self.timesteps_to_start_predicting:
             for _ in range(due):
@@ -238,7 +226,8 @@ class SoftActorCritic(ReinforcementLearning):
             raise InputError("the actions of a box cannot be counted, so there are no masks of them; leave them out")
 
     def _learn(self) -> None:
-        sample = self._memory.sample()
+        """One update of the actor, the critics and the temperature, by the losses of the policy's kind."""
+        sample = self.memory.sample()
         losses = self._policy.losses(sample.transitions, self.temperature.logarithm)
         weights = self.critic.as_tensor(sample.weights)
         critic_loss, actor_loss = weighted_mean(losses.critic, weights), weighted_mean(losses.actor, weights)
@@ -255,49 +244,35 @@ class SoftActorCritic(ReinforcementLearning):
         loss = self.critic.run_backpropagation(critic_loss)
         if self.automatic_entropy_coefficient:
             self.temperature.run_backpropagation(losses.temperature.mean())
-        self._n_updates += 1
-        if self._n_updates % self.target_update_interval == 0:
+        self.updates += 1
+        if self.updates % self.target_update_interval == 0:
             self.target_critic.soft_parameter_update(self.critic, self.soft_target_update_rate)
         # The root of half the sum of two squares is the root mean square of the two critics' errors.
-        self._memory.buffer.update_priorities(sample.indices, losses.critic.detach().sqrt().cpu().numpy())
-        if self.statistics is not None:
-            self.statistics.append_metric("loss", loss)
-            self.statistics.append_metric("temperature", float(self.temperature.value))
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write all networks and the entropy coefficient to one file, in the safetensors format."""
-        save_networks(path, self._networks)
-
-    def load(self, path: str | os.PathLike[str]) -> None:
-        """Read networks that `save` wrote.
-
-        Raises:
-            InputError: where there is no such file, or it does not hold networks of these sizes; all stay as they were.
-        """
-        load_networks(path, self._networks)
+        self.memory.buffer.update_priorities(sample.indices, losses.critic.detach().sqrt().cpu().numpy())
+        self.log("loss", loss)
+        self.log("temperature", float(self.temperature.value))
 
     def state_dict(self) -> State:
-        """The networks, the optimizers' memories, the replay buffer, the counts and the states of all generators."""
+        """The networks and their optimizers, the replay memory, counts and generators."""
         return {
-            "networks": {name: network.learning_state() for name, network in self._networks.items()},
-            "memory": self._memory.state_dict(),
-            "warm_up": {"generator": self._warm_up.state_dict()},
+            "networks": self.networks.state_dict(),
+            "memory": self.memory.state_dict(),
+            "generator": self.random_agent.state_dict(),
             "timesteps": self.timesteps,
-            "n_updates": self._n_updates,
+            "updates": self.updates,
         }
 
     def load_state_dict(self, state: State) -> None:
         """Continue from where `state_dict` was taken.
 
         Raises:
-            InputError: where it is the state of an agent of other sizes.
+            InputError: The state is that of an agent of other sizes.
         """
-        for name, network in self._networks.items():
-            network.load_learning_state(state["networks"][name])
-        self._memory.load_state_dict(state["memory"])
-        self._warm_up.load_state_dict(state["warm_up"]["generator"])
+        self.networks.load_state_dict(state["networks"])
+        self.memory.load_state_dict(state["memory"])
+        self.random_agent.load_state_dict(state["generator"])
         self.timesteps = int(state["timesteps"])
-        self._n_updates = int(state["n_updates"])
+        self.updates = int(state["updates"])
 
 
 def _policy(

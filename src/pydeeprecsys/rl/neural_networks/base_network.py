@@ -1,9 +1,8 @@
-"""What every network can do: live on a device, be saved and loaded, learn from a loss, follow another network."""
+"""The base of all networks: device, saving and loading, backpropagation, target-network updates."""
 
 from __future__ import annotations
 
 import itertools
-import json
 import math
 import os
 import shutil
@@ -12,22 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors.torch
 import torch
-from numpy.typing import ArrayLike
-from safetensors import SafetensorError
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from pydeeprecsys.errors import InputError
-from pydeeprecsys.files import whole_file
 from pydeeprecsys.rl.neural_networks.standardizer import RunningStandardizer
+from pydeeprecsys.rl.parameters import check_parameters, read_parameters, write_parameters
 
 
 def choose_device(device: str | torch.device | None) -> torch.device:
-    """The device of that name; when None, CUDA where torch sees one, else the CPU.
+    """The device of that name; when None, CUDA if available, else the CPU.
 
     Raises:
-        InputError: for a name that torch does not know, or CUDA where there is none.
+        InputError: torch does not know the name, or sees no such CUDA device.
     """
     if device is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -47,7 +44,7 @@ def initialize(module: nn.Module, generator: torch.Generator) -> None:
 
     Args:
         module: what to initialise, on the generator's device.
-        generator: where the numbers come from; torch's global generator is left alone.
+        generator: of the numbers; torch's global generator is not used.
     """
     for layer in module.modules():
         if isinstance(layer, nn.Linear):
@@ -58,7 +55,7 @@ def initialize(module: nn.Module, generator: torch.Generator) -> None:
 
 
 class _Linear(nn.Linear):
-    """A linear layer that leaves its parameters to `initialize`: torch's own draws them from the global generator."""
+    """A linear layer initialised by `initialize` only: torch's own draws from the global generator."""
 
     def reset_parameters(self) -> None:
         """Draw nothing."""
@@ -73,10 +70,10 @@ def sequential_architecture(
     """Fully connected layers with an activation after each but the last.
 
     Args:
-        layers: sizes, from the input's to the output's; at least two.
-        bias: whether the layers have one.
-        activation: the class of the activation.
-        generator: draws the initial parameters; one of seed 0 when not given.
+        layers: sizes from input to output, at least two.
+        bias: whether the layers have a bias.
+        activation: class of the activation.
+        generator: of the initial parameters; seed 0 when not given.
     """
     modules: list[nn.Module] = []
     for n_inputs, n_outputs in itertools.pairwise(layers):
@@ -89,13 +86,15 @@ def sequential_architecture(
 class BaseNetwork(nn.Module):
     """A network on a device. Subclasses set `model` and, to learn, `optimizer`, and move themselves to `device`.
 
-    Those that standardise their inputs set `standardizer` too.
-
     Args:
-        device: where it lives and computes; when None, CUDA where there is one, else the CPU.
+        device: of the parameters; when None, CUDA if available, else the CPU.
+
+    Attributes:
+        standardizer: standardises the inputs; set by subclasses that do so.
+        generator: of the noise or the samples; set by subclasses that draw any.
 
     Raises:
-        InputError: for a device that is not there.
+        InputError: there is no such device.
     """
 
     model: nn.Module
@@ -105,6 +104,7 @@ class BaseNetwork(nn.Module):
         super().__init__()
         self.device = choose_device(device)
         self.standardizer: RunningStandardizer | None = None
+        self.generator: torch.Generator | None = None
 
     def forward(self, inputs: Tensor) -> Tensor:
         """The model's output."""
@@ -112,71 +112,68 @@ class BaseNetwork(nn.Module):
         return output
 
     def observe(self, inputs: ArrayLike) -> None:
-        """Let the standardizer, where there is one, take (n, size) inputs into account."""
+        """Update the standardizer, if any, with (n, size) inputs."""
         if self.standardizer is not None:
             self.standardizer.observe(self.as_tensor(inputs))
 
     def standardized(self, inputs: Tensor) -> Tensor:
-        """The inputs as the layers see them."""
+        """The inputs, standardised if there is a standardizer."""
         return inputs if self.standardizer is None else self.standardizer(inputs)
 
     def as_tensor(self, array: ArrayLike) -> Tensor:
-        """The array as a float32 tensor on the network's device, sharing its memory where it can."""
+        """The array as a float32 tensor on the network's device, without a copy where possible."""
         return torch.from_numpy(np.asarray(array, dtype=np.float32)).to(self.device)
 
+    def parameter_arrays(self) -> dict[str, NDArray[Any]]:
+        """Copies of the parameters and buffers as arrays, by name."""
+        return {name: _to_array(tensor) for name, tensor in self.state_dict().items()}
+
+    def load_parameter_arrays(self, arrays: Mapping[str, NDArray[Any]], source: str) -> None:
+        """Set the parameters and buffers to `parameter_arrays`, or raise an InputError that names their source."""
+        check_parameters(arrays, self.parameter_arrays(), source=source, owner=self)
+        self.load_state_dict({name: _to_tensor(array) for name, array in arrays.items()})
+
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the parameters to one file in the safetensors format; the file appears whole or not at all."""
-        with whole_file(path) as temporary:
-            temporary.write_bytes(safetensors.torch.save({k: v.contiguous() for k, v in self.state_dict().items()}))
+        """Write the parameters to one safetensors file, whole or not at all."""
+        write_parameters(path, self.parameter_arrays())
 
     def load(self, path: str | os.PathLike[str]) -> None:
-        """Read the parameters from a file that `save` wrote.
+        """Read the parameters that `save` wrote.
 
         Raises:
-            InputError: where there is no such file, or it does not hold the parameters of this network.
+            InputError: there is no such file, or it does not hold the parameters of this network.
         """
-        parameters = _read_parameters(path)
-        self._check_parameters(parameters, str(path))
-        self.load_state_dict(parameters)
-
-    def _check_parameters(self, parameters: dict[str, Tensor], source: str) -> None:
-        own = {name: tuple(tensor.shape) for name, tensor in self.state_dict().items()}
-        given = {name: tuple(tensor.shape) for name, tensor in parameters.items()}
-        for name in sorted(own.keys() | given.keys()):
-            if own.get(name) != given.get(name):
-                raise InputError(
-                    f"{source} does not fit this {type(self).__name__}: {name} is of shape {given.get(name, 'none')} "
-                    f"there and {own.get(name, 'none')} here; use the sizes it was saved with"
-                )
+        self.load_parameter_arrays(read_parameters(path), str(path))
 
     def learning_state(self) -> dict[str, Any]:
-        """Copies of the parameters and of what the optimizer remembers, as arrays: all that learning goes on from."""
+        """Copies, as arrays, of the parameters, the optimizer's state and the generator's."""
         optimizer: dict[int, dict[str, Tensor]] = self.optimizer.state_dict()["state"]
-        return {
-            "parameters": {name: _to_array(tensor) for name, tensor in self.state_dict().items()},
+        state = {
+            "parameters": self.parameter_arrays(),
             "optimizer": {
-                str(index): {name: _to_array(tensor) for name, tensor in memory.items()}
-                for index, memory in optimizer.items()
+                str(index): {name: _to_array(tensor) for name, tensor in moments.items()}
+                for index, moments in optimizer.items()
             },
         }
+        return state if self.generator is None else {**state, "generator": self.generator.get_state().numpy()}
 
     def load_learning_state(self, state: dict[str, Any]) -> None:
-        """Go on from where `learning_state` was taken.
+        """Resume from a `learning_state`.
 
         Raises:
-            InputError: where it is not the state of such a network.
+            InputError: it is the state of another network.
         """
-        parameters = {name: _to_tensor(array) for name, array in state["parameters"].items()}
-        self._check_parameters(parameters, "the saved state")
-        self.load_state_dict(parameters)
-        memories = {
-            int(index): {name: _to_tensor(array) for name, array in memory.items()}
-            for index, memory in state["optimizer"].items()
+        self.load_parameter_arrays(state["parameters"], "the saved state")
+        moments = {
+            int(index): {name: _to_tensor(array) for name, array in arrays.items()}
+            for index, arrays in state["optimizer"].items()
         }
-        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": memories})
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments})
+        if self.generator is not None:
+            self.generator.set_state(_to_tensor(state["generator"]))
 
     def soft_parameter_update(self, source_network: nn.Module, update_rate: float) -> None:
-        """Move every parameter towards that of the source: own ← (1 − update_rate) · own + update_rate · source.
+        """Polyak-average the parameters: own ← (1 − update_rate) · own + update_rate · source.
 
         Args:
             source_network: a network of the same architecture.
@@ -189,16 +186,16 @@ class BaseNetwork(nn.Module):
                 own.lerp_(source.to(own.device), update_rate)
 
     def run_backpropagation(self, loss: Tensor | Iterable[Tensor]) -> float:
-        """Let the optimizer take one step down the gradient of the loss.
+        """Take one gradient step.
 
         Args:
-            loss: a scalar; or, where its whole graph would not fit into memory, its summands one after the other.
+            loss: a scalar; or its summands, where the graph of the whole would not fit into memory.
 
         Returns:
             The loss.
 
         Raises:
-            FloatingPointError: where the loss or its gradient is NaN or infinite; the parameters stay as they were.
+            FloatingPointError: the loss or its gradient is NaN or infinite; the parameters are unchanged.
         """
         self.optimizer.zero_grad()
         total = torch.zeros((), device=self.device)
@@ -215,26 +212,26 @@ class BaseNetwork(nn.Module):
                     "and rewards, or lower the learning rate"
                 )
         self.optimizer.step()
-        # Fused optimizers do not say that they changed the parameters, which what was computed from them has to know.
+        # Fused optimizers do not raise the version counters, by which caches of derived tensors are invalidated.
         for parameter in self.parameters():
             torch.autograd.graph.increment_version(parameter)
         return value
 
     def disable_learning(self) -> None:
-        """Freeze the parameters: no gradient is computed for them any more."""
+        """Freeze the parameters."""
         self.requires_grad_(False)
 
     def add_to_tensorboard(self, input_example: ArrayLike, directory: str | os.PathLike[str] = "output") -> None:
-        """Draw the network: its graph for TensorBoard, and the graph of its gradients as a PDF.
+        """Write the network's graph for TensorBoard, and its gradient graph as a PDF.
 
-        They are written to `directory`/writer/<class name> and `directory`/graphs/<class name>.pdf.
+        The files are `directory`/writer/<class name> and `directory`/graphs/<class name>.pdf.
 
         Args:
             input_example: one input, or a batch of them.
             directory: where to write.
 
         Raises:
-            InputError: where the libraries for it, or graphviz, are not installed.
+            InputError: a library that this needs, or graphviz, is not installed.
         """
         try:
             from torch.utils.tensorboard import SummaryWriter
@@ -251,53 +248,8 @@ class BaseNetwork(nn.Module):
         graph.render(Path(directory, "graphs", name), format="pdf", cleanup=True)
 
 
-def save_networks(path: str | os.PathLike[str], networks: Mapping[str, BaseNetwork]) -> None:
-    """Write the parameters of several networks to one file in the safetensors format, whole or not at all.
-
-    Its header holds, as JSON, the class of each network.
-    """
-    parameters = {
-        f"{name}.{key}": tensor.contiguous()
-        for name, network in networks.items()
-        for key, tensor in network.state_dict().items()
-    }
-    classes = json.dumps({name: type(network).__name__ for name, network in networks.items()})
-    with whole_file(path) as temporary:
-        temporary.write_bytes(safetensors.torch.save(parameters, {"networks": classes}))
-
-
-def load_networks(path: str | os.PathLike[str], networks: Mapping[str, BaseNetwork]) -> None:
-    """Read the parameters of several networks from a file that `save_networks` wrote.
-
-    Raises:
-        InputError: where there is no such file, or it does not hold the parameters of these networks; they all stay as
-            they were.
-    """
-    own: dict[str, dict[str, Tensor]] = {name: {} for name in networks}
-    for key, tensor in _read_parameters(path).items():
-        name, _, rest = key.partition(".")
-        if name not in own:
-            raise InputError(f"{path} is of another agent: it holds a network {name!r}, this has {', '.join(networks)}")
-        own[name][rest] = tensor
-    for name, network in networks.items():
-        network._check_parameters(own[name], str(path))
-    for name, network in networks.items():
-        network.load_state_dict(own[name])
-
-
-def _read_parameters(path: str | os.PathLike[str]) -> dict[str, Tensor]:
-    try:
-        parameters: dict[str, Tensor] = safetensors.torch.load(Path(path).read_bytes())
-    except OSError as error:
-        raise InputError(f"cannot read the network's parameters from {path}: {error.strerror}") from error
-    except SafetensorError as error:
-        raise InputError(f"{path} is not a file of network parameters, or it is damaged: {error}") from error
-    return parameters
-
-
-def _to_array(tensor: Tensor) -> np.ndarray[Any, Any]:
-    array: np.ndarray[Any, Any] = tensor.detach().cpu().numpy().copy()
-    return array
+def _to_array(tensor: Tensor) -> NDArray[Any]:
+    return np.array(tensor.numpy(force=True))
 
 
 def _to_tensor(array: ArrayLike) -> Tensor:

@@ -1,9 +1,8 @@
-"""A policy over actions that are points between −1 and 1."""
+"""A tanh-squashed Gaussian policy over points in [−1, 1]."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,11 +13,11 @@ from pydeeprecsys.rl.neural_networks.base_network import BaseNetwork, sequential
 from pydeeprecsys.rl.ops.soft_actor_critic import tanh_gaussian
 
 LOG_DEVIATION_RANGE = (-20.0, 2.0)
-"""Between which the logarithms of the standard deviations are kept, as Haarnoja et al. do."""
+"""Bounds of the logarithms of the standard deviations, those of Haarnoja et al."""
 
 
 class GaussianActor(BaseNetwork):
-    """Draws actions from a Gaussian, squashed by tanh into (−1, 1) in every dimension.
+    """Samples actions from a Gaussian, squashed by tanh into (−1, 1) in every dimension.
 
     The policy of Haarnoja et al., Soft Actor-Critic: Off-Policy Maximum Entropy Deep Reinforcement Learning with a
     Stochastic Actor, 2018.
@@ -26,11 +25,13 @@ class GaussianActor(BaseNetwork):
     Args:
         inputs: numbers in a state.
         outputs: dimensions of an action.
-        learning_rate: of Adam, above 0.
+        learning_rate: step size of Adam, above 0.
         hidden_layers: sizes of the hidden layers; two of twice the inputs when not given.
-        random_state: seed of the initial parameters and of the draws.
-        device: where it computes; when None, CUDA where there is one, else the CPU.
+        random_state: seed of the initial parameters and of the samples.
+        device: of the parameters; when None, CUDA if available, else the CPU.
     """
+
+    generator: torch.Generator
 
     def __init__(
         self,
@@ -57,13 +58,13 @@ class GaussianActor(BaseNetwork):
         return means, log_deviations.clamp(*LOG_DEVIATION_RANGE)
 
     def sample(self, states: Tensor) -> tuple[Tensor, Tensor]:
-        """Draw an action for each state; gradients flow through it.
+        """Sample an action per state; gradients flow through it.
 
         Args:
             states: (n, inputs) states.
 
         Returns:
-            (n, outputs) actions in [−1, 1]; (n,) logarithms of their probability densities.
+            (n, outputs) actions in [−1, 1]; (n,) their log-densities.
         """
         means, log_deviations = self.forward(states)
         noise = torch.randn(means.shape, generator=self.generator, device=self.device)
@@ -74,7 +75,7 @@ class GaussianActor(BaseNetwork):
 
         Args:
             states: (n, inputs) states.
-            explore: draw them; otherwise squash the means, and draw nothing.
+            explore: sample; otherwise squash the means.
 
         Returns:
             (n, outputs) actions in [−1, 1].
@@ -82,16 +83,3 @@ class GaussianActor(BaseNetwork):
         with torch.inference_mode():
             inputs = self.as_tensor(states)
             return self.sample(inputs)[0] if explore else self.forward(inputs)[0].tanh()
-
-    def learning_state(self) -> dict[str, Any]:
-        """Copies of the parameters, of what the optimizer remembers, and of the state of the draws, as arrays."""
-        return {**super().learning_state(), "generator": self.generator.get_state().numpy()}
-
-    def load_learning_state(self, state: dict[str, Any]) -> None:
-        """Go on from where `learning_state` was taken.
-
-        Raises:
-            InputError: where it is not the state of such a network.
-        """
-        super().load_learning_state(state)
-        self.generator.set_state(torch.from_numpy(np.array(state["generator"])))

@@ -1,4 +1,4 @@
-"""The last layer of networks with a number for each action: independent outputs, or one tower over item features."""
+"""Output layers with a number per action: independent outputs, or a tower over item features."""
 
 from __future__ import annotations
 
@@ -12,21 +12,20 @@ from pydeeprecsys.rl.neural_networks.base_network import sequential_architecture
 
 
 class ItemHead(nn.Module):
-    """Scores items by the product of an embedding of the state and one of the item's features.
+    """Two-tower scores: state embedding · item embedding + item bias, the latter two functions of the item's features.
 
-    Two towers, as in Yi et al., Sampling-Bias-Corrected Neural Modeling for Large Corpus Item Recommendations, 2019:
-    what is learned of one item carries to its like. A score is state embedding · item embedding + item bias, where
-    embedding and bias are functions of the features.
+    Yi et al., Sampling-Bias-Corrected Neural Modeling for Large Corpus Item Recommendations, 2019: what is learned of
+    one item generalises to similar ones.
 
     Args:
-        n_inputs: numbers that describe the state: the outputs of the layer before.
+        n_inputs: outputs of the previous layer.
         item_features: (items, features) finite numbers; each column is standardised here.
-        generator: draws the initial parameters, on the CPU.
-        n_atoms: numbers for each item, at least 1; they share the item's embedding.
+        generator: of the initial parameters, on the CPU.
+        n_atoms: numbers per item, at least 1; they share the item's embedding.
         embedding_size: numbers in an embedding.
 
     Raises:
-        InputError: for features that are no table of finite numbers.
+        InputError: the features are not a table of finite numbers.
     """
 
     features: Tensor
@@ -45,7 +44,7 @@ class ItemHead(nn.Module):
             raise InputError(f"item_features must be finite numbers of shape (items, features), it is {table.shape}")
         deviations = table.std(axis=0)
         standardized = (table - table.mean(axis=0)) / np.where(deviations > 0, deviations, 1.0)
-        # Given anew to each constructor, as sizes are, so no part of what is saved.
+        # An argument of the constructor, as sizes are, and therefore not saved.
         self.register_buffer("features", torch.from_numpy(standardized.astype(np.float32)), persistent=False)
         self.n_atoms = n_atoms
         self._scale = embedding_size**-0.5
@@ -66,7 +65,7 @@ class ItemHead(nn.Module):
         return scores.transpose(-1, -2).flatten(-2)
 
     def chosen(self, inputs: Tensor, actions: Tensor) -> Tensor:
-        """Score one item a row: (n, n_inputs) and (n,) items to (n, n_atoms)."""
+        """Score one item per row: (n, n_inputs) and (n,) items to (n, n_atoms)."""
         items = self.item_tower(self.features[actions])
         states = torch.unflatten(self.state_tower(inputs) * self._scale, -1, (self.n_atoms, -1))
         scores: Tensor = (states * items[:, None, :-1]).sum(dim=-1) + items[:, -1:]
@@ -77,7 +76,7 @@ class ItemHead(nn.Module):
         if torch.is_grad_enabled():
             items: Tensor = self.item_tower(self.features)
             return items
-        # Acting asks for the same embeddings again and again. Every change of a parameter raises its version.
+        # Embeddings are cached between updates; every change of a parameter raises its version.
         versions = tuple(parameter._version for parameter in self.item_tower.parameters())
         if self._kept is None or self._kept[0] != versions or self._kept[1].device != self.features.device:
             self._kept = versions, self.item_tower(self.features)
@@ -88,21 +87,22 @@ def output_layer(
     n_inputs: int,
     n_actions: int,
     generator: torch.Generator,
+    *,
     item_features: ArrayLike | None = None,
     n_atoms: int = 1,
 ) -> nn.Module:
-    """The last layer of a network: (..., n_inputs) to (..., n_actions · n_atoms).
+    """An output layer: (..., n_inputs) to (..., n_actions · n_atoms).
 
     Args:
-        n_inputs: outputs of the layer before.
+        n_inputs: outputs of the previous layer.
         n_actions: number of actions.
-        generator: draws the initial parameters, on the CPU.
-        item_features: (n_actions, features) of the items that the actions stand for, for an `ItemHead`; when not given,
-            outputs are independent of one another.
-        n_atoms: numbers for each action.
+        generator: of the initial parameters, on the CPU.
+        item_features: (n_actions, features) of the items that are the actions, for an `ItemHead`; independent outputs
+            when not given.
+        n_atoms: numbers per action.
 
     Raises:
-        InputError: where there are not as many items as actions.
+        InputError: the numbers of items and of actions differ.
     """
     if item_features is None:
         return sequential_architecture([n_inputs, n_actions * n_atoms], generator=generator)[0]

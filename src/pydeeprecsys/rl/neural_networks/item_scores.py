@@ -1,4 +1,4 @@
-"""A number for each item that could be shown, and one for none of them."""
+"""A score for each item on offer, and one for choosing nothing."""
 
 from __future__ import annotations
 
@@ -9,32 +9,34 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from pydeeprecsys.errors import InputError
-from pydeeprecsys.rl.neural_networks.base_network import BaseNetwork, sequential_architecture
-from pydeeprecsys.rl.neural_networks.deep_q_network import outputs_of_actions
+from pydeeprecsys.rl.neural_networks.base_network import sequential_architecture
+from pydeeprecsys.rl.neural_networks.deep_q_network import DeepQNetwork, outputs_of_actions
 from pydeeprecsys.rl.neural_networks.item_head import output_layer
 
 
-class ItemScores(BaseNetwork):
-    """Scores all items, and choosing nothing: values, or logits of being chosen.
+class ItemScores(DeepQNetwork):
+    """Scores of all items and of choosing nothing: action values, or logits of a choice model.
 
-    Where the items on offer change from state to state and the state describes them, all are scored by one network
-    that sees the user and one item at a time. Otherwise each item has an output.
+    Where the state describes the items on offer, one network scores them all, from the user and one item at a time.
+    Otherwise each item has an output.
 
     Args:
         state_size: numbers in a state.
-        n_items: how many items.
+        n_items: number of items.
         hidden_layers: sizes of the hidden layers, of the items' network and of that for nothing.
-        learning_rate: of Adam, above 0.
-        candidate_features: how many numbers at the end of a state describe each item, item by item; None where items
-            are always the same.
-        item_features: (n_items, features) of items that are always the same, to score them by; outputs are independent
-            of one another when not given.
+        learning_rate: step size of Adam, above 0.
+        candidate_features: numbers at the end of a state that describe each item, item by item; None where items are
+            always the same.
+        item_features: (n_items, features) of items that are always the same, to score them by; independent outputs
+            when not given.
         random_state: seed of the initial parameters.
-        device: where it computes; when None, CUDA where there is one, else the CPU.
+        device: of the parameters; when None, CUDA if available, else the CPU.
 
     Raises:
-        InputError: where states have no room for so many numbers, or both kinds of features are given.
+        InputError: states have no room for so many numbers, or both kinds of features are given.
     """
+
+    model: nn.ModuleDict
 
     def __init__(
         self,
@@ -48,10 +50,8 @@ class ItemScores(BaseNetwork):
         random_state: int = 0,
         device: str | torch.device | None = None,
     ) -> None:
-        super().__init__(device)
-        self.n_items, self.candidate_features = n_items, candidate_features
-        self._n_user = state_size - n_items * (candidate_features or 0)
-        if self._n_user < 1:
+        n_user = state_size - n_items * (candidate_features or 0)
+        if n_user < 1:
             raise InputError(
                 f"a state of {state_size} numbers cannot describe {n_items} items of {candidate_features} each"
             )
@@ -59,60 +59,61 @@ class ItemScores(BaseNetwork):
             raise InputError("items that states describe have no item_features; give one of the two")
         # Drawn on the CPU, so that a seed means the same parameters on every device.
         generator = torch.Generator().manual_seed(random_state)
-        inputs = self._n_user + (candidate_features or 0)
-        layers = [inputs, *hidden_layers]
+        layers = [n_user + (candidate_features or 0), *hidden_layers]
         output = (
             sequential_architecture([layers[-1], 1], generator=generator)
             if candidate_features is not None
-            else output_layer(layers[-1], n_items, generator, item_features)
+            else output_layer(layers[-1], n_items, generator, item_features=item_features)
         )
         body = [*sequential_architecture(layers, generator=generator), nn.ReLU()] if hidden_layers else []
-        self.items = nn.Sequential(*body, output)
-        self.nothing = sequential_architecture([self._n_user, *hidden_layers, 1], generator=generator)
-        self.to(self.device)
-        self.optimizer = torch.optim.Adam(self.parameters(), lr=learning_rate, fused=True)
+        nothing = sequential_architecture([n_user, *hidden_layers, 1], generator=generator)
+        architecture = nn.ModuleDict({"item": nn.Sequential(*body, output), "nothing": nothing})
+        super().__init__(learning_rate, architecture, device=device)
+        self.n_items, self.candidate_features, self._n_user = n_items, candidate_features, n_user
 
     def forward(self, states: Tensor) -> Tensor:
-        """Map (n, state_size) states to (n, n_items + 1) scores, the last of nothing."""
+        """Scores of all items, and of nothing in the last column: (n, state_size) to (n, n_items + 1)."""
         users = states[:, : self._n_user]
-        items = (
-            self.items(states) if self.candidate_features is None else self._described(users, self._candidates(states))
+        scores = (
+            self.model["item"](states)
+            if self.candidate_features is None
+            else self._described(users, self._candidates(states))
         )
-        return torch.cat([items, self.nothing(users)], dim=1)
+        return torch.cat([scores, self.model["nothing"](users)], dim=1)
 
-    def chosen(self, states: Tensor, items: Tensor) -> Tensor:
-        """Score some items only, which takes a fraction of the time of all, backwards too.
+    def of_actions(self, states: Tensor, items: Tensor) -> Tensor:
+        """Scores of some items only, which takes a fraction of the time of all, backwards too.
 
         Args:
-            states: (n, state_size) states.
-            items: (n, m) items, integers; `n_items` for nothing.
+            states: (n, state_size).
+            items: (n,) or (n, m) integers; `n_items` for nothing.
 
         Returns:
-            (n, m) the scores.
+            (n,) or (n, m) scores.
         """
         users = states[:, : self._n_user]
-        nothing = items == self.n_items
-        listed = items.masked_fill(nothing, 0)
+        nothing = (items == self.n_items).view(len(items), -1)
+        listed = items.view(len(items), -1).masked_fill(nothing, 0)
         if self.candidate_features is None:
-            *body, output = self.items
+            *body, output = self.model["item"].children()
             inputs = states
             for layer in body:
                 inputs = layer(inputs)
-            inputs = inputs.repeat_interleave(items.shape[1], dim=0)
-            scores = outputs_of_actions(output, inputs, listed.flatten()).view_as(items)
+            inputs = inputs.repeat_interleave(listed.shape[1], dim=0)
+            scores = outputs_of_actions(output, inputs, listed.flatten()).view_as(listed)
         else:
             candidates = self._candidates(states)
             scores = self._described(
                 users, candidates.gather(1, listed.unsqueeze(2).expand(-1, -1, candidates.shape[2]))
             )
-        return torch.where(nothing, self.nothing(users), scores)
+        return torch.where(nothing, self.model["nothing"](users), scores).view_as(items)
 
     def _candidates(self, states: Tensor) -> Tensor:
-        """(n, n_items, candidate_features) the items as the (n, state_size) states describe them."""
+        """The items as states describe them: (n, state_size) to (n, n_items, candidate_features)."""
         return states[:, self._n_user :].reshape(len(states), self.n_items, -1)
 
     def _described(self, users: Tensor, candidates: Tensor) -> Tensor:
-        """Map (n, user's numbers) and (n, m, candidate_features) to (n, m) scores."""
+        """Scores of described items: (n, user's numbers) and (n, m, candidate_features) to (n, m)."""
         pairs = torch.cat([users.unsqueeze(1).expand(-1, candidates.shape[1], -1), candidates], dim=2)
-        scores: Tensor = self.items(pairs).squeeze(2)
+        scores: Tensor = self.model["item"](pairs).squeeze(2)
         return scores

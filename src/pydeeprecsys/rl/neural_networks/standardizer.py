@@ -1,4 +1,4 @@
-"""The first layer of networks whose inputs come in scales of their own."""
+"""Standardisation of inputs by their running mean and variance."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import torch
 from gymnasium.wrappers.utils import update_mean_var_count_from_moments
 from torch import Tensor, nn
 
-LIMIT = 10.0  # deviations from the mean; what was never seen to vary may lie any number of them away
+LIMIT = 10.0  # in standard deviations; an input that never varied may lie any number of them from its mean
 
 
 class RunningStandardizer(nn.Module):
     """Subtracts the mean of all inputs observed so far, and divides by their standard deviation.
 
-    Until it has observed some, it passes them on, within the same limit. What it observed is part of the network's
-    parameters: saved and loaded with them, but not learned.
+    Before the first observation, mean 0 and variance 1 are assumed. The moments are saved and loaded with the network's
+    parameters.
 
     Args:
         size: numbers in an input.
 
     Attributes:
-        count: () how many inputs were observed.
-        mean: (size,) of them.
-        variance: (size,) of them, not corrected for the number.
+        count: () number of inputs observed.
+        mean: (size,) their mean.
+        variance: (size,) their variance, without Bessel's correction.
     """
 
     count: Tensor
@@ -36,7 +36,7 @@ class RunningStandardizer(nn.Module):
 
     @torch.no_grad()
     def observe(self, inputs: Tensor) -> None:
-        """Take (n, size) inputs into account, n at least 1."""
+        """Update the moments with (n, size) inputs, n at least 1."""
         rows = inputs.double()
         of_all = (self.mean, self.variance, self.count)
         of_these = (rows.mean(dim=0), rows.var(dim=0, correction=0), torch.tensor(len(rows)))
@@ -46,6 +46,6 @@ class RunningStandardizer(nn.Module):
             buffer.copy_(torch.as_tensor(value))
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Standardise (..., size) inputs, to within ±`LIMIT`."""
+        """Standardise (..., size) inputs, clipped to ±`LIMIT`."""
         deviations = self.variance.sqrt().clamp(min=1e-6)
         return ((inputs - self.mean) / deviations).to(inputs.dtype).clamp(-LIMIT, LIMIT)

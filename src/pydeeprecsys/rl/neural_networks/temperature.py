@@ -1,4 +1,4 @@
-"""How much entropy is worth."""
+"""The temperature of soft actor-critic."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pydeeprecsys.rl.neural_networks.base_network import BaseNetwork
 
 
 class Temperature(BaseNetwork):
-    """What one nat of a policy's entropy is worth in rewards; it learns on its logarithm, and so stays above 0.
+    """The reward of one nat of a policy's entropy; learned on its logarithm, so that it stays above 0.
 
     Haarnoja et al., Soft Actor-Critic Algorithms and Applications, 2018, section 5.
 
     Args:
-        initial: where it starts, 0 or more; at 0 it cannot learn.
-        learning_rate: of Adam, above 0.
-        device: where it lives; when None, CUDA where there is one, else the CPU.
+        initial: initial value, at least 0; at 0 it cannot learn.
+        learning_rate: step size of Adam, above 0.
+        device: of the parameter; when None, CUDA if available, else the CPU.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The value of a state."""
+"""State values."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from pydeeprecsys.rl.ops.values import squared_losses
 
 
 class ValueEstimator(BaseNetwork):
-    """The expected return from a state on: fully connected layers with ReLU between.
+    """State values V(s), by fully connected layers with ReLU between.
 
     Args:
         input_size: numbers in a state.
         hidden_layers: sizes of the hidden layers.
-        output_size: how many values of a state.
-        learning_rate: of Adam, above 0.
-        standardize_inputs: by the mean and deviation of what `observe` is given.
+        output_size: values per state.
+        learning_rate: step size of Adam, above 0.
+        standardize_inputs: whether inputs are standardised by what `observe` was given.
         random_state: seed of the initial parameters.
-        device: where it computes; when None, CUDA where there is one, else the CPU.
+        device: of the parameters; when None, CUDA if available, else the CPU.
     """
 
     def __init__(
@@ -52,17 +52,17 @@ class ValueEstimator(BaseNetwork):
         return values
 
     def update(self, state: ArrayLike, return_value: ArrayLike) -> float:
-        """Take one step towards what the values of states should be.
+        """Take one gradient step towards target values.
 
         Args:
             state: (..., input_size) one or more states.
-            return_value: (..., output_size) their values.
+            return_value: (..., output_size) their target values.
 
         Returns:
             The loss: the mean of half the squared errors.
 
         Raises:
-            FloatingPointError: where the loss is NaN or infinite; the parameters stay as they were.
+            FloatingPointError: the loss is NaN or infinite; the parameters are unchanged.
         """
-        predicted, wanted = self(self.as_tensor(state)), self.as_tensor(return_value)
-        return self.run_backpropagation(squared_losses(wanted.reshape(predicted.shape) - predicted).mean())
+        values, targets = self(self.as_tensor(state)), self.as_tensor(return_value)
+        return self.run_backpropagation(squared_losses(targets.reshape(values.shape) - values).mean())

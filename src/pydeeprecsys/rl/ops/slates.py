@@ -1,14 +1,17 @@
-"""The mathematics of slates under a conditional choice model: what they are worth, and the best of them.
+"""Values of slates under a conditional choice model, and the slates of the highest value.
 
-Of a slate the user chooses item i with probability weight_i / (weight of nothing + Σ weights of the slate): a
-multinomial logit, weights being exponentials of scores, or any other model in proportion to weights. Choosing nothing
-has a value of its own. Values of minus infinity are for items that are not allowed.
+The user chooses item i of a slate with probability weight_i / (weight of nothing + Σ weights of the slate): a
+multinomial logit, whose weights are exponentials of scores, or any other model in proportion to weights. Choosing
+nothing has a value of its own. Items that are not allowed have values of minus infinity.
 
 Ie et al., SlateQ: A Tractable Decomposition for Reinforcement Learning with Recommendation Sets, 2019. All functions
 raise ValueError where the shapes do not fit.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,61 +22,93 @@ from pydeeprecsys.rl.ops.shapes import check_shapes
 _ROUNDS = 20
 
 
-def slate_values(q: Tensor, weights: Tensor, q_nothing: Tensor, weight_nothing: Tensor, slates: Tensor) -> Tensor:
-    """The value of slates: the mean of the values of their items and of nothing, as likely as each is chosen.
+class ChoiceProblem(NamedTuple):
+    """Values and choice weights of all items, and of choosing nothing."""
 
-    Ie et al. 2019, equation 12.
+    q: Tensor  # (n, items) value of each item when it is chosen
+    weights: Tensor  # (n, items) positive choice weights
+    q_nothing: Tensor  # (n,) value of choosing nothing
+    weight_nothing: Tensor  # (n,) its choice weight, at least 0
+
+    def take(self, rows: Tensor) -> ChoiceProblem:
+        """The problems of some rows: (m,) integers."""
+        return ChoiceProblem(*(column.index_select(0, rows) for column in self))
+
+
+def choice_weights(logits: Tensor) -> Tensor:
+    """Weights in proportion to the exponentials of logits, the largest of a row being 1: (n, choices) to the same.
+
+    Weights below exp(−60) are raised to it, so that none vanishes and all keep their order.
+    """
+    return (logits - logits.amax(dim=1, keepdim=True)).clamp_(min=-60).exp_()
+
+
+def slate_values(problem: ChoiceProblem, slates: Tensor) -> Tensor:
+    """Values of slates: Σ P(i | slate) · q(i) over their items and nothing (Ie et al. 2019, equation 12).
 
     Args:
-        q: (n, items) value of each item when it is chosen.
-        weights: (n, items) positive choice weights.
-        q_nothing: (n,) value of choosing nothing.
-        weight_nothing: (n,) its choice weight, 0 or more.
+        problem: of n rows.
         slates: (n, k) items, integers.
 
     Returns:
         (n,) the values.
     """
-    _check(q, weights, q_nothing, weight_nothing)
+    q, weights, q_nothing, weight_nothing = _checked(problem)
     check_shapes(slates=(slates, "n k"), q_nothing=(q_nothing, "n"))
     shown = weights.gather(1, slates)
     total = (shown * q.gather(1, slates)).sum(dim=1) + weight_nothing * q_nothing
     return total / (shown.sum(dim=1) + weight_nothing)
 
 
-def top_k_slates(q: Tensor, weights: Tensor, k: int) -> Tensor:
-    """The k items of the highest weight · value: the fastest, and not always the best (Ie et al. 2019, section 5.2).
+@torch.no_grad()
+def decomposed_target(r_t: Tensor, discount_t: Tensor, problem: ChoiceProblem, slates_t: Tensor) -> Tensor:
+    """Target of the value of the chosen item: r_t + discount_t · value of the next slate.
+
+    The decomposed temporal-difference update of Ie et al. 2019: with the best slate it is Q-learning, with the slate
+    that was shown next SARSA.
 
     Args:
-        q: (n, items) values.
-        weights: (n, items) positive choice weights.
-        k: how many, in 1..items.
+        r_t: (n,) rewards.
+        discount_t: (n,) discount factor in [0, 1]; 0 where the episode terminated, not where it was truncated.
+        problem: in the next states, of the target network; where discount_t is 0, the allowed items need not suffice.
+        slates_t: (n, k) next slates, integers.
+
+    Returns:
+        (n,) the targets; no gradient flows into them.
+    """
+    check_shapes(r_t=(r_t, "n"), discount_t=(discount_t, "n"), slates_t=(slates_t, "n k"))
+    return r_t + torch.where(discount_t > 0, discount_t * slate_values(problem, slates_t), 0.0)
+
+
+def top_k_slates(problem: ChoiceProblem, k: int) -> Tensor:
+    """The k items of the highest weight · value: fast, but not always best (Ie et al. 2019, section 5.2).
+
+    Args:
+        problem: of n rows.
+        k: items in a slate, in 1..items.
 
     Returns:
         (n, k) slates, the highest first.
     """
-    return (weights * q).topk(k, dim=1).indices
+    return (problem.weights * problem.q).topk(k, dim=1).indices
 
 
-def greedy_slates(q: Tensor, weights: Tensor, q_nothing: Tensor, weight_nothing: Tensor, k: int) -> Tensor:
-    """Slates to which always the item is added that makes the whole worth most (Ie et al. 2019, section 5.2).
+def greedy_slates(problem: ChoiceProblem, k: int) -> Tensor:
+    """Slates built item by item, each time by the one that raises the value most (Ie et al. 2019, section 5.2).
 
     Args:
-        q: (n, items) values.
-        weights: (n, items) positive choice weights.
-        q_nothing: (n,) value of choosing nothing.
-        weight_nothing: (n,) its choice weight, 0 or more.
-        k: how many items, in 1..items.
+        problem: of n rows.
+        k: items in a slate, in 1..items.
 
     Returns:
         (n, k) slates, in the order in which items were added.
     """
-    _check(q, weights, q_nothing, weight_nothing)
+    q, weights, q_nothing, weight_nothing = _checked(problem)
     total, mass = (weight_nothing * q_nothing).unsqueeze(1), weight_nothing.unsqueeze(1)
     left, slates = q, []
     for _ in range(k):
-        worth = (total + weights * left) / (mass + weights)
-        added = worth.argmax(dim=1, keepdim=True)
+        values = (total + weights * left) / (mass + weights)
+        added = values.argmax(dim=1, keepdim=True)
         slates.append(added)
         total = total + (weights * q).gather(1, added)
         mass = mass + weights.gather(1, added)
@@ -81,32 +116,28 @@ def greedy_slates(q: Tensor, weights: Tensor, q_nothing: Tensor, weight_nothing:
     return torch.cat(slates, dim=1)
 
 
-def optimal_slates(q: Tensor, weights: Tensor, q_nothing: Tensor, weight_nothing: Tensor, k: int) -> Tensor:
+def optimal_slates(problem: ChoiceProblem, k: int) -> Tensor:
     """The slates of k items of the highest value, exactly.
 
     The linear program of Ie et al. 2019, section 5.1, solved as the fractional program that it comes from (Dinkelbach,
-    On Nonlinear Fractional Programming, 1967): for a value λ, the k items of the highest weight · (value − λ) are the
-    best numerator against λ; their slate's value is the next λ, and when it rises no more, no slate is worth more.
+    On Nonlinear Fractional Programming, 1967): given a level λ, the k items of the highest weight · (value − λ) form
+    the slate; its value is the next λ; once it no longer rises, the slate is optimal.
 
     Args:
-        q: (n, items) values.
-        weights: (n, items) positive choice weights.
-        q_nothing: (n,) value of choosing nothing.
-        weight_nothing: (n,) its choice weight, 0 or more.
-        k: how many items, in 1..items.
+        problem: of n rows.
+        k: items in a slate, in 1..items.
 
     Returns:
         (n, k) slates, the highest weight · (value − value of the slate) first.
     """
-    _check(q, weights, q_nothing, weight_nothing)
-    level = _near_best(q, weights, q_nothing, weight_nothing, k)
-    slates = top_k_slates(q - level.unsqueeze(1), weights, k)
-    value = slate_values(q, weights, q_nothing, weight_nothing, slates)
-    rows = torch.arange(len(q), device=q.device)  # whose values still rise: after some rounds, few
+    _checked(problem)
+    slates = _slates_above(_near_best(problem, k), problem, k)
+    value = slate_values(problem, slates)
+    rows = torch.arange(len(value), device=value.device)  # whose values still rise: few after some rounds
     for _ in range(_ROUNDS):
-        values, shares = q.index_select(0, rows), weights.index_select(0, rows)
-        slates[rows] = better = top_k_slates(values - value[rows].unsqueeze(1), shares, k)
-        risen = slate_values(values, shares, q_nothing[rows], weight_nothing[rows], better)
+        rising = problem.take(rows)
+        slates[rows] = better = _slates_above(value[rows], rising, k)
+        risen = slate_values(rising, better)
         rises = risen > value[rows]
         rows = rows[rises]
         if not len(rows):
@@ -115,18 +146,34 @@ def optimal_slates(q: Tensor, weights: Tensor, q_nothing: Tensor, weight_nothing
     return slates
 
 
-def _near_best(q: Tensor, weights: Tensor, q_nothing: Tensor, weight_nothing: Tensor, k: int) -> Tensor:
-    """(n,) about what the best slates are worth: from there fewer rounds lead to the best than from 0.
+SlateOptimizer = Callable[[ChoiceProblem, int], Tensor]
 
-    It is the value of k copies of the best item, or nearly, for finding one item takes half the time of finding ten.
+SLATE_OPTIMIZERS: dict[str, SlateOptimizer] = {
+    "top-k": top_k_slates,
+    "greedy": greedy_slates,
+    "optimal": optimal_slates,
+}
+"""Functions of a problem and k that give slates, by name."""
+
+
+def _slates_above(level: Tensor, problem: ChoiceProblem, k: int) -> Tensor:
+    """The k items of the highest weight · (value − level): (n,) levels to (n, k) slates."""
+    return top_k_slates(problem._replace(q=problem.q - level.unsqueeze(1)), k)
+
+
+def _near_best(problem: ChoiceProblem, k: int) -> Tensor:
+    """Values close to those of the best slates, from which fewer rounds are needed than from 0: (n,).
+
+    They are those of k copies of one item, for finding the best item takes half the time of finding the best ten.
     """
-    level = q_nothing
+    level = problem.q_nothing
     for _ in range(2):
-        best = (weights * (q - level.unsqueeze(1))).argmax(dim=1, keepdim=True)
-        level = slate_values(q, weights, q_nothing, weight_nothing, best.expand(-1, k))
+        best = (problem.weights * (problem.q - level.unsqueeze(1))).argmax(dim=1, keepdim=True)
+        level = slate_values(problem, best.expand(-1, k))
     return level
 
 
-def _check(q: Tensor, weights: Tensor, q_nothing: Tensor, weight_nothing: Tensor) -> None:
-    axes = "n items"
-    check_shapes(q=(q, axes), weights=(weights, axes), q_nothing=(q_nothing, "n"), weight_nothing=(weight_nothing, "n"))
+def _checked(problem: ChoiceProblem) -> ChoiceProblem:
+    axes = {"q": "n items", "weights": "n items", "q_nothing": "n", "weight_nothing": "n"}
+    check_shapes(**{name: (column, axes[name]) for name, column in problem._asdict().items()})
+    return problem

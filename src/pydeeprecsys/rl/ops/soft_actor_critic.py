@@ -1,10 +1,10 @@
-"""The mathematics of soft actor-critic, for continuous actions and for discrete ones.
+"""Soft actor-critic: targets and losses for continuous and for discrete actions.
 
 The papers: Haarnoja et al., Soft Actor-Critic: Off-Policy Maximum Entropy Deep Reinforcement Learning with a Stochastic
 Actor, 2018a; Haarnoja et al., Soft Actor-Critic Algorithms and Applications, 2018b; Christodoulou, Soft Actor-Critic
-for Discrete Action Settings, 2019. Of several critics the most pessimistic counts (Fujimoto et al., Addressing Function
-Approximation Error in Actor-Critic Methods, 2018). A temperature says how much one nat of entropy is worth in rewards.
-All functions raise ValueError where the shapes do not fit.
+for Discrete Action Settings, 2019. The minimum over the critics counts (Fujimoto et al., Addressing Function
+Approximation Error in Actor-Critic Methods, 2018). The temperature is the reward of one nat of entropy. All functions
+raise ValueError where the shapes do not fit.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from pydeeprecsys.rl.ops.shapes import check_shapes
 
 
 def tanh_gaussian(mean: Tensor, log_deviation: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-    """Squash a Gaussian draw into (-1, 1), with the logarithm of its probability density there.
+    """Sample of a tanh-squashed Gaussian, and its log-density.
 
-    Haarnoja et al. 2018a, appendix C. The logarithm of the slope of tanh, log(1 − tanh²u), is computed as
+    Haarnoja et al. 2018a, appendix C. The log-slope of tanh, log(1 − tanh²u), is computed as
     2 · (log 2 − u − softplus(−2u)): the first form is minus infinity where tanh rounds to 1.
 
     Args:
         mean: (n, dimensions) of the Gaussian.
         log_deviation: (n, dimensions) logarithms of its standard deviations; the caller bounds them.
-        noise: (n, dimensions) standard normal numbers. Gradients flow through the draw to the mean and the deviation.
+        noise: (n, dimensions) standard normal numbers; gradients flow to the mean and the deviation.
 
     Returns:
-        (n, dimensions) actions in [-1, 1] (the ends by rounding only); (n,) logarithms of their densities. For actions
-        scaled to another range, subtract the logarithms of the scales.
+        (n, dimensions) actions in [−1, 1] (the ends by rounding only); (n,) their log-densities. For actions scaled to
+        another range, subtract the logarithms of the scales.
     """
     axes = "n dimensions"
     check_shapes(mean=(mean, axes), log_deviation=(log_deviation, axes), noise=(noise, axes))
@@ -53,8 +53,8 @@ def soft_q_target(
     Args:
         r_t: (n,) rewards.
         discount_t: (n,) discount factor in [0, 1]; 0 where the episode terminated, not where it was truncated.
-        q_t: (n, critics) what the target critics say of an action that the policy draws in the next state.
-        log_probability_t: (n,) logarithm of the density of that action.
+        q_t: (n, critics) target critics' values of an action that the policy draws in the next state.
+        log_probability_t: (n,) log-density of that action.
         temperature: () 0 or more.
 
     Returns:
@@ -71,13 +71,11 @@ def soft_q_target(
 
 
 def critic_losses(q_tm1: Tensor, target_t: Tensor) -> Tensor:
-    """Half the squared errors of all critics, summed over the critics, which learn apart.
-
-    Haarnoja et al. 2018b, equation 5.
+    """Half the squared errors, summed over the critics (Haarnoja et al. 2018b, equation 5).
 
     Args:
-        q_tm1: (n, critics) what the critics say of the action that was taken.
-        target_t: (n,) what they should have said; no gradient flows into it.
+        q_tm1: (n, critics) critics' values of the action taken.
+        target_t: (n,) their target; no gradient flows into it.
 
     Returns:
         (n,) the losses.
@@ -87,13 +85,13 @@ def critic_losses(q_tm1: Tensor, target_t: Tensor) -> Tensor:
 
 
 def actor_losses(log_probability: Tensor, q: Tensor, temperature: Tensor) -> Tensor:
-    """Temperature times log-probability minus the most pessimistic value, of an action drawn by the policy.
+    """Temperature · log-probability − min over critics of q, of an action drawn by the policy.
 
     Haarnoja et al. 2018b, equation 9. The gradient reaches the policy through the action, in both terms.
 
     Args:
-        log_probability: (n,) logarithm of the density of the action.
-        q: (n, critics) what the critics say of it; their parameters get gradients too, which the caller leaves unused.
+        log_probability: (n,) log-density of the action.
+        q: (n, critics) critics' values of it, through which the gradient flows.
         temperature: () 0 or more; no gradient flows into it.
 
     Returns:
@@ -106,12 +104,12 @@ def actor_losses(log_probability: Tensor, q: Tensor, temperature: Tensor) -> Ten
 def temperature_losses(log_temperature: Tensor, log_probability: Tensor, target_entropy: float) -> Tensor:
     """Minus temperature · (log-probability + target entropy): the temperature rises where entropy is below its target.
 
-    Haarnoja et al. 2018b, equation 18; descended on its logarithm, the temperature stays above 0.
+    Haarnoja et al. 2018b, equation 18; learned on its logarithm, the temperature stays above 0.
 
     Args:
-        log_temperature: () logarithm of the temperature, the one thing that gets a gradient.
-        log_probability: (n,) logarithm of the density of an action drawn by the policy.
-        target_entropy: the entropy to keep, in nats; the paper takes minus the number of dimensions of an action.
+        log_temperature: () logarithm of the temperature; only it gets a gradient.
+        log_probability: (n,) log-density of an action drawn by the policy.
+        target_entropy: in nats; minus the number of dimensions of an action in the paper.
 
     Returns:
         (n,) the losses.
@@ -124,14 +122,14 @@ def temperature_losses(log_temperature: Tensor, log_probability: Tensor, target_
 def discrete_soft_q_target(
     r_t: Tensor, discount_t: Tensor, q_t: Tensor, logits_t: Tensor, temperature: Tensor
 ) -> Tensor:
-    """Target of the critics, the expectation over the policy's actions taken exactly.
+    """Target of the critics: r_t + discount_t · Σ_a π(a) · (min over critics of q_t(a) − temperature · log π(a)).
 
-    r_t + discount_t · Σ_a π(a) · (min over critics of q_t(a) − temperature · log π(a)) (Christodoulou 2019).
+    Christodoulou 2019.
 
     Args:
         r_t: (n,) rewards.
         discount_t: (n,) discount factor in [0, 1]; 0 where the episode terminated, not where it was truncated.
-        q_t: (n, critics, actions) finite values that the target critics give in the next state.
+        q_t: (n, critics, actions) target critics' values in the next state, finite.
         logits_t: (n, actions) unnormalised log-probabilities of the policy there; minus infinity for actions that are
             not allowed, never for all of a row.
         temperature: () 0 or more.
@@ -146,12 +144,12 @@ def discrete_soft_q_target(
         logits_t=(logits_t, "n actions"),
         temperature=(temperature, ""),
     )
-    # The soft value of a state is minus what the actor's loss would be in it.
+    # The soft state value is minus the actor's loss.
     return r_t - discount_t * discrete_actor_losses(logits_t, q_t, temperature)
 
 
 def discrete_actor_losses(logits: Tensor, q: Tensor, temperature: Tensor) -> Tensor:
-    """Σ_a π(a) · (temperature · log π(a) − min over critics of q(a)), over all actions (Christodoulou 2019).
+    """Σ_a π(a) · (temperature · log π(a) − min over critics of q(a)) (Christodoulou 2019).
 
     Args:
         logits: (n, actions) unnormalised log-probabilities of the policy; minus infinity for actions that are not
@@ -173,10 +171,10 @@ def discrete_temperature_losses(log_temperature: Tensor, logits: Tensor, target_
     Christodoulou 2019, the expectation of `temperature_losses` over all actions.
 
     Args:
-        log_temperature: () logarithm of the temperature, the one thing that gets a gradient.
+        log_temperature: () logarithm of the temperature; only it gets a gradient.
         logits: (n, actions) unnormalised log-probabilities of the policy; minus infinity for actions that are not
             allowed, never for all of a row.
-        target_entropy: the entropy to keep, in nats, below the logarithm of the number of allowed actions.
+        target_entropy: in nats, below the logarithm of the number of allowed actions.
 
     Returns:
         (n,) the losses.

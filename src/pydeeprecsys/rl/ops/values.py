@@ -1,4 +1,4 @@
-"""The mathematics of learning action values: targets, and the losses of missing them."""
+"""Temporal-difference learning of action values: errors and losses."""
 
 from __future__ import annotations
 
@@ -6,94 +6,26 @@ from collections.abc import Callable
 from typing import Literal
 
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
+from pydeeprecsys.rl.ops.masks import masked
 from pydeeprecsys.rl.ops.shapes import check_shapes
 
 Loss = Literal["huber", "squared"]
 
 
-@torch.no_grad()
-def q_learning_target(r_t: Tensor, discount_t: Tensor, q_t: Tensor) -> Tensor:
-    """Q-learning's target: r_t + discount_t · max_a q_t(a).
-
-    Watkins & Dayan, Q-Learning, 1992; with q_t of a target network, Mnih et al., Human-Level Control Through Deep
-    Reinforcement Learning, 2015.
-
-    Args:
-        r_t: (n,) rewards.
-        discount_t: (n,) discount factor in [0, 1]; 0 where the episode terminated, not where it was truncated.
-        q_t: (n, actions) values in the state that the action led to; minus infinity for actions that are not allowed,
-            never for all of a row.
-
-    Returns:
-        (n,) the targets; no gradient flows into them.
-
-    Raises:
-        ValueError: where the shapes do not fit.
-    """
-    check_shapes(r_t=(r_t, "n"), discount_t=(discount_t, "n"), q_t=(q_t, "n actions"))
-    return r_t + discount_t * q_t.amax(dim=1)
-
-
-@torch.no_grad()
-def double_q_target(r_t: Tensor, discount_t: Tensor, q_t_selector: Tensor, q_t: Tensor) -> Tensor:
-    """Double Q-learning's target: r_t + discount_t · q_t(argmax_a q_t_selector(a)).
-
-    One estimate selects the action and another says what it is worth, so that an overestimate does not favour itself
-    (van Hasselt, Guez & Silver, Deep Reinforcement Learning with Double Q-learning, 2016, equation 4).
-
-    Args:
-        r_t: (n,) rewards.
-        discount_t: (n,) discount factor in [0, 1]; 0 where the episode terminated, not where it was truncated.
-        q_t_selector: (n, actions) values that select the action: the online network's; minus infinity for actions that
-            are not allowed, never for all of a row.
-        q_t: (n, actions) values that judge it: the target network's; finite for the actions that are allowed.
-
-    Returns:
-        (n,) the targets; no gradient flows into them.
-
-    Raises:
-        ValueError: where the shapes do not fit.
-    """
-    check_shapes(
-        r_t=(r_t, "n"), discount_t=(discount_t, "n"), q_t_selector=(q_t_selector, "n actions"), q_t=(q_t, "n actions")
-    )
-    return r_t + discount_t * q_t.gather(1, q_t_selector.argmax(dim=1, keepdim=True)).squeeze(1)
-
-
-def td_errors(q_tm1: Tensor, a_tm1: Tensor, target_t: Tensor) -> Tensor:
-    """Temporal-difference errors: target minus the value of the action that was taken.
-
-    Args:
-        q_tm1: (n, actions) values in the state where the action was taken.
-        a_tm1: (n,) the actions taken, int64 in 0..actions-1.
-        target_t: (n,) what the values should have been; no gradient flows into it.
-
-    Returns:
-        (n,) the errors.
-
-    Raises:
-        ValueError: where the shapes do not fit.
-    """
-    check_shapes(q_tm1=(q_tm1, "n actions"), a_tm1=(a_tm1, "n"), target_t=(target_t, "n"))
-    return target_t.detach() - q_tm1.gather(1, a_tm1.unsqueeze(1)).squeeze(1)
-
-
 def squared_losses(errors: Tensor) -> Tensor:
-    """Half the squared errors, whose gradient is the error itself: any shape to the same.
-
-    What minimises the expected loss is the mean of the targets.
-    """
+    """Half the squared errors, of any shape; the mean of the targets minimises the expected loss."""
     return 0.5 * errors.square()
 
 
 def huber_losses(errors: Tensor, delta: float = 1.0) -> Tensor:
     """Half the squared error up to delta, beyond it a line of slope delta.
 
-    Huber, Robust Estimation of a Location Parameter, 1964. To clip TD errors, as Mnih et al. (2015) do, has the same
-    gradient. What minimises the expected loss lies between the median and the mean of the targets: where these are
-    skewed and spread over more than delta, values are biased.
+    Huber, Robust Estimation of a Location Parameter, 1964; its gradient is that of the clipped TD errors of Mnih et al.
+    (2015). The minimiser of the expected loss lies between the median and the mean of the targets: values are biased
+    where targets are skewed and spread over more than delta.
 
     Args:
         errors: of any shape.
@@ -103,7 +35,7 @@ def huber_losses(errors: Tensor, delta: float = 1.0) -> Tensor:
         The losses, in the shape of the errors.
 
     Raises:
-        ValueError: where delta is not above 0.
+        ValueError: delta is not above 0.
     """
     if not delta > 0:
         raise ValueError(f"delta must be above 0, it is {delta:g}")
@@ -113,22 +45,65 @@ def huber_losses(errors: Tensor, delta: float = 1.0) -> Tensor:
 LOSSES: dict[str, Callable[[Tensor], Tensor]] = {"huber": huber_losses, "squared": squared_losses}
 """Losses of temporal-difference errors, by the name of a `Loss`."""
 
+TDLosses = Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+"""`td_losses` or `categorical_td_losses`: of q_tm1, r_t, discount_t and q_t the errors and the losses."""
+
+
+def greedy_actions(q_t: Tensor, action_masks: ArrayLike | None) -> Tensor:
+    """The allowed actions of the highest values.
+
+    Args:
+        q_t: (n, actions) action values, or numbers that rank the actions as these do.
+        action_masks: (n, actions) allowed actions; None for all.
+
+    Returns:
+        (n,) actions.
+    """
+    return masked(q_t, action_masks).argmax(dim=1)
+
+
+def td_losses(
+    q_tm1: Tensor, r_t: Tensor, discount_t: Tensor, q_t: Tensor, *, loss: Loss = "huber"
+) -> tuple[Tensor, Tensor]:
+    """Temporal-difference errors r_t + discount_t · q_t − q_tm1, and their losses.
+
+    With q_t the target network's value of its own greedy action this is Q-learning (Mnih et al., Human-Level Control
+    Through Deep Reinforcement Learning, 2015), of the online network's greedy action double Q-learning (van Hasselt,
+    Guez & Silver, Deep Reinforcement Learning with Double Q-learning, 2016).
+
+    Args:
+        q_tm1: (n,) values of the actions taken.
+        r_t: (n,) rewards.
+        discount_t: (n,) discount factor in [0, 1]; 0 where the episode terminated, not where it was truncated.
+        q_t: (n,) values of the next actions; no gradient flows into them.
+        loss: of the errors, "huber" or "squared".
+
+    Returns:
+        (n,) the errors, (n,) the losses.
+
+    Raises:
+        ValueError: the shapes do not fit.
+    """
+    check_shapes(q_tm1=(q_tm1, "n"), r_t=(r_t, "n"), discount_t=(discount_t, "n"), q_t=(q_t, "n"))
+    errors = (r_t + discount_t * q_t).detach() - q_tm1
+    return errors, LOSSES[loss](errors)
+
 
 def weighted_mean(losses: Tensor, weights: Tensor) -> Tensor:
-    """Mean over the rows of weight times loss, the loss of a batch drawn by priority.
+    """Mean of weight · loss, the loss of a batch of prioritized replay.
 
-    Its divisor is the number of rows and not the sum of the weights: weights are there to shrink the steps of what is
+    The divisor is the number of rows, not the sum of the weights: weights shrink the steps of transitions that are
     drawn too often (Schaul et al., Prioritized Experience Replay, 2016, section 3.4).
 
     Args:
-        losses: (n,) one a row.
+        losses: (n,) one per row.
         weights: (n,) importance weights; no gradient flows into them.
 
     Returns:
         () the mean.
 
     Raises:
-        ValueError: where the shapes differ.
+        ValueError: the shapes differ.
     """
     check_shapes(losses=(losses, "n"), weights=(weights, "n"))
     return (losses * weights.detach()).mean()
