@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.neural_networks import policy_estimator
 from pydeeprecsys.rl.neural_networks.policy_estimator import PolicyEstimator
 
@@ -45,12 +44,6 @@ def test_without_exploration_the_most_probable_come_first(states: np.ndarray) ->
     network = make()
     expected = np.argsort(-network.action_probabilities(states).detach().numpy(), axis=-1)
     assert network.sample(states, 3, explore=False).tolist() == expected[:, :3].tolist()
-
-
-@pytest.mark.parametrize("k", [0, 6])
-def test_impossible_slates_are_refused(states: np.ndarray, k: int) -> None:
-    with pytest.raises(InputError, match=f"cannot choose {k} different actions out of 5"):
-        make().sample(states, k)
 
 
 def test_an_update_is_the_gradient_step_of_the_definition(states: np.ndarray) -> None:

@@ -9,7 +9,6 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.neural_networks.base_network import BaseNetwork, sequential_architecture
 from pydeeprecsys.rl.neural_networks.item_head import output_layer
 from pydeeprecsys.rl.neural_networks.standardizer import RunningStandardizer
@@ -95,12 +94,7 @@ class PolicyEstimator(BaseNetwork):
 
         Returns:
             (n, k) actions.
-
-        Raises:
-            InputError: there are fewer than k actions.
         """
-        if not 1 <= k <= self.output_size:
-            raise InputError(f"cannot choose {k} different actions out of {self.output_size}")
         with torch.inference_mode():
             logits = masked(self(self.as_tensor(states)), action_masks)
             actions = sample_top_k(logits, k, self.generator) if explore else top_k(logits, k)

@@ -20,26 +20,14 @@ def squared_losses(errors: Tensor) -> Tensor:
     return 0.5 * errors.square()
 
 
-def huber_losses(errors: Tensor, delta: float = 1.0) -> Tensor:
-    """Half the squared error up to delta, beyond it a line of slope delta.
+def huber_losses(errors: Tensor) -> Tensor:
+    """Half the squared errors, of any shape, up to 1; beyond it a line of slope 1.
 
     Huber, Robust Estimation of a Location Parameter, 1964; its gradient is that of the clipped TD errors of Mnih et al.
     (2015). The minimiser of the expected loss lies between the median and the mean of the targets: values are biased
-    where targets are skewed and spread over more than delta.
-
-    Args:
-        errors: of any shape.
-        delta: where the line begins, above 0.
-
-    Returns:
-        The losses, in the shape of the errors.
-
-    Raises:
-        ValueError: delta is not above 0.
+    where targets are skewed and spread over more than 1.
     """
-    if not delta > 0:
-        raise ValueError(f"delta must be above 0, it is {delta:g}")
-    return torch.nn.functional.huber_loss(errors, torch.zeros_like(errors), reduction="none", delta=delta)
+    return torch.nn.functional.huber_loss(errors, torch.zeros_like(errors), reduction="none")
 
 
 LOSSES: dict[str, Callable[[Tensor], Tensor]] = {"huber": huber_losses, "squared": squared_losses}
