@@ -58,6 +58,6 @@ class DecayingEpsilonGreedy:
         return {"epsilon": self.epsilon, "generator": self.random.bit_generator.state}
 
     def load_state_dict(self, state: State) -> None:
-        """Go on from where `state_dict` was taken."""
+        """Continue from where `state_dict` was taken."""
         self.epsilon = float(state["epsilon"])
         self.random.bit_generator.state = state["generator"]

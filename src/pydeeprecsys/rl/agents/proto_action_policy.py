@@ -1,4 +1,4 @@
-"""A policy over many items that acts by points among them."""
+"""A policy over many items that acts by points in their feature space."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from pydeeprecsys.rl.ops.policies import top_k
 
 
 class ProtoActionPolicy(GaussianPolicy):
-    """Many items with features: the actor draws a point among them, and the critics choose of its neighbours.
+    """Many items with features: the actor samples a point in feature space, the critics choose among its neighbours.
 
-    Dulac-Arnold et al., Deep Reinforcement Learning in Large Discrete Action Spaces, 2015. The critics learn of the
-    items shown, the actor from what they say of the point. Features are scaled to −1..1, so that a point can lie
-    wherever items do.
+    Dulac-Arnold et al., Deep Reinforcement Learning in Large Discrete Action Spaces, 2015. The critics learn the values
+    of the items shown, and the actor climbs the critics' values of its point. Features are scaled to [−1, 1], the range
+    of the points.
 
     Args:
-        item_features: (items, features) finite numbers; what is the same for all items is left out.
-        n_candidates: how many neighbours are judged, at least 1; more where a slate takes more.
+        item_features: (items, features) finite numbers; features that are the same for all items are left out.
+        n_candidates: neighbours that the critics evaluate, at least 1; at least k for a slate of k.
         options: of the policy.
 
     Raises:
-        InputError: for features that are no table of finite numbers, or the same for all items.
+        InputError: the features are not a table of finite numbers, or are the same for all items.
     """
 
     def __init__(self, item_features: ArrayLike, n_candidates: int, options: Options) -> None:
@@ -46,27 +46,27 @@ class ProtoActionPolicy(GaussianPolicy):
         self._minus_squares = -self._vectors.square().sum(dim=1)
 
     def act(self, states: NDArray[Any], k: int, explore: bool, masks: Masks) -> NDArray[np.int64]:
-        """Draw a point for each state, or take the squashed mean, and choose k items near it: (n, k)."""
+        """Sample a point per state, or take the squashed mean, and choose k items near it: (n, k)."""
         with torch.inference_mode():
             items = self._choose(self.actor.as_tensor(states), self.actor.predict(states, explore), k, masks)
             chosen: NDArray[np.int64] = items.cpu().numpy()
         return chosen
 
     def _choose(self, states: Tensor, points: Tensor, k: int, masks: Masks) -> Tensor:
-        """(n, k) of the allowed items nearest to the points, those that the critics value most, the best first."""
+        """The k of the highest values among the allowed items nearest to the points, best first: (n, k)."""
         n_candidates = min(max(self.n_candidates, k), len(self._vectors))
         nearness, candidates = self._nearest(points, n_candidates, masks)
         if n_candidates == 1:
             return candidates
-        judged = self._vectors[candidates].flatten(0, 1)
-        q = self.critic.predict(states.repeat_interleave(n_candidates, dim=0), judged).view_as(candidates)
-        # Where fewer are allowed than are judged, the rest are not.
+        vectors = self._vectors[candidates].flatten(0, 1)
+        q = self.critic.predict(states.repeat_interleave(n_candidates, dim=0), vectors).view_as(candidates)
+        # Candidates that are not allowed fill up the rows where fewer are.
         return candidates.gather(1, top_k(q.masked_fill(nearness.isneginf(), -torch.inf), k))
 
     def _nearest(self, points: Tensor, n: int, masks: Masks) -> tuple[Tensor, Tensor]:
-        """(rows, n) of the items nearest to each point, the nearest first: minus the distances, and the items.
+        """Minus the distances of the n nearest items of each point, the nearest first, and the items: (rows, n) each.
 
-        Distances are squared, and lack the square of the point, which is the same for all items.
+        Distances are squared, without the square of the point, which is the same for all items.
         """
         nearness = torch.addmm(self._minus_squares, points, self._vectors.T, alpha=2)
         nearest = masked(nearness, masks).topk(n, dim=1)

@@ -118,9 +118,16 @@ class SoftActorCritic(ReinforcementLearning):
         layers = [256, 256] if hidden_layers is None else hidden_layers
         seeds = np.random.SeedSequence(random_state).generate_state(3)
         policy_seed, buffer_seed, warm_up_seed = map(int, seeds)
-        options = Options(state_size, layers, learning_rate, target_entropy, policy_seed, device)
+        options = Options(
+            state_size=state_size,
+            hidden_layers=layers,
+            learning_rate=learning_rate,
+            target_entropy=target_entropy,
+            random_state=policy_seed,
+            device=device,
+        )
         self._first, self._n_actions = numbered_actions(action_space)
-        self._policy = _policy(action_space, self._n_actions, item_features, n_candidates, options)
+        self._policy = _policy(action_space, item_features, n_candidates, options)
         self.actor, self.critic = self._policy.actor, self._policy.critic
         self.target_critic = self._policy.target_critic
         self.temperature = Temperature(entropy_coefficient, learning_rate, device=device)
@@ -275,9 +282,8 @@ class SoftActorCritic(ReinforcementLearning):
         self.updates = int(state["updates"])
 
 
-def _policy(
-    space: gym.Space[Any], n_actions: int, item_features: ArrayLike | None, n_candidates: int, options: Options
-) -> SoftPolicy:
+def _policy(space: gym.Space[Any], item_features: ArrayLike | None, n_candidates: int, options: Options) -> SoftPolicy:
+    _, n_actions = numbered_actions(space)
     if isinstance(space, Box):
         if item_features is not None:
             raise InputError("the actions of a box are no items; leave item_features out")

@@ -1,4 +1,4 @@
-"""What soft actor-critic does differently for each kind of action: a policy, its twin critics, and their losses."""
+"""Policies of soft actor-critic by kind of action, with their twin critics and losses."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -33,62 +33,42 @@ from pydeeprecsys.rl.ops.soft_actor_critic import (
 )
 
 TARGET_ENTROPY_SHARE = 0.65
-"""How much of the largest entropy over the allowed actions a discrete policy keeps when nothing is said.
+"""Default target entropy of a discrete policy, as a fraction of the maximum over the allowed actions.
 
-On CartPole, 0.3 and less settle before the way back from the edges was ever tried, and with 0.87 (the paper: 0.98) the
-temperature rises without end.
+On CartPole, 0.3 and less converge before returning from the edges was explored, and with 0.87 (the paper: 0.98) the
+temperature grows without bound.
 """
 
 Masks = NDArray[np.bool_] | None
 
 
 class Options(NamedTuple):
-    """What every kind of policy needs to know."""
+    """Hyperparameters of every kind of policy."""
 
-    state_size: int  # numbers in a state
+    state_size: int  # numbers in an observation
     hidden_layers: list[int]  # of all networks
     learning_rate: float  # of all networks
-    target_entropy: float | None  # the entropy to keep, in nats; None for what suits the kind of action
-    random_state: int  # seed of the initial parameters and of the draws
+    target_entropy: float | None  # in nats; None for the default of the kind of action
+    random_state: int  # seed of the initial parameters and of the samples
     device: str | None
 
 
 class Losses(NamedTuple):
-    """What each part is to make smaller, row by row."""
+    """Losses of each part, one per row."""
 
     critic: Tensor  # (n,)
     actor: Tensor  # (n,)
     temperature: Tensor  # (n,)
 
 
-class SoftPolicy(Protocol):
-    """A policy over one kind of action, with its twin critics."""
-
-    @property
-    def actor(self) -> BaseNetwork:
-        """What draws actions."""
-
-    critic: TwinnedQValueEstimator
-    target_critic: TwinnedQValueEstimator
-
-    def act(self, states: NDArray[Any], k: int, explore: bool, masks: Masks) -> NDArray[Any]:
-        """(n, state_size) states to (n, k) different actions, best first, or to (n, dimensions), a point for each."""
-
-    def targets(self, batch: Transition, temperature: Tensor) -> Tensor:
-        """(n,) what the critics should say of the actions taken."""
-
-    def losses(self, batch: Transition, log_temperature: Tensor) -> Losses:
-        """All losses, of the parameters as they are now."""
-
-
 class CategoricalPolicy:
-    """Numbered actions: a probability and two values for each, so that expectations are exact.
+    """Discrete actions: a probability and twin values for each, so that expectations are exact.
 
     Christodoulou, Soft Actor-Critic for Discrete Action Settings, 2019.
 
     Args:
         n_actions: number of actions.
-        options: its `target_entropy` is `TARGET_ENTROPY_SHARE` · log(number of allowed actions) when None.
+        options: of the policy; a `target_entropy` of None is `TARGET_ENTROPY_SHARE` · log(number of allowed actions).
     """
 
     def __init__(self, n_actions: int, options: Options) -> None:
@@ -104,19 +84,19 @@ class CategoricalPolicy:
         self.target_critic = _frozen_copy(self.critic)
 
     def act(self, states: NDArray[Any], k: int, explore: bool, masks: Masks) -> NDArray[np.int64]:
-        """Draw k different actions for each state, or take the k most probable: (n, k)."""
+        """Sample k different actions per state, or take the k most probable: (n, k)."""
         return self.actor.sample(states, k, explore, masks)
 
     @torch.no_grad()
     def targets(self, batch: Transition, temperature: Tensor) -> Tensor:
-        """(n,) what the critics should say of the actions taken."""
+        """Targets of the critics: (n,)."""
         rewards, discounts, states = _of_targets(batch, self.actor)
         logits = masked(self.actor(states), batch.next_action_masks)
         q = self.target_critic(states).transpose(0, 1)
         return discrete_soft_q_target(rewards, discounts, q, logits, temperature=temperature)
 
     def losses(self, batch: Transition, log_temperature: Tensor) -> Losses:
-        """All losses, of the parameters as they are now."""
+        """All losses, with the present parameters."""
         temperature = log_temperature.detach().exp()
         states = self.actor.as_tensor(batch.observations)
         q_taken, q = self.critic.of_actions(states, torch.from_numpy(batch.actions).to(states.device))
@@ -132,18 +112,18 @@ class CategoricalPolicy:
             return self.target_entropy
         if masks is None:
             return TARGET_ENTROPY_SHARE * math.log(self.n_actions)
-        # The loss is linear in it: the mean of the rows' targets does what a target for each row would do.
+        # The loss is linear in the target: the mean of the rows' targets has the same effect as a target per row.
         return TARGET_ENTROPY_SHARE * float(np.log(masks.sum(axis=1)).mean())
 
 
 class GaussianPolicy(ABC):
-    """Points that a squashed Gaussian draws, −1 to 1 in every dimension, and critics of points.
+    """Base of policies that act by points of a squashed Gaussian, in [−1, 1] per dimension, with critics of points.
 
-    Haarnoja et al., Soft Actor-Critic Algorithms and Applications, 2018. A base of policies that act by such points.
+    Haarnoja et al., Soft Actor-Critic Algorithms and Applications, 2018.
 
     Args:
         dimensions: of a point.
-        options: its `target_entropy` is minus the dimensions when None.
+        options: of the policy; a `target_entropy` of None is minus the dimensions.
     """
 
     def __init__(self, dimensions: int, options: Options) -> None:
@@ -157,23 +137,27 @@ class GaussianPolicy(ABC):
         self.target_critic = _frozen_copy(self.critic)
 
     @abstractmethod
+    def act(self, states: NDArray[Any], k: int, explore: bool, masks: Masks) -> NDArray[Any]:
+        """Choose k items per state, (n, k), or a point of the box, (n, ...)."""
+
+    @abstractmethod
     def _points(self, actions: Tensor) -> Tensor:
-        """(n, dimensions) where the actions lie."""
+        """Points of actions: (n, dimensions)."""
 
     def _followed(self, states: Tensor, points: Tensor, masks: Masks) -> Tensor:
-        """(n, dimensions) where the actions lie that are taken when the actor draws these points."""
+        """Points of the actions that are taken when the actor samples these points: (n, dimensions)."""
         return points
 
     @torch.no_grad()
     def targets(self, batch: Transition, temperature: Tensor) -> Tensor:
-        """(n,) what the critics should say of the actions taken."""
+        """Targets of the critics: (n,)."""
         rewards, discounts, states = _of_targets(batch, self.actor)
         drawn, log_probability = self.actor.sample(states)
         q = _by_row(self.target_critic(states, self._followed(states, drawn, batch.next_action_masks)))
         return soft_q_target(rewards, discounts, q, log_probability, temperature=temperature)
 
     def losses(self, batch: Transition, log_temperature: Tensor) -> Losses:
-        """All losses, of the parameters as they are now."""
+        """All losses, with the present parameters."""
         temperature = log_temperature.detach().exp()
         states = self.actor.as_tensor(batch.observations)
         actions = torch.from_numpy(batch.actions).to(states.device)
@@ -188,15 +172,18 @@ class GaussianPolicy(ABC):
         )
 
 
+SoftPolicy = CategoricalPolicy | GaussianPolicy
+
+
 class BoxPolicy(GaussianPolicy):
-    """Actions in a box. Within, every dimension goes from −1 to 1: entropy must not depend on the units of actions.
+    """Actions in a box, scaled to [−1, 1] per dimension, so that the entropy does not depend on their units.
 
     Args:
         space: of real numbers, with finite bounds.
         options: of the policy.
 
     Raises:
-        InputError: for another box.
+        InputError: the box is another.
     """
 
     def __init__(self, space: Box, options: Options) -> None:
@@ -209,7 +196,7 @@ class BoxPolicy(GaussianPolicy):
         self._scale = self.actor.as_tensor((self._high - self._low).ravel() / 2)
 
     def act(self, states: NDArray[Any], k: int, explore: bool, masks: Masks) -> NDArray[np.float32]:
-        """Draw a point of the box for each state, or take the squashed mean: (n, ...) as the box is shaped."""
+        """Sample a point of the box per state, or take the squashed mean: (n, ...)."""
         points = self._center + self._scale * self.actor.predict(states, explore)
         shaped: NDArray[np.float32] = points.cpu().numpy().reshape(len(states), *self._low.shape)
         return np.clip(shaped, self._low, self._high)  # scaling rounds
@@ -240,7 +227,7 @@ def _frozen_copy(critic: TwinnedQValueEstimator) -> TwinnedQValueEstimator:
 
 @contextmanager
 def _frozen(network: nn.Module) -> Iterator[None]:
-    """Within it, gradients flow through the network, but none is computed for its parameters."""
+    """A context in which gradients flow through the network, but not to its parameters."""
     network.requires_grad_(False)
     try:
         yield
@@ -249,10 +236,10 @@ def _frozen(network: nn.Module) -> Iterator[None]:
 
 
 def numbered_actions(space: Space[Any]) -> tuple[int, int]:
-    """The first action and how many there are; (0, 0) of a Box, whose actions have no numbers.
+    """The first action and the number of actions; (0, 0) for a Box, whose actions are not numbered.
 
     Raises:
-        InputError: for a space that soft actor-critic has no policy for.
+        InputError: soft actor-critic has no policy for the space.
     """
     if isinstance(space, Box):
         return 0, 0

@@ -180,7 +180,7 @@ class BaseNetwork(nn.Module):
             update_rate: in [0, 1]; 0 changes nothing, 1 copies the source.
         """
         if not 0 <= update_rate <= 1:
-            raise InputError(f"the update rate must lie in 0..1, it is {update_rate:g}")
+            raise InputError(f"the update rate must lie in [0, 1], it is {update_rate:g}")
         with torch.no_grad():
             for own, source in zip(self.parameters(), source_network.parameters(), strict=True):
                 own.lerp_(source.to(own.device), update_rate)

@@ -33,7 +33,7 @@ class ItemScores(DeepQNetwork):
         device: of the parameters; when None, CUDA if available, else the CPU.
 
     Raises:
-        InputError: states have no room for so many numbers, or both kinds of features are given.
+        InputError: states are too short to describe the items, or both kinds of features are given.
     """
 
     model: nn.ModuleDict
