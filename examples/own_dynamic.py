@@ -1,4 +1,4 @@
-"""A user dynamic of one's own, who tires of whatever was shown, liked or not: python examples/own_dynamic.py"""
+"""A user dynamic of your own: users tire of what they are shown, liked or not. Run: python examples/own_dynamic.py"""
 
 from dataclasses import dataclass
 
@@ -11,9 +11,11 @@ from pydeeprecsys.rl.manager import MovieLensFairnessManager
 
 @dataclass(frozen=True)
 class Tiring:
-    """Every genre that is shown loses a share of the affinity for it; the others slowly recover."""
+    """Affinities for the categories shown shrink by a share; the others recover towards `rest`, and so stay bounded."""
 
     loss: float = 0.2
+    recovery: float = 0.02
+    rest: float = 0.5  # stars
 
     def __call__(
         self,
@@ -22,14 +24,15 @@ class Tiring:
         ratings: NDArray[np.float64],
         genres: NDArray[np.bool_],
     ) -> NDArray[np.float64]:
-        shown = genres[slates].any(axis=1)  # (n, 19)
+        shown = genres[slates].any(axis=1)  # (n, categories)
         moved = vectors.copy()
         affinities = moved[:, -genres.shape[1] :]
-        affinities *= np.where(shown, 1 - self.loss, 1 + self.loss / 10)
+        affinities += np.where(shown, -self.loss * affinities, self.recovery * (self.rest - affinities))
         return moved
 
 
-manager = MovieLensFairnessManager(seed=0, n_envs=64, dynamics=Tiring())
-for name in ("random", "best-rated", "win-stay", "oracle"):
-    outputs = manager.execute_episodes(make_agent(name, manager, seed=0), 512)
-    print(f"{name}: {np.mean([output.reward_sum for output in outputs]):.2f} of 50")
+if __name__ == "__main__":
+    manager = MovieLensFairnessManager(seed=0, n_envs=64, dynamics=Tiring())
+    for name in ("random", "best-rated", "win-stay", "oracle"):
+        outputs = manager.execute_episodes(make_agent(name, manager, seed=0), 512)
+        print(f"{name}: {np.mean([output.reward_sum for output in outputs]):.2f} of 50")

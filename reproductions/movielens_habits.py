@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pydeeprecsys.data.dataset import GENRES
+from pydeeprecsys.data.movielens_layouts import GENRES
 from pydeeprecsys.envs.observations import DEMOGRAPHICS
 from pydeeprecsys.rl.agents.policy_gradient import PolicyGradientAgent
 from pydeeprecsys.rl.agents.ppo import PPOAgent

@@ -12,11 +12,11 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from pydeeprecsys.data.dataset import GENRES
+from pydeeprecsys.data.movielens_layouts import GENRES
 from pydeeprecsys.data.world import World
 from pydeeprecsys.envs.observations import DEMOGRAPHICS
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning
-from pydeeprecsys.simulation.simulator import Simulator
+from pydeeprecsys.simulation.movielens.simulator import Simulator
 from reproductions.movielens_tuned import STUDY
 
 SEED = 1_000_000_507  # of the judging environments, beside those of the learning agents

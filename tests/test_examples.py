@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -60,6 +61,18 @@ def test_slates(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     described = pd.read_csv(folder / "relevance_metrics_describe.csv", index_col=0)
     assert described.loc["mean", "dcg_rainbow"] == pytest.approx(metrics["dcg_rainbow"].mean())
     assert described.loc["max", "ndcg_random"] == pytest.approx(metrics["ndcg_random"].max())
+
+
+def test_own_dynamic_stays_bounded_in_sessions_of_any_length(world: World) -> None:
+    tiring = runpy.run_path(str(EXAMPLES / "own_dynamic.py"))["Tiring"]()
+    vectors, slates = world.user_vectors[:2], np.array([[3], [3]])
+    before = world.affinities(vectors).copy()
+    for _ in range(5000):
+        vectors = tiring(vectors, slates, np.ones((2, 1)), world.genres)
+    affinities, shown = world.affinities(vectors), world.genres[3]
+    np.testing.assert_allclose(affinities[:, shown], 0, atol=1e-12)
+    np.testing.assert_allclose(affinities[:, ~shown], 0.5)
+    assert world.affinities(world.user_vectors[:2]).tolist() == before.tolist()  # what it was given stays as it was
 
 
 def test_comparison(small: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

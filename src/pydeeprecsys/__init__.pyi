@@ -4,7 +4,6 @@ from .data.movielens import read_movielens as read_movielens
 from .data.synthetic import synthetic_dataset as synthetic_dataset
 from .data.tables import read_tables as read_tables
 from .data.world import World as World
-from .envs.faithful import FaithfulMovieLens as FaithfulMovieLens
 from .envs.interest_evolution import InterestEvolution as InterestEvolution
 from .envs.single import MovieLensFairness as MovieLensFairness
 from .errors import DivergenceError as DivergenceError

@@ -274,7 +274,7 @@ def test_bad_tables_of_items_and_options(run: Run, tmp_path: Path) -> None:
     (tmp_path / "items.csv").write_text("item_id,violence\na,0.5\nc,2\n")
     pd.DataFrame({"item_id": ["a"]}).to_parquet(tmp_path / "items.parquet")
     for options, message in (
-        ("items=items.csv", "items.csv, line 3: violence should be in 0..1 or nothing, found '2.0'"),
+        ("items=items.csv", "items.csv, line 3: violence should be in [0, 1] or nothing, found '2.0'"),
         ("items=items.parquet", "own.csv, line 3: item_id should be one of those in"),
         ("item=items.csv", "there is no option 'item'; there are: items, users, "),
         ("item=items.csv", "did you mean 'items'?"),

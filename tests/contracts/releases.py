@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pydeeprecsys.data.dataset import GENRES, Dataset
+from pydeeprecsys.data.dataset import Dataset
+from pydeeprecsys.data.movielens_layouts import GENRES
 
 _START = 978_300_760  # seconds since 1970, of the first rating
 

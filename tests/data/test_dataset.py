@@ -5,7 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pydeeprecsys.data.dataset import GENRES, Dataset
+from pydeeprecsys.data.dataset import Dataset
+from pydeeprecsys.data.movielens_layouts import GENRES
 from pydeeprecsys.errors import InputError
 
 USERS = pd.DataFrame(
@@ -21,7 +22,7 @@ ITEMS = pd.DataFrame(
     {
         "item_id": [10, 20, 30, 40],
         "title": ["Ten", "Twenty", "Thirty", "Forty"],
-        "genres": ["Action|War", "Children", None, "IMAX|Film-Noir|Comedy"],
+        "genres": ["Action|War", "Children's", None, "IMAX|Film-Noir|Comedy"],
         "violence": [0.5, 0.0, np.nan, 1.0],
     }
 )
@@ -35,6 +36,7 @@ def dataset(**changes: Any) -> Dataset:
         "user_index": np.array([0, 0, 1, 2], dtype=np.int32),
         "item_index": np.array([0, 1, 1, 3], dtype=np.int32),
         "ratings": np.array([5, 1, 3, 4.5], dtype=np.float32),
+        "categories": GENRES,
     }
     return Dataset(**(fields | changes))
 
@@ -67,7 +69,7 @@ def test_genres_of_the_items() -> None:
     assert dataset().genres_known.tolist() == [True, True, False, True]
 
 
-@pytest.mark.parametrize("said", ["", "(no genres listed)", "unknown", None])
+@pytest.mark.parametrize("said", ["", None])
 def test_an_item_without_known_genres_is_other_to_the_dynamics_alone(said: str | None) -> None:
     unknown = dataset(items=changed(ITEMS, "genres", 0, said))
     assert unknown.genres[0].nonzero()[0].tolist() == [0]
@@ -77,6 +79,12 @@ def test_an_item_without_known_genres_is_other_to_the_dynamics_alone(said: str |
         assert not dataset(items=changed(ITEMS, "genres", 0, blank)).genres_known[0]
     spaced = dataset(items=changed(ITEMS, "genres", 0, "Sci-Fi | Drama")).genres[0]
     assert np.flatnonzero(spaced).tolist() == [GENRES.index("Drama"), GENRES.index("Sci-Fi")]
+
+
+def test_categories_of_its_own_are_flagged_in_their_order_and_the_first_takes_in_the_rest() -> None:
+    songs = ITEMS.assign(genres=["Folk|Jazz", "Jazz", None, "Polka"])
+    flags = dataset(items=songs, categories=("Any", "Jazz", "Folk")).genres
+    assert flags.astype(int).tolist() == [[0, 1, 1], [0, 1, 0], [1, 0, 0], [1, 0, 0]]
 
 
 def test_demographics_of_the_users() -> None:
@@ -130,6 +138,8 @@ def test_violence_that_nobody_measured_is_not_zero() -> None:
         ({"ratings": stars(5, 0.5, 3, 4)}, r"rating 2 is 0.5, outside 1\.\.5"),
         ({"ratings": stars(5, 1, 3, np.nan)}, r"rating 4 is nan, outside 1\.\.5"),
         ({"ratings": stars(np.inf, 1, 3, 4)}, r"rating 1 is inf, outside 1\.\.5"),
+        ({"categories": ()}, "give at least one category, each once"),
+        ({"categories": ("Jazz", "Folk", "Jazz")}, "give at least one category, each once"),
         ({"scale": (5.0, 1.0)}, "the scale goes from 5 to 1; give the lowest rating, then the highest"),
         ({"scale": (3.0, 3.0)}, "the scale goes from 3 to 3"),
         ({"scale": (1.0, np.inf)}, "the scale goes from 1 to inf"),

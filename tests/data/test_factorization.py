@@ -11,9 +11,10 @@ import pytest
 from numpy.typing import NDArray
 
 from pydeeprecsys.data.calibration import calibration
-from pydeeprecsys.data.dataset import GENRES, Dataset
+from pydeeprecsys.data.dataset import Dataset
 from pydeeprecsys.data.factorization import FactorizationSettings, Factors, _move_shared_affinities, factorize
 from pydeeprecsys.data.movielens import read_movielens
+from pydeeprecsys.data.movielens_layouts import GENRES
 from pydeeprecsys.data.synthetic import synthetic_dataset
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError
@@ -68,7 +69,7 @@ def planted() -> tuple[Dataset, NDArray[np.float64]]:
     items = pd.DataFrame({"item_id": range(n_items), "title": "", "genres": names, "violence": 0.0})
     ratings = score[user_index, item_index].astype(np.float32)
     rows, columns = user_index.astype(np.int32), item_index.astype(np.int32)
-    return Dataset("planted", users, items, rows, columns, ratings), score
+    return Dataset("planted", users, items, rows, item_index=columns, ratings=ratings, categories=GENRES), score
 
 
 def test_a_planted_structure_is_found() -> None:
@@ -103,7 +104,7 @@ def test_moving_what_all_users_share_of_affinities_changes_no_prediction() -> No
     user_vectors, item_vectors = rng.normal(1, 1, (6, 24)), rng.normal(size=(7, 24))
     user_vectors[:, 4] = 1
     before = user_vectors @ item_vectors.T
-    _move_shared_affinities(user_vectors, item_vectors)
+    _move_shared_affinities(user_vectors, item_vectors, len(GENRES))
     np.testing.assert_allclose(user_vectors @ item_vectors.T, before, rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(user_vectors[:, 5:].mean(axis=0), 0, atol=1e-15)
 
@@ -197,9 +198,8 @@ def test_settings_that_cannot_be(changes: dict[str, Any]) -> None:
 
 
 def test_a_single_rating_is_too_few(dataset: Dataset) -> None:
-    one = Dataset(
-        "one", dataset.users, dataset.items, dataset.user_index[:1], dataset.item_index[:1], dataset.ratings[:1]
-    )
+    first = {name: getattr(dataset, name)[:1] for name in ("user_index", "item_index", "ratings")}
+    one = replace(dataset, name="one", **first)
     with pytest.raises(InputError, match="one: one rating is too few"):
         factorize(one)
 

@@ -5,11 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from pydeeprecsys.data import delimited
 from pydeeprecsys.data.delimited import check_archive
 from pydeeprecsys.data.movielens import read_movielens, read_tag_genome
+from pydeeprecsys.data.movielens_layouts import canonical_genres
 from pydeeprecsys.errors import InputError
 
 Files = dict[str, str | bytes]
@@ -385,3 +387,9 @@ def test_damage_is_named_before_what_it_does_to_rows(
         read_movielens(path)
     with pytest.raises(InputError, match=r"'ratings\.dat' is damaged \(bad CRC\)"):
         check_archive(path)
+
+
+def test_genres_are_told_in_one_spelling() -> None:
+    told = pd.Series(["Children|Drama", "Children's", "(no genres listed)", "unknown", None, "IMAX|Film-Noir"])
+    spelt = ["Children's|Drama", "Children's", "", "", "", "IMAX|Film-Noir"]
+    assert canonical_genres(told).tolist() == spelt

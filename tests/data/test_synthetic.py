@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from pydeeprecsys.data.dataset import GENRES, Dataset
+from pydeeprecsys.data.dataset import Dataset
+from pydeeprecsys.data.movielens_layouts import GENRES
 from pydeeprecsys.data.synthetic import synthetic_dataset
 from pydeeprecsys.errors import InputError
 

@@ -135,7 +135,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     (
         RATINGS,
         {"items": "item_id,violence\na,1\nb,1.5\n"},
-        "items.csv, line 3: violence should be in 0..1 or nothing, found '1.5'",
+        "items.csv, line 3: violence should be in [0, 1] or nothing, found '1.5'",
     ),
     (
         RATINGS,

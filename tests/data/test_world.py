@@ -17,11 +17,11 @@ from pydeeprecsys.data.synthetic import synthetic_dataset
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError
 
-ARRAYS = [field.name for field in fields(World) if field.name not in ("name", "record")]
+ARRAYS = [field.name for field in fields(World) if field.name not in ("name", "categories", "record")]
 
 
 def assert_same(first: World, second: World) -> None:
-    assert (first.name, first.record) == (second.name, second.record)
+    assert (first.name, first.categories, first.record) == (second.name, second.categories, second.record)
     for name in ARRAYS:
         mine, other = getattr(first, name), getattr(second, name)
         assert mine.dtype == other.dtype, name
@@ -47,6 +47,7 @@ def test_a_world_holds_what_its_data_set_says() -> None:
     dataset = synthetic_dataset(30, 40, 500, seed=2, name="thirty")
     made = World.from_dataset(dataset)
     assert (made.name, made.n_users, made.n_items) == ("thirty", 30, 40)
+    assert made.categories == dataset.categories
     np.testing.assert_array_equal(made.genres, dataset.genres)
     np.testing.assert_array_equal(made.violence, dataset.violence)
     np.testing.assert_array_equal(made.demographics, dataset.demographics)
@@ -131,7 +132,7 @@ def test_nothing_in_the_file_is_pickled(saved: Path) -> None:
         assert sorted(archive.namelist()) == sorted(f"{name}.npy" for name in (*ARRAYS, "header"))
     with np.load(saved, allow_pickle=False) as file:
         assert all(file[name].dtype != object for name in file)
-        assert set(json.loads(str(file["header"]))) == {"format", "name", "record"}
+        assert set(json.loads(str(file["header"]))) == {"format", "name", "categories", "record"}
 
 
 class Trap:
@@ -185,8 +186,8 @@ def test_an_array_alone_and_an_archive_of_other_arrays(tmp_path: Path) -> None:
         ({"titles": None}, "is not a saved world or it is damaged"),
         ({"header": np.array("no json")}, "is not a saved world or it is damaged"),
         ({"header": np.array("[]")}, "is not a saved world or it is damaged"),
-        ({"header": np.array('{"format": "pydeeprecsys world 2"}')}, "is not a saved world or it is damaged"),
-        ({"header": np.array('{"format": "pydeeprecsys world 99"}')}, "of the format 'pydeeprecsys world 99'"),
+        ({"header": np.array('{"format": "pydeeprecsys world 3"}')}, "is not a saved world or it is damaged"),
+        ({"header": np.array('{"format": "pydeeprecsys world 2"}')}, "of the format 'pydeeprecsys world 2'"),
         ({"violence": np.zeros(79, dtype=np.float32)}, r"violence has shape \(79,\), not \(80,\); build it anew"),
         ({"demographics": np.zeros((60, 5), dtype=np.float32)}, r"demographics has shape \(60, 5\), not \(60, 4\)"),
         ({"genres": np.zeros((80, 18), dtype=np.bool_)}, r"genres has shape \(80, 18\), not \(80, 19\)"),

@@ -1,6 +1,7 @@
 import math
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import gymnasium as gym
@@ -13,25 +14,28 @@ from stable_baselines3.common.env_checker import check_env as sb3_check_env
 from tests.envs.test_vector import assert_same_step, spoil
 
 from pydeeprecsys.data.world import World
-from pydeeprecsys.envs.faithful import FaithfulMovieLens, FaithfulMovieLensVector
+from pydeeprecsys.envs.single import MovieLensFairness
+from pydeeprecsys.envs.vector import MovieLensFairnessVector
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.evaluation.oracle import OracleAgent
 from pydeeprecsys.rl.manager import MovieLensFairnessManager
 from pydeeprecsys.simulation.choice import MultinomialLogit
-from pydeeprecsys.simulation.dynamics import GenreReinforcement, SatiatingTaste
-from pydeeprecsys.simulation.patience import Patience
+from pydeeprecsys.simulation.movielens.dynamics import GenreReinforcement, SatiatingTaste
+from pydeeprecsys.simulation.movielens.patience import Patience
 
 ENV = "MovieLensFairness-v1"
 N = 5
 ALWAYS = MultinomialLogit(-math.inf)
 NEVER = MultinomialLogit(1e6)
 
-Make = Callable[..., FaithfulMovieLens]
+FaithfulVector = partial(MovieLensFairnessVector, version=1)
+
+Make = Callable[..., MovieLensFairness]
 
 
 @pytest.fixture
 def make(world: World) -> Make:
-    return lambda slate_size=1, **options: FaithfulMovieLens(slate_size, **({"dataset": world} | options))
+    return lambda slate_size=1, **options: MovieLensFairness(slate_size, **({"dataset": world, "version": 1} | options))
 
 
 def allowed_slates(rng: np.random.Generator, masks: Any, k: int) -> Any:
@@ -44,18 +48,17 @@ def test_it_is_registered_beside_v0_of_which_nobody_is_warned(world: World) -> N
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         founding = gym.make("MovieLensFairness-v0", dataset=world).unwrapped
-        gym.make(ENV, dataset=world)
-    assert not isinstance(founding, FaithfulMovieLens)
-    single = gym.make(ENV, dataset=world).unwrapped
-    assert isinstance(single, FaithfulMovieLens)
-    assert isinstance(single.batch, FaithfulMovieLensVector)
+        single = gym.make(ENV, dataset=world).unwrapped
     many = gym.make_vec(ENV, 3, "vector_entry_point", dataset=world).unwrapped
-    assert isinstance(many, FaithfulMovieLensVector)
-    assert single.observation_space.shape == (4 + 10 * 21,)
+    assert founding.simulator.patience is None
+    assert single.simulator.patience == many.simulator.patience == Patience()
+    assert single.observation_space.shape == many.single_observation_space.shape == (4 + 10 * 21,)
+    with pytest.raises(InputError, match="version must be one of 0, 1, it is 2"):
+        gym.make(ENV, dataset=world, version=2)
 
 
 @pytest.mark.parametrize("slate_size", [1, 3])
-@pytest.mark.parametrize("observation", ["founding", "history", "affinity"])
+@pytest.mark.parametrize("observation", ["last", "history", "affinity"])
 def test_environment_checkers_have_nothing_to_say(world: World, slate_size: int, observation: Any) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -70,8 +73,8 @@ def test_a_batch_is_as_many_single_environments(world: World, mode: AutoresetMod
     # Cut off early, so that sessions end in both ways.
     patience = Patience(budget=6, max_steps=5 if slate_size == 1 else 8)
     options: Any = {"dataset": world, "patience": patience, "lambda_non_violent": 0.2}
-    ours = FaithfulMovieLensVector(N, slate_size, autoreset_mode=mode, **options)
-    theirs = SyncVectorEnv([lambda: FaithfulMovieLens(slate_size, **options)] * N, autoreset_mode=mode)
+    ours = FaithfulVector(N, slate_size, autoreset_mode=mode, **options)
+    theirs = SyncVectorEnv([lambda: MovieLensFairness(slate_size, version=1, **options)] * N, autoreset_mode=mode)
     rng, ends = np.random.default_rng(0), np.zeros((2, N))
     results: Any = ours.reset(seed=3), theirs.reset(seed=3)
     assert_same_step(*results)
@@ -97,8 +100,8 @@ def test_a_batch_is_as_many_single_environments(world: World, mode: AutoresetMod
 @pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
 @pytest.mark.parametrize("slate_size", [1, 3])
 def test_resuming_exactly(world: World, mode: AutoresetMode, slate_size: int) -> None:
-    def made() -> FaithfulMovieLensVector:
-        return FaithfulMovieLensVector(N, slate_size, autoreset_mode=mode, dataset=world, patience=Patience(5))
+    def made() -> MovieLensFairnessVector:
+        return FaithfulVector(N, slate_size, autoreset_mode=mode, dataset=world, patience=Patience(5))
 
     rng = np.random.default_rng(0)
     shown = [rng.integers(0, 80, N if slate_size == 1 else (N, slate_size)) for _ in range(30)]
@@ -118,7 +121,7 @@ def test_resuming_exactly(world: World, mode: AutoresetMode, slate_size: int) ->
 @pytest.mark.parametrize("mode", list(AutoresetMode))
 def test_what_the_caller_does_to_its_arrays_does_not_reach_the_users(world: World, mode: AutoresetMode) -> None:
     def play(also: Callable[..., None]) -> list[Any]:
-        envs = FaithfulMovieLensVector(3, 2, autoreset_mode=mode, dataset=world, patience=Patience(4))
+        envs = FaithfulVector(3, 2, autoreset_mode=mode, dataset=world, patience=Patience(4))
         rng, seen = np.random.default_rng(0), []
         also(*envs.reset(seed=0))
         for _ in range(15):
@@ -183,7 +186,7 @@ def test_who_is_offered_nothing_good_takes_nothing(make: Make) -> None:
 
 
 def test_the_choice_is_the_documented_logit(world: World) -> None:
-    envs = FaithfulMovieLensVector(4000, 2, dataset=world, pool="all")
+    envs = FaithfulVector(4000, 2, dataset=world, pool="all")
     envs.reset(seed=0)
     *_, infos = envs.step(np.tile([[3, 8]], (4000, 1)))
     weights = np.exp(2 * np.column_stack([infos["ratings"], np.full(4000, 2.5)]))
@@ -216,7 +219,7 @@ def test_what_was_consumed_is_refused(make: Make, world: World) -> None:
     env.reset()
     env.step([3, 4])
     # The action in the step that begins the next session is not shown, so it cannot be refused.
-    envs = FaithfulMovieLensVector(1, dataset=world, choice=ALWAYS, repeats="refuse", patience=None)
+    envs = FaithfulVector(1, dataset=world, choice=ALWAYS, repeats="refuse", patience=None)
     envs.reset(seed=0)
     for item in range(50):
         *_, terminated, _, _ = envs.step([item])
@@ -298,13 +301,13 @@ def test_the_affinity_observation(make: Make, world: World) -> None:
 
 @pytest.mark.parametrize("length", [1, 4])
 def test_a_history_of_one_is_the_founding_observation(make: Make, length: int) -> None:
-    envs = [make(2, observation="founding"), make(2, observation="history", history_length=length)]
+    envs = [make(2, observation=name, history_length=length) for name in ("last", "founding", "history")]
     for env in envs:
         env.reset(seed=0)
     for step in range(6):
-        founding, history = (env.step([step, step + 20])[0] for env in envs)
+        last, founding, history = (env.step([step, step + 20])[0] for env in envs)
         assert history.shape == (4 + 21 * length,)
-        assert history[:25].tolist() == founding.tolist()
+        assert history[:25].tolist() == last.tolist() == founding.tolist()
 
 
 @pytest.mark.parametrize(
@@ -325,7 +328,7 @@ def test_options_that_cannot_be(make: Make, options: dict[str, Any], message: st
 
 @pytest.mark.parametrize("slate_size", [1, 3])
 def test_the_oracle_shows_what_is_best_after_satiation_within_the_mask(world: World, slate_size: int) -> None:
-    envs = FaithfulMovieLensVector(4, slate_size, dataset=world, choice=ALWAYS, dynamics=SatiatingTaste(penalty=2.0))
+    envs = FaithfulVector(4, slate_size, dataset=world, choice=ALWAYS, dynamics=SatiatingTaste(penalty=2.0))
     states, infos = envs.reset(seed=0)
     oracle = OracleAgent(envs)
     taste: Any = envs.simulator.dynamics
@@ -342,7 +345,7 @@ def test_the_oracle_shows_what_is_best_after_satiation_within_the_mask(world: Wo
 
 
 def test_the_oracle_weighs_a_reward_by_how_likely_it_is_taken(world: World) -> None:
-    envs = FaithfulMovieLensVector(6, dataset=world, lambda_non_violent=0.9)
+    envs = FaithfulVector(6, dataset=world, lambda_non_violent=0.9)
     states, infos = envs.reset(seed=0)
     assert envs.state is not None
     ratings = envs.simulator.scores(envs.state).clip(1, 5)
@@ -353,7 +356,6 @@ def test_the_oracle_weighs_a_reward_by_how_likely_it_is_taken(world: World) -> N
 
 def test_the_manager_makes_either_version(world: World) -> None:
     manager = MovieLensFairnessManager(0, 3, version=1, dataset=world)
-    assert isinstance(manager.env.unwrapped, FaithfulMovieLens)
     assert manager.max_episode_steps == 200
     assert len(manager.execute_episodes(OracleAgent(manager.batch), 3)) == 3
     assert MovieLensFairnessManager(0, dataset=world).env_name == "MovieLensFairness-v0"
@@ -364,7 +366,7 @@ def test_the_manager_makes_either_version(world: World) -> None:
 def test_longer_sessions_are_those_of_who_is_pleased(world: World) -> None:
     manager = MovieLensFairnessManager(0, version=1, n_envs=20, dataset=world)
     oracle = manager.execute_episodes(OracleAgent(manager.batch), 40)
-    envs, rng = FaithfulMovieLensVector(40, dataset=world), np.random.default_rng(0)
+    envs, rng = FaithfulVector(40, dataset=world), np.random.default_rng(0)
     _, infos = envs.reset(seed=0)
     over, steps, returns = np.zeros(40, dtype=np.bool_), 0, np.zeros(40)
     while not over.all():

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -7,11 +8,10 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 
 from pydeeprecsys.data.world import World
-from pydeeprecsys.envs.faithful import FaithfulMovieLensVector
 from pydeeprecsys.envs.single import MovieLensFairness
 from pydeeprecsys.envs.vector import MovieLensFairnessVector
-from pydeeprecsys.simulation.dynamics import SatiatingTaste
-from pydeeprecsys.simulation.patience import Patience
+from pydeeprecsys.simulation.movielens.dynamics import SatiatingTaste
+from pydeeprecsys.simulation.movielens.patience import Patience
 
 KINDS: list[dict[str, Any]] = [
     {"observation": "founding"},
@@ -42,8 +42,8 @@ def test_the_time_comes_last_and_changes_nothing_before_it(world: World, kind: d
     [
         # 50 ratings, four a slate, are 13 slates.
         (MovieLensFairnessVector, 4, 1 / 13),
-        (FaithfulMovieLensVector, 1, 1 / 200),
-        (lambda *a, **o: FaithfulMovieLensVector(*a, patience=Patience(max_steps=8), **o), 4, 1 / 8),
+        (partial(MovieLensFairnessVector, version=1), 1, 1 / 200),
+        (lambda *a, **o: MovieLensFairnessVector(*a, version=1, patience=Patience(max_steps=8), **o), 4, 1 / 8),
     ],
 )
 def test_the_time_is_in_parts_of_the_longest_session(

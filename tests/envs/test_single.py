@@ -9,7 +9,7 @@ import pytest
 from gymnasium.error import ResetNeeded
 from gymnasium.utils.env_checker import data_equivalence
 
-from pydeeprecsys.data.dataset import GENRES
+from pydeeprecsys.data.movielens_layouts import GENRES
 from pydeeprecsys.data.world import World
 from pydeeprecsys.movielens_fairness_env import MovieLensFairness
 

@@ -2,19 +2,18 @@
 
 import math
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
 from pydeeprecsys.data.world import World
-from pydeeprecsys.envs.faithful import FaithfulMovieLensVector
 from pydeeprecsys.envs.single import MovieLensFairness
 from pydeeprecsys.envs.vector import MovieLensFairnessVector
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.evaluation.oracle import OracleAgent
-from pydeeprecsys.simulation.dynamics import SatiatingTaste
+from pydeeprecsys.simulation.movielens.dynamics import SatiatingTaste
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +35,12 @@ def partly(world: World) -> World:
     return replace(world, violence_measured=third, genres_known=third)
 
 
-@pytest.mark.parametrize("env_type", [MovieLensFairnessVector, FaithfulMovieLensVector])
+@pytest.mark.parametrize("version", [0, 1])
 @pytest.mark.parametrize("slate_size", [1, 4])
 def test_what_is_not_known_is_told_so_and_spoils_no_reward_or_observation(
-    env_type: type[MovieLensFairnessVector], slate_size: int, bare: World, world: World
+    version: Literal[0, 1], slate_size: int, bare: World, world: World
 ) -> None:
-    env, full = (env_type(5, slate_size, seed=0, dataset=which) for which in (bare, world))
+    env, full = (MovieLensFairnessVector(5, slate_size, 0, dataset=w, version=version) for w in (bare, world))
     (observations, _), _ = env.reset(seed=0), full.reset(seed=0)
     assert (observations[:, :4] == 0.5).all()
     slates = np.arange(5 * slate_size).reshape(5, slate_size)
@@ -52,7 +51,7 @@ def test_what_is_not_known_is_told_so_and_spoils_no_reward_or_observation(
     assert infos["unmeasured"].tolist() == [1.0] * 5
     assert ("diversity" in infos) == (slate_size > 1)
     assert np.isnan(infos.get("diversity", np.nan)).all()
-    if env_type is MovieLensFairnessVector:
+    if version == 0:
         assert (observations[:, 24] == 0.5).all()  # the violence of the item chosen last
 
 

@@ -284,4 +284,4 @@ def test_a_slate_of_fives_has_an_ndcg_of_exactly_1(make: Make, slate_size: int) 
     envs.reset(seed=0)
     _, response = envs.advance(np.arange(slate_size)[None])
     fives = response._replace(ratings=np.full((1, slate_size), 5.0))
-    assert envs.judge(fives)[3].tolist() == [1.0]
+    assert envs.step_info(fives)["ndcg"].tolist() == [1.0]

@@ -22,7 +22,7 @@ from pydeeprecsys.rl.manager import (
     MovieLensFairnessManager,
 )
 from pydeeprecsys.rl.ops.ridge import ItemRegression, JointRegression
-from pydeeprecsys.simulation.simulator import Pool, user_pool
+from pydeeprecsys.simulation.movielens.simulator import Pool, user_pool
 
 
 @pytest.mark.parametrize("name", AGENTS)

@@ -10,7 +10,7 @@ import pytest
 
 from contracts.run_folders import GENRES, config_of, sessions_of, step, write_comparison, write_run
 from pydeeprecsys.cli import main
-from pydeeprecsys.data.dataset import GENRES as GENRE_NAMES
+from pydeeprecsys.data.movielens_layouts import GENRES as GENRE_NAMES
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.evaluation.intervals import median_interval

@@ -13,7 +13,7 @@ from pydeeprecsys.envs.vector import MovieLensFairnessVector
 from pydeeprecsys.errors import DivergenceError, InputError
 from pydeeprecsys.experiments.run import carry_out, check
 from pydeeprecsys.rl.manager import Episode
-from pydeeprecsys.simulation.simulator import Pool, user_pool
+from pydeeprecsys.simulation.movielens.simulator import Pool, user_pool
 
 
 def test_a_run_leaves_what_it_did(world: World, tmp_path: Path) -> None:

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pydeeprecsys.data.dataset import GENRES
+from pydeeprecsys.data.movielens_layouts import GENRES
 from pydeeprecsys.data.world import World
 from pydeeprecsys.envs.options import make_simulator
 from pydeeprecsys.experiments.registry import make_agent
 from pydeeprecsys.experiments.simulated_order import constant_returns, simulated_order
 from pydeeprecsys.rl.manager import MovieLensFairnessManager
-from pydeeprecsys.simulation.simulator import user_pool
+from pydeeprecsys.simulation.movielens.simulator import user_pool
 
 DULL, SOLID, GROWING = range(3)
 
@@ -27,6 +27,7 @@ def three() -> World:
     pairs = np.array([(user, item) for user in range(10) for item in range(3)])
     return World(
         name="three",
+        categories=GENRES,
         user_vectors=users,
         item_vectors=latent,
         genres=genres,

@@ -25,7 +25,7 @@ from pydeeprecsys.errors import InputError
 from pydeeprecsys.evaluation.standings import YARDSTICKS
 from pydeeprecsys.experiments.compare import Comparison, compare
 from pydeeprecsys.experiments.registry import make_agent
-from pydeeprecsys.simulation.simulator import user_pool
+from pydeeprecsys.simulation.movielens.simulator import user_pool
 from reproductions import runner
 
 SMALL = Study(

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.simulation.choice import (
@@ -11,7 +10,8 @@ from pydeeprecsys.simulation.choice import (
     ExponentialCascade,
     MultinomialLogit,
     PositionBiasedLogit,
-    choose,
+    draw_choice,
+    position,
     uniform_choice,
 )
 
@@ -27,20 +27,20 @@ MODELS: list[Choice] = [
 
 def test_numbers_become_positions() -> None:
     numbers = np.array([0.0, 0.333, 0.334, 0.666, 0.667, 0.999])
-    assert choose(uniform_choice(np.ones((6, 3))), numbers).tolist() == [0, 0, 1, 1, 2, 2]
-    with_nothing = np.tile([0.2, 0.5, 0.3], (4, 1))
-    assert choose(with_nothing, np.array([0.19, 0.21, 0.69, 0.71])).tolist() == [0, 1, 1, -1]
+    assert [position(uniform_choice(np.ones((1, 3)))[0], number) for number in numbers] == [0, 0, 1, 1, 2, 2]
+    with_nothing = np.array([0.2, 0.5, 0.3])
+    assert [position(with_nothing, number) for number in (0.19, 0.21, 0.69, 0.71)] == [0, 1, 1, -1]
 
 
 @pytest.mark.parametrize("slate_size", [1, 2, 3, 7, 10, 1023, 1024, 3883])
 def test_the_largest_number_below_1_is_the_last_position(slate_size: int) -> None:
-    largest = np.array([np.nextafter(1.0, 0.0)])
-    assert choose(uniform_choice(np.ones((1, slate_size))), largest).tolist() == [slate_size - 1]
+    largest = np.nextafter(1.0, 0.0)
+    assert position(uniform_choice(np.ones((1, slate_size)))[0], largest) == slate_size - 1
 
 
 def test_what_cannot_be_chosen_is_not_chosen_where_rounding_left_a_rest() -> None:
-    assert choose(np.array([[0.6, 0.3, 0.0, 0.0]]), np.array([0.95])).tolist() == [1]
-    assert choose(np.array([[0.6, 0.3, 0.0, 0.1]]), np.array([0.95])).tolist() == [-1]
+    assert position(np.array([0.6, 0.3, 0.0, 0.0]), 0.95) == 1
+    assert position(np.array([0.6, 0.3, 0.0, 0.1]), 0.95) == -1
 
 
 def test_uniform_whatever_the_ratings() -> None:
@@ -103,9 +103,10 @@ def test_probabilities_are_probabilities_and_rows_have_nothing_to_do_with_each_o
 def test_what_is_drawn_has_these_frequencies(model: Choice) -> None:
     n = 20_000
     scores = np.tile([[0.3, 1.2, 0.8]], (n, 1))
-    drawn: NDArray[np.int64] = choose(model(scores), np.random.default_rng(0).random(n))
+    zeros = np.zeros(n, dtype=np.int64)
+    drawn = draw_choice(model(scores), np.arange(n, dtype=np.uint64), zeros, zeros)
     expected = model(scores[:1])[0]
-    counted = np.array([np.mean(drawn == position) for position in (0, 1, 2, -1)])
+    counted = np.array([np.mean(drawn == place) for place in (0, 1, 2, -1)])
     assert (np.abs(counted - expected) <= 4.5 * np.sqrt(expected * (1 - expected) / n)).all()
 
 

@@ -17,7 +17,7 @@ from pydeeprecsys.data.library import SYNTHETIC, open_world
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments.run_folder import holds_run
-from pydeeprecsys.simulation.simulator import Pool
+from pydeeprecsys.simulation.movielens.simulator import Pool
 
 screen = Console(highlight=False, markup=False)
 

@@ -32,7 +32,7 @@ from pydeeprecsys.evaluation.standings import BEST_CONSTANT
 from pydeeprecsys.experiments.compare import Comparison, Failure, compare
 from pydeeprecsys.experiments.registry import AGENTS, agent_class, agent_option
 from pydeeprecsys.rl.manager import Episode
-from pydeeprecsys.simulation.simulator import Pool
+from pydeeprecsys.simulation.movielens.simulator import Pool
 
 # The oracle is always judged along; soft actor-critic, which learns at every step, takes an hour over such catalogues;
 # the others want more than 300 sessions, or slates.

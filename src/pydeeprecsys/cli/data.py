@@ -12,7 +12,7 @@ from rich.table import Table
 
 from pydeeprecsys.cli import SuggestingGroup
 from pydeeprecsys.cli.common import progress_bars, screen
-from pydeeprecsys.data.dataset import GENRES, USER_COLUMNS
+from pydeeprecsys.data.dataset import USER_COLUMNS
 from pydeeprecsys.data.download import data_home, fetch, fetched
 from pydeeprecsys.data.library import SYNTHETIC, open_world, read_dataset
 from pydeeprecsys.data.releases import RELEASES
@@ -78,7 +78,7 @@ def describe(name: str) -> None:
     by_user = np.bincount(dataset.user_index, minlength=users)
     by_item = np.bincount(dataset.item_index, minlength=items)
     flags = dataset.genres & dataset.genres_known[:, None]
-    counts = ", ".join(f"{genre} {n:,}" for genre, n in zip(GENRES, flags.sum(axis=0), strict=True) if n)
+    counts = ", ".join(f"{genre} {n:,}" for genre, n in zip(dataset.categories, flags.sum(axis=0), strict=True) if n)
     known = np.isfinite(dataset.demographics).mean(axis=0)
     rows = [
         ("users", f"{users:,}, each with {by_user.min()} to {by_user.max():,} ratings, median {np.median(by_user):g}"),

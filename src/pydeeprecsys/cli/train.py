@@ -28,7 +28,7 @@ from pydeeprecsys.evaluation.plots import save_figure
 from pydeeprecsys.experiments.registry import AGENTS, agent_options
 from pydeeprecsys.experiments.run import RunConfig, carry_out, check
 from pydeeprecsys.rl.manager import Episode
-from pydeeprecsys.simulation.simulator import Pool
+from pydeeprecsys.simulation.movielens.simulator import Pool
 
 
 @click.group("train", cls=SuggestingGroup)

@@ -28,7 +28,7 @@ from pydeeprecsys.experiments.run_folder import holds_run
 from pydeeprecsys.experiments.search import Outcome
 from pydeeprecsys.experiments.tune import BEST, best_of, note_on, tune
 from pydeeprecsys.experiments.tuning import Tuning
-from pydeeprecsys.simulation.simulator import Pool
+from pydeeprecsys.simulation.movielens.simulator import Pool
 
 
 @click.command("tune")

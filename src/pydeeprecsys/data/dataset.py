@@ -1,4 +1,4 @@
-"""The ratings a world is built from, checked once, here."""
+"""A data set of ratings, checked once, here; worlds are built from it."""
 
 from __future__ import annotations
 
@@ -10,39 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pydeeprecsys.arrays import Flags, Floats
 from pydeeprecsys.errors import InputError
-
-GENRES = (
-    "Other",
-    "Action",
-    "Adventure",
-    "Animation",
-    "Children's",
-    "Comedy",
-    "Crime",
-    "Documentary",
-    "Drama",
-    "Fantasy",
-    "Film-Noir",
-    "Horror",
-    "Musical",
-    "Mystery",
-    "Romance",
-    "Sci-Fi",
-    "Thriller",
-    "War",
-    "Western",
-)
-"""The genres of the simulated world, in the order of every genre axis."""
-
-# Later MovieLens releases say "Children" for what the earlier ones call "Children's".
-_GENRE_INDEX = {name: i for i, name in enumerate(GENRES)} | {"Children": GENRES.index("Children's")}
+from pydeeprecsys.scale import MAX_RATING, MIN_RATING
 
 # A leading zero may be lost, where zip codes were kept as numbers.
 _ZIP_CODE = r"^\s*(\d{1,5}|\d{5}-?\d{4})\s*$"
-
-_NO_GENRES = frozenset({"", "(no genres listed)", "unknown"})
-"""What stands in place of genres that are not known; the last two are MovieLens' own."""
 
 USER_COLUMNS = ("user_id", "sex", "age", "occupation", "zip_code")
 ITEM_COLUMNS = ("item_id", "title", "genres", "violence")
@@ -61,21 +34,23 @@ class Dataset:
     """Users, items and the ratings between them.
 
     Attributes:
-        name: what it is called on screen and in records.
-        users: one row a user, columns `USER_COLUMNS`. `sex` is "F", "M" or missing; `age` in years; `occupation` is one
-            of the 21 codes (0..20) of MovieLens 1M; `zip_code` is text. All four may be missing (NaN).
-        items: one row an item, columns `ITEM_COLUMNS`. `genres` are names joined by "|"; `violence` is in [0, 1], or
-            missing (NaN) where nobody measured it.
+        name: shown on screen and in records.
+        users: one row per user, columns `USER_COLUMNS`. `sex` is "F", "M" or missing; `age` in years; `occupation` is
+            one of the 21 codes (0..20) of MovieLens 1M; `zip_code` is text. All four may be missing (NaN).
+        items: one row per item, columns `ITEM_COLUMNS`. `genres` are names of categories joined by "|"; `violence` is
+            in [0, 1], or missing (NaN) where it was not measured.
         user_index: (ratings,) row in `users` of the user who rated.
         item_index: (ratings,) row in `items` of the item rated.
         ratings: (ratings,) the rating, on the data set's own `scale`.
+        categories: names of the categories of items, in the order of every category axis. The first is the category of
+            items of which none is known, and stands for every name that is not listed.
         scale: lowest and highest possible rating.
-        violence_source: where the violence of the measured items is from, in a phrase.
+        violence_source: source of the measured violence, in a phrase.
 
     Raises:
-        InputError: for a scale that does not rise, an empty set, fewer than two users or items, ratings off the scale
-            or not finite, a pair of user and item that is rated twice, rows that point at no user or item, repeated
-            ids, violence outside [0, 1].
+        InputError: a scale that does not rise, no ratings, fewer than two users or items, ratings off the scale or not
+            finite, a pair of user and item that is rated twice, rows of no user or item, repeated ids, no categories or
+            repeated ones, violence outside [0, 1].
     """
 
     name: str
@@ -84,11 +59,14 @@ class Dataset:
     user_index: NDArray[np.int32]
     item_index: NDArray[np.int32]
     ratings: NDArray[np.float32]
-    scale: tuple[float, float] = field(default=(1.0, 5.0))
+    categories: tuple[str, ...]
+    scale: tuple[float, float] = field(default=(MIN_RATING, MAX_RATING))
     violence_source: str = "the data set's own"
 
     def __post_init__(self) -> None:
         check_scale(self.name, self.scale)
+        if not self.categories or len(set(self.categories)) < len(self.categories):
+            raise InputError(f"{self.name}: give at least one category, each once; they are {self.categories}")
         for table, columns, what in ((self.users, USER_COLUMNS, "users"), (self.items, ITEM_COLUMNS, "items")):
             missing = [column for column in columns if column not in table.columns]
             if missing:
@@ -114,10 +92,7 @@ class Dataset:
         if off_scale.any():
             row = int(off_scale.argmax())
             raise InputError(f"{self.name}: rating {row + 1} is {self.ratings[row]:g}, outside {low:g}..{high:g}")
-        for index, table, what in (
-            (self.user_index, self.users, "user"),
-            (self.item_index, self.items, "item"),
-        ):
+        for index, table, what in ((self.user_index, self.users, "user"), (self.item_index, self.items, "item")):
             if index.min() < 0 or index.max() >= len(table):
                 raise InputError(f"{self.name}: a rating points outside the table of {what}s")
         pairs = self.user_index.astype(np.int64) * len(self.items) + self.item_index
@@ -132,43 +107,41 @@ class Dataset:
 
     @cached_property
     def stars(self) -> NDArray[np.float32]:
-        """(ratings,) the ratings in stars: `scale` mapped linearly to 1..5, which is what simulated users rate in."""
+        """(ratings,) the ratings in stars: `scale` mapped linearly to that of the simulated worlds."""
         low, high = self.scale
-        stars = 1 + (self.ratings.astype(np.float64) - low) * (4 / (high - low))
-        return stars.clip(1, 5).astype(np.float32)
+        stars = MIN_RATING + (self.ratings.astype(np.float64) - low) * ((MAX_RATING - MIN_RATING) / (high - low))
+        return stars.clip(MIN_RATING, MAX_RATING).astype(np.float32)
 
-    def from_stars(self, stars: NDArray[np.float64]) -> NDArray[np.float64]:
+    def from_stars(self, stars: Floats) -> Floats:
         """Ratings on the data set's own scale, from stars."""
         low, high = self.scale
-        return low + (stars - 1) * ((high - low) / 4)
+        return low + (stars - MIN_RATING) * ((high - low) / (MAX_RATING - MIN_RATING))
 
     @cached_property
-    def genres(self) -> NDArray[np.bool_]:
-        """(items, 19) which genres each item has, in the order of `GENRES`.
-
-        A genre that is not in `GENRES` is Other, and so is an item of which none is known: see `genres_known`.
-        """
-        flags = np.zeros((len(self.items), len(GENRES)), dtype=np.bool_)
+    def genres(self) -> Flags:
+        """(items, categories) which categories each item has; the first where none is known, see `genres_known`."""
+        column = {name: i for i, name in enumerate(self.categories)}
+        flags = np.zeros((len(self.items), len(column)), dtype=np.bool_)
         for row, names in enumerate(self._genre_names):
-            for name in names or {"Other"}:
-                flags[row, _GENRE_INDEX.get(name, 0)] = True
+            for name in names or {self.categories[0]}:
+                flags[row, column.get(name, 0)] = True
         return flags
 
     @cached_property
-    def genres_known(self) -> NDArray[np.bool_]:
-        """(items,) whether any genre of the item is known."""
+    def genres_known(self) -> Flags:
+        """(items,) whether any category of the item is known."""
         return np.array([bool(names) for names in self._genre_names])
 
     @cached_property
     def _genre_names(self) -> list[set[str]]:
-        """The names of the known genres of each item."""
-        return [{name.strip() for name in names.split("|")} - _NO_GENRES for names in self.items["genres"].fillna("")]
+        """The names of the known categories of each item."""
+        return [{name.strip() for name in names.split("|")} - {""} for names in self.items["genres"].fillna("")]
 
     @cached_property
     def demographics(self) -> NDArray[np.float32]:
         """(users, 4) sex (F 0, M 1), age / 56, occupation / 20 and zip code / 99999, in [0, 1]; NaN where unknown.
 
-        Of zip codes those of the United States are known: five digits, or five and four.
+        Only zip codes of the United States are known: five digits, or five and four.
         """
         sex = self.users["sex"].map({"F": 0.0, "M": 1.0})
         # Exact ages (MovieLens 100K has them) may pass 56, the highest bracket of MovieLens 1M.
@@ -182,12 +155,12 @@ class Dataset:
 
     @cached_property
     def violence(self) -> NDArray[np.float32]:
-        """(items,) measured violence in [0, 1]; NaN where nobody measured it."""
+        """(items,) measured violence in [0, 1]; NaN where it was not measured."""
         return self.items["violence"].to_numpy(np.float32, na_value=np.nan)
 
     @cached_property
     def checksum(self) -> str:
-        """SHA-256 over all that the world is built from; two data sets with the same checksum give the same world."""
+        """SHA-256 of everything a world is built from: data sets with the same checksum give the same world."""
         digest = hashlib.sha256(repr(tuple(map(float, self.scale))).encode())
         of_items = (self.genres, self.genres_known, self.violence)
         for array in (self.user_index, self.item_index, self.ratings, *of_items, self.demographics):

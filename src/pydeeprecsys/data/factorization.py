@@ -1,10 +1,11 @@
-"""From ratings to a vector for each user and each item whose dot product is the rating.
+"""Matrix factorization: from ratings to vectors of users and items whose dot product is the rating.
 
     rating = latent_u . latent_i + bias_u + bias_i + affinity_u . genres_i / sqrt(number of genres of i) + noise
 
-All of these but the genres are learned: posterior means of a variational Bayesian factorization whose priors are
-estimated from the ratings (see `variational`), so that an item with few ratings stays near what such items are like.
-The prior mean of an item's bias is linear in the square root of its number of ratings: popular items are liked better.
+Genres are the categories of the data set; all else is learned: posterior means of a variational Bayesian factorization
+whose priors are estimated from the ratings (see `variational`), so that an item with few ratings stays close to the
+prior mean. The prior mean of an item's bias is linear in the square root of its number of ratings: popular items are
+liked better.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
+from pydeeprecsys.arrays import Floats
 from pydeeprecsys.data.calibration import calibration
-from pydeeprecsys.data.dataset import GENRES, Dataset
-from pydeeprecsys.data.variational import Floats, Side, apart, grouped
+from pydeeprecsys.data.dataset import Dataset
+from pydeeprecsys.data.variational import Side, apart, grouped
 from pydeeprecsys.errors import InputError
+from pydeeprecsys.scale import MAX_RATING, MIN_RATING
 
 _USER_LATENT, _ITEM_LATENT, _BIAS, _AFFINITY = 0.3, 0.03, 0.2, 0.1  # variances of the first priors
 _LEAST_NOISE = 1e-4  # variance in stars²; ratings that are explained exactly would make the equations singular
@@ -31,9 +34,9 @@ class FactorizationSettings:
     """How ratings are factorized.
 
     Attributes:
-        latent_dimensions: how many dimensions are learned besides biases and genres.
+        latent_dimensions: number of dimensions learned besides biases and affinities.
         sweeps: alternations over all users and all items.
-        held_out: share of the ratings that is kept back to measure the error, in (0, 1).
+        held_out: share of the ratings held out to measure the error, in (0, 1).
         seed: of the split and of the starting vectors.
     """
 
@@ -49,11 +52,11 @@ class FactorizationSettings:
 
 @dataclass(frozen=True)
 class Factors:
-    """Posterior means of what factorization learns.
+    """Posterior means of the factorization.
 
     Attributes:
-        user_vectors: (users, d) latent dimensions, bias of the user, 1, affinity for each of the 19 genres. The
-            affinities for a genre average 0: what all users share of them is in the biases of the items.
+        user_vectors: (users, d) latent dimensions, bias of the user, 1, affinity for each category. The
+            affinities for a category average 0: their mean over users is in the biases of the items.
         item_vectors: (items, d) latent dimensions, 1, bias of the item with the mean of all ratings folded in, and
             1 / sqrt(number of genres) at each of the item's genres.
         record: the settings, `train_ratings`, `held_out_ratings`; and, of predictions clipped to the scale of the data
@@ -93,13 +96,13 @@ def factorize(
 
     latent, ones = settings.latent_dimensions, np.ones((len(dataset.users), 1))
     genres = dataset.genres / np.sqrt(dataset.genres.sum(axis=1, keepdims=True))
-    counts = np.bincount(items, minlength=len(genres))
+    counts, n_genres = np.bincount(items, minlength=len(genres)), genres.shape[1]
     user = Side(
         grouped(users, items, ratings, len(ones)),
         fixed=ones,
         predictors=ones,
-        learned=np.ones((1, latent + 1 + len(GENRES)), dtype=np.bool_),
-        variances=np.r_[np.full(latent, _USER_LATENT), _BIAS, np.full(len(GENRES), _AFFINITY)],
+        learned=np.ones((1, latent + 1 + n_genres), dtype=np.bool_),
+        variances=np.r_[np.full(latent, _USER_LATENT), _BIAS, np.full(n_genres, _AFFINITY)],
         latents=np.zeros((len(ones), latent)),
     )
     item = Side(
@@ -120,10 +123,11 @@ def factorize(
     of_users, of_items = user.posterior.means, item.posterior.means
     user_vectors = np.hstack([of_users[:, : latent + 1], ones, of_users[:, latent + 1 :]])
     item_vectors = np.hstack([of_items[:, :latent], np.ones((len(genres), 1)), of_items[:, latent:] + mean, genres])
-    _move_shared_affinities(user_vectors, item_vectors)
+    _move_shared_affinities(user_vectors, item_vectors, n_genres)
 
-    stars = apart(_dot_products, user_vectors, item_vectors, dataset.user_index, dataset.item_index).clip(1, 5)
-    predicted, rated = dataset.from_stars(stars), dataset.ratings.astype(np.float64)
+    stars = apart(_dot_products, user_vectors, item_vectors, users=dataset.user_index, items=dataset.item_index)
+    predicted = dataset.from_stars(stars.clip(MIN_RATING, MAX_RATING))
+    rated = dataset.ratings.astype(np.float64)
     squared_errors = (predicted - rated) ** 2
     train_counts = counts[dataset.item_index[held_out]]
     record = asdict(settings) | {
@@ -136,12 +140,12 @@ def factorize(
     return Factors(user_vectors, item_vectors, record)
 
 
-def _move_shared_affinities(user_vectors: Floats, item_vectors: Floats) -> None:
-    """Move the mean of the users' affinities into the biases of the items, in place; predictions stay as they are."""
-    affinities, genres = user_vectors[:, -len(GENRES) :], item_vectors[:, -len(GENRES) :]
+def _move_shared_affinities(user_vectors: Floats, item_vectors: Floats, n_genres: int) -> None:
+    """Move the mean of the users' affinities into the biases of the items, in place; predictions stay the same."""
+    affinities, genres = user_vectors[:, -n_genres:], item_vectors[:, -n_genres:]
     mean = affinities.mean(axis=0)
     affinities -= mean
-    item_vectors[:, -len(GENRES) - 1] += (genres * mean).sum(axis=1)
+    item_vectors[:, -n_genres - 1] += (genres * mean).sum(axis=1)
 
 
 @njit(parallel=True, cache=True)

@@ -1,9 +1,10 @@
-"""Which world a name or a path means; built worlds are kept, so that each is factorized once."""
+"""Worlds by name or path; built worlds are kept on disk, so that each is factorized once."""
 
 from __future__ import annotations
 
 import hashlib
 import inspect
+import warnings
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -13,7 +14,8 @@ from urllib.parse import unquote
 from pydeeprecsys.data.dataset import Dataset
 from pydeeprecsys.data.download import data_home, locate
 from pydeeprecsys.data.factorization import FactorizationSettings
-from pydeeprecsys.data.movielens import FILE_NAMES, has_genome_ids, read_movielens
+from pydeeprecsys.data.movielens import has_genome_ids, read_movielens
+from pydeeprecsys.data.movielens_layouts import FILE_NAMES
 from pydeeprecsys.data.releases import GENOME, RELEASES
 from pydeeprecsys.data.synthetic import synthetic_dataset
 from pydeeprecsys.data.tables import read_tables, wants_genome
@@ -23,22 +25,22 @@ from pydeeprecsys.errors import InputError, did_you_mean
 SYNTHETIC = "synthetic"
 _TABLES = (".csv", ".tsv", ".parquet")
 RECIPE = 3
-"""Part of every kept world's name: raised when reading, generating or factorizing changes what comes out of it."""
+"""Part of the name of every kept world: raised when reading, generating or factorizing gives other worlds."""
 
 Progress = Callable[[int, int], None]
 
 
 def read_dataset(source: str | Path) -> Dataset:
-    """Read the data set that a name or a path means.
+    """Read a data set by name or path.
 
     Args:
         source: "synthetic", the name of a fetched release, a MovieLens zip or folder, or a CSV or Parquet of ratings.
-            The last may be followed by arguments of `read_tables`, as in an address:
-            `ratings.csv?user_column=who&scale=1,10&items=movies.csv`. Files named there are beside the ratings;
-            `%26` stands for "&" in a value, `%25` for "%".
+            The last may be followed by arguments of `read_tables`, as in a URL:
+            `ratings.csv?user_column=who&scale=1,10&items=movies.csv`. Files named there are relative to the ratings;
+            `%26` encodes "&" in a value, `%25` encodes "%".
 
     Raises:
-        InputError: there is no such data set, or it cannot be read.
+        InputError: no such data set, or one that cannot be read.
     """
     if str(source) == SYNTHETIC:
         return synthetic_dataset()
@@ -49,14 +51,16 @@ def read_dataset(source: str | Path) -> Dataset:
 def open_world(
     source: str | Path | Dataset | World = SYNTHETIC, progress: Progress = lambda done, total: None
 ) -> World:
-    """Open the world that a name, a path or a data set means, building and keeping it when it is new.
+    """Open a world by name, path or data set; a new one is built and kept.
+
+    A kept world that is damaged is rebuilt, with a warning.
 
     Args:
-        source: what `read_dataset` takes, a saved world (`.world`), a `Dataset`, or a `World`, which is given back.
-        progress: called with the factorization's sweeps done and all sweeps while a new world is built.
+        source: an argument of `read_dataset`, a saved world (`.world`), a `Dataset`, or a `World`, returned as it is.
+        progress: called with the sweeps done and their total number while a new world is factorized.
 
     Raises:
-        InputError: there is no such data set, or it cannot be read.
+        InputError: no such data set, or one that cannot be read.
     """
     if isinstance(source, World):
         return source
@@ -65,11 +69,13 @@ def open_world(
     if str(source).endswith(".world"):
         return World.load(source)
     kept = _kept_path(source)
-    try:
-        return _load(kept)
-    except InputError:  # none is kept yet, or it is damaged
-        World.from_dataset(read_dataset(source), progress=progress).save(kept)
-        return _load(kept)
+    if kept.exists():
+        try:
+            return _load(kept)
+        except InputError:
+            warnings.warn(f"{kept} is damaged or of an older format: it is rebuilt", stacklevel=2)
+    World.from_dataset(read_dataset(source), progress=progress).save(kept)
+    return _load(kept)
 
 
 @lru_cache(maxsize=4)
@@ -79,7 +85,7 @@ def _load(path: Path) -> World:
 
 
 def _reader(source: str | Path) -> tuple[Callable[..., Dataset], Path, dict[str, Any]]:
-    """The function that reads what a name or a path means, the path it reads, and its other arguments."""
+    """The reader of a name or path, the path it reads, and its other arguments."""
     text = str(source)
     named = {}
     if text in RELEASES:
@@ -145,7 +151,7 @@ def _table_options(ratings: Path, query: str) -> dict[str, Any]:
 
 
 def _kept_path(source: str | Path) -> Path:
-    """Where the world is kept: its name changes with everything that the world is made from."""
+    """Path of the kept world: its name depends on everything that the world is built from."""
     digest = hashlib.sha256(f"{RECIPE} {FactorizationSettings()}".encode())
     label = SYNTHETIC
     if str(source) != SYNTHETIC:

@@ -1,8 +1,9 @@
-"""What GroupLens publishes, and how to know it."""
+"""Releases of GroupLens, and how to verify them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 GENOME = "tag-genome"
 
@@ -16,13 +17,13 @@ class Release:
     """A data set as GroupLens publishes it.
 
     Attributes:
-        name: what it is called here; its file is `name`.zip.
+        name: here; its file is `name`.zip.
         description: one line.
-        urls: where it can be had, tried in this order.
-        checksum: "md5:…" as GroupLens publishes it; None where it publishes none that lasts.
-        counts: (users, items, ratings) in it; None where they change from one edition to the next.
+        urls: addresses, tried in this order.
+        checksum: "md5:…" as GroupLens publishes it; None if it publishes none, or changes the file.
+        counts: (users, items, ratings) in it; None if they change between editions.
         megabytes: size of the download.
-        has_violence: whether it brings its own tag genome; the others take theirs from the release `GENOME`.
+        has_violence: whether it contains a tag genome; the others use the release `GENOME`.
     """
 
     name: str
@@ -34,19 +35,10 @@ class Release:
     has_violence: bool = False
 
 
-def _movielens(
-    name: str,
-    description: str,
-    megabytes: float,
-    checksum: str | None = None,
-    counts: tuple[int, int, int] | None = None,
-    *,
-    has_violence: bool = False,
-    mirrored: bool = False,
-) -> Release:
+def _movielens(name: str, description: str, megabytes: float, *, mirrored: bool = False, **facts: Any) -> Release:
     bases = (f"{_GROUPLENS}/movielens", *((_RECOMMENDERS,) if mirrored else ()))
     urls = tuple(f"{base}/{name}.zip" for base in bases)
-    return Release(name, description, urls, megabytes, checksum, counts, has_violence)
+    return Release(name, description, urls, megabytes, **facts)
 
 
 RELEASES = {
@@ -56,33 +48,33 @@ RELEASES = {
             "ml-100k",
             "MovieLens 100K (1998): 100,000 ratings, demographics",
             4.9,
-            "md5:0e33842e24a9c977be4e0107933c0723",
-            (943, 1_682, 100_000),
+            checksum="md5:0e33842e24a9c977be4e0107933c0723",
+            counts=(943, 1_682, 100_000),
             mirrored=True,
         ),
         _movielens(
             "ml-1m",
             "MovieLens 1M (2003): 1 million ratings, demographics; what most results here are on",
             5.9,
-            "md5:c4d9eecfca2ab87c1945afe126590906",
-            (6_040, 3_883, 1_000_209),
+            checksum="md5:c4d9eecfca2ab87c1945afe126590906",
+            counts=(6_040, 3_883, 1_000_209),
             mirrored=True,
         ),
         _movielens(
             "ml-10m",
             "MovieLens 10M (2009): 10 million ratings",
             65.6,
-            "md5:ce571fd55effeba0271552578f2648bd",
+            checksum="md5:ce571fd55effeba0271552578f2648bd",
             # The README says 71,567 users; this many of them have ratings.
-            (69_878, 10_681, 10_000_054),
+            counts=(69_878, 10_681, 10_000_054),
             mirrored=True,
         ),
         _movielens(
             "ml-20m",
             "MovieLens 20M (2015): 20 million ratings, tag genome",
             198.7,
-            "md5:cd245b17a1ae2cc31bb14903e1204af3",
-            (138_493, 27_278, 20_000_263),
+            checksum="md5:cd245b17a1ae2cc31bb14903e1204af3",
+            counts=(138_493, 27_278, 20_000_263),
             has_violence=True,
             mirrored=True,
         ),
@@ -90,16 +82,16 @@ RELEASES = {
             "ml-25m",
             "MovieLens 25M (2019): 25 million ratings, tag genome",
             262.0,
-            "md5:6b51fb2759a8657d3bfcbfc42b592ada",
-            (162_541, 62_423, 25_000_095),
+            checksum="md5:6b51fb2759a8657d3bfcbfc42b592ada",
+            counts=(162_541, 62_423, 25_000_095),
             has_violence=True,
         ),
         _movielens(
             "ml-32m",
             "MovieLens 32M (2024): 32 million ratings",
             239.0,
-            "md5:d472be332d4daa821edc399621853b57",
-            (200_948, 87_585, 32_000_204),
+            checksum="md5:d472be332d4daa821edc399621853b57",
+            counts=(200_948, 87_585, 32_000_204),
         ),
         _movielens("ml-latest-small", "a small sample of recent ratings (about 100,000), renewed now and then", 1.0),
         _movielens(
@@ -113,4 +105,4 @@ RELEASES = {
         ),
     )
 }
-"""What can be fetched, by name."""
+"""Releases that can be fetched, by name."""

@@ -1,4 +1,4 @@
-"""A generated data set of MovieLens 1M's shape: what everything runs on before any download."""
+"""A generated data set in the shape of MovieLens 1M, for use before any download."""
 
 from __future__ import annotations
 
@@ -6,32 +6,22 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pydeeprecsys.data.dataset import GENRES, Dataset
+from pydeeprecsys.data.dataset import Dataset
+from pydeeprecsys.data.movielens_layouts import GENRES
 from pydeeprecsys.errors import InputError
+from pydeeprecsys.scale import MAX_RATING, MIN_RATING
 
-# For each genre: movies of MovieLens 1M that have it (counted in its movies.dat; none has Other), and how violent such
-# movies are here, a rounded judgement in [0, 1].
+# Per genre: the number of movies of MovieLens 1M that have it (counted in its movies.dat; none has Other), and the mean
+# violence of such movies here, a rounded guess in [0, 1].
+# fmt: off
 _GENRE_FACTS = {
-    "Other": (20, 0.2),
-    "Action": (503, 0.65),
-    "Adventure": (283, 0.4),
-    "Animation": (105, 0.15),
-    "Children's": (251, 0.1),
-    "Comedy": (1200, 0.15),
-    "Crime": (211, 0.6),
-    "Documentary": (127, 0.15),
-    "Drama": (1603, 0.25),
-    "Fantasy": (68, 0.25),
-    "Film-Noir": (44, 0.45),
-    "Horror": (343, 0.65),
-    "Musical": (114, 0.1),
-    "Mystery": (106, 0.4),
-    "Romance": (471, 0.1),
-    "Sci-Fi": (276, 0.45),
-    "Thriller": (492, 0.55),
-    "War": (143, 0.7),
-    "Western": (68, 0.5),
+    "Other": (20, 0.2), "Action": (503, 0.65), "Adventure": (283, 0.4), "Animation": (105, 0.15),
+    "Children's": (251, 0.1), "Comedy": (1200, 0.15), "Crime": (211, 0.6), "Documentary": (127, 0.15),
+    "Drama": (1603, 0.25), "Fantasy": (68, 0.25), "Film-Noir": (44, 0.45), "Horror": (343, 0.65),
+    "Musical": (114, 0.1), "Mystery": (106, 0.4), "Romance": (471, 0.1), "Sci-Fi": (276, 0.45),
+    "Thriller": (492, 0.55), "War": (143, 0.7), "Western": (68, 0.5),
 }
+# fmt: on
 # Age brackets of MovieLens 1M and how many of its 6,040 users are in each (counted in its users.dat).
 _AGES = {1: 222, 18: 1103, 25: 2096, 35: 1193, 45: 550, 50: 496, 56: 380}
 _SHARE_OF_WOMEN = 0.283
@@ -41,24 +31,24 @@ _BLOCK = 1024  # users whose ratings are drawn at once
 def synthetic_dataset(
     n_users: int = 6040, n_items: int = 3883, n_ratings: int = 1_000_000, seed: int = 0, name: str = "synthetic"
 ) -> Dataset:
-    """Generate users with tastes, items with genres and violence, and whole ratings from 1 to 5.
+    """Generate users with tastes, items with genres and violence, and ratings in whole stars.
 
-    Tastes follow sex and age a little, popular items are better on average, few users rate much and most rate little:
-    what an agent can learn from real ratings is there to be learned, though no number in it is anybody's.
+    Tastes correlate weakly with sex and age, popular items are better on average, and few users rate much: the patterns
+    of real ratings that agents learn from, without any real person's data.
 
     Args:
         n_users: at least 2.
         n_items: at least 2.
-        n_ratings: about how many ratings, at most half of all pairs; whole numbers a user make it differ a little.
+        n_ratings: approximate number of ratings, at most half of all pairs.
         seed: the same seed gives the same data set.
         name: of the data set.
 
     Raises:
-        InputError: the sizes do not go together.
+        InputError: sizes that do not fit together.
     """
     if n_users < 2 or n_items < 2 or not n_users <= n_ratings <= n_users * n_items / 2:
         raise InputError(
-            "a synthetic data set needs 2 users, 2 items, and between one rating a user and half of all pairs"
+            "a synthetic data set needs 2 users, 2 items, and ratings between one per user and half of all pairs"
         )
     rng = np.random.default_rng(seed)
     counts, violence_of = (np.array([_GENRE_FACTS[genre][i] for genre in GENRES]) for i in (0, 1))
@@ -69,10 +59,7 @@ def synthetic_dataset(
     ages = np.array(list(_AGES))
     women = rng.random(n_users) < _SHARE_OF_WOMEN
     age = rng.choice(ages, size=n_users, p=np.array(list(_AGES.values())) / sum(_AGES.values()))
-    taste_of_sex, taste_of_age = (
-        rng.normal(0, 0.1, (2, len(GENRES))),
-        rng.normal(0, 0.1, (len(ages), len(GENRES))),
-    )
+    taste_of_sex, taste_of_age = (rng.normal(0, 0.1, (n, len(GENRES))) for n in (2, len(ages)))
     affinity = (
         taste_of_sex[women.astype(int)]
         + taste_of_age[np.searchsorted(ages, age)]
@@ -101,7 +88,8 @@ def synthetic_dataset(
         item = order[row, column]
         users.append(row + start)
         items.append(item)
-        ratings.append(np.clip(np.round(score[row, item] + rng.normal(0, 0.8, len(row))), 1, 5))
+        stars = np.round(score[row, item] + rng.normal(0, 0.8, len(row)))
+        ratings.append(stars.clip(MIN_RATING, MAX_RATING))
 
     return Dataset(
         name=name,
@@ -125,11 +113,12 @@ def synthetic_dataset(
         user_index=np.concatenate(users).astype(np.int32),
         item_index=np.concatenate(items).astype(np.int32),
         ratings=np.concatenate(ratings).astype(np.float32),
+        categories=GENRES,
     )
 
 
 def _genres(rng: np.random.Generator, n_items: int, frequency: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """(items, 19) one to three genres for each item, by how frequent genres are."""
+    """(items, genres) one to three genres per item, by the frequency of genres."""
     gumbel = np.log(frequency) + rng.gumbel(size=(n_items, len(GENRES)))
     rank = np.argsort(np.argsort(-gumbel, axis=1), axis=1)
     return rank < rng.choice([1, 2, 3], size=(n_items, 1), p=[0.53, 0.34, 0.13])

@@ -1,4 +1,4 @@
-"""The user's own ratings, as CSV or Parquet, with tables of items and users where there are any."""
+"""Readers of the user's own ratings, items and users, as CSV or Parquet."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from numpy.typing import NDArray
 from pydeeprecsys.data.dataset import Dataset, check_scale
 from pydeeprecsys.data.delimited import shorten
 from pydeeprecsys.data.movielens import violence_of
+from pydeeprecsys.data.movielens_layouts import GENRES, HALF_STARS, WHOLE_STARS, canonical_genres
 from pydeeprecsys.errors import InputError, did_you_mean
 
 ID = pa.dictionary(pa.int32(), pa.string())
 TEXT = pa.string()
 NUMBER = pa.float32()
 MISSING = ["", "NaN", "nan", "NA", "N/A", "NULL", "null", "None"]
-UNSCALED = (0.5, 5.0)
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column to read: what it is called in the file and what it holds; an `optional` one may be absent."""
+    """A column to read: its name in the file and its type; an `optional` one may be absent."""
 
     name: str
     type: pa.DataType
@@ -54,7 +54,7 @@ class _File:
         return "\t" if self.path.suffix.lower() == ".tsv" else ","
 
     def require(self, right: NDArray[np.bool_], problem: str, found: Any = None) -> None:
-        """InputError that says the problem, and what was `found`, of the first row that is not `right`."""
+        """Raise an InputError with the problem, and the value `found`, of the first row that is not `right`."""
         if not right.all():
             row = int(right.argmin())
             place = f"row {row + 1}"
@@ -94,7 +94,7 @@ class _File:
             ) from error
 
     def read(self, wanted: dict[str, Column]) -> dict[str, pa.ChunkedArray]:
-        """The columns of `wanted` that the file has, by its keys; InputError where one is lacking or does not parse."""
+        """The wanted columns that the file has, by their keys; InputError if one is missing or does not parse."""
         present = self._present(wanted, self.names())
         with self._reading():
             table = self._read_parquet(present) if self.is_parquet else self._read_csv(present)
@@ -128,7 +128,7 @@ class _File:
             raise
 
     def _diagnose(self, present: dict[str, Column]) -> None:
-        """Raise InputError at the first record that is not as long as the header, or whose numbers are none."""
+        """Raise an InputError at the first record of another length than the header, or with an invalid number."""
         records = self.records()
         _, header = next(records)
         numbers = [(column.name, header.index(column.name)) for column in present.values() if column.type == NUMBER]
@@ -164,16 +164,16 @@ class _File:
 
 
 _EXPECTED: dict[str, tuple[str, Callable[[pd.Series[Any]], pd.Series[bool]]]] = {
-    "violence": ("in 0..1", lambda values: values.between(0, 1)),
+    "violence": ("in [0, 1]", lambda values: values.between(0, 1)),
     "sex": ("F or M", lambda values: values.isin(["F", "M"])),
     "age": ("in years, 0..150", lambda values: values.between(0, 150)),
     "occupation": ("one of MovieLens' codes 0..20", lambda values: values.isin(range(21))),
 }
-"""What a value that is not missing should be."""
+"""Valid values, where not missing."""
 
 
 def _codes(ids: pa.ChunkedArray) -> tuple[NDArray[np.int32], list[str]]:
-    """Ids as positions in the list of distinct ids; -1 where the id is missing."""
+    """Ids as positions in the list of distinct ids; -1 for a missing id."""
     array = ids.unify_dictionaries().combine_chunks()
     return array.indices.fill_null(-1).to_numpy(zero_copy_only=False), array.dictionary.to_pylist()
 
@@ -202,7 +202,7 @@ def _read_entities(path: Path, columns: dict[str, Column]) -> pd.DataFrame:
 def _match(
     ratings: _File, rated: pa.ChunkedArray, path: Path | None, columns: dict[str, Column]
 ) -> tuple[pd.DataFrame, NDArray[np.int32]]:
-    """The table of users or items, and the row in it of each rating; without a file, those rated, sorted by id."""
+    """The table of users or items, and its row for each rating; without a file, the ids rated, sorted."""
     id_key, id_column = next(iter(columns.items()))
     codes, ids = _codes(rated)
     ratings.require(codes >= 0, f"{id_column.name} is missing")
@@ -249,18 +249,19 @@ def read_tables(
 ) -> Dataset:
     """Read the user's own ratings, CSV (UTF-8, with a header; tabs separate in `.tsv`) or Parquet.
 
-    `scale` says which scale the ratings are on. Without it they must lie in 0.5..5, and the scale is (1, 5) where none
-    is below 1, else (0.5, 5). Ratings stay on their scale, which `Dataset.stars` maps to the 1..5 of simulated users.
+    `scale` is the rating scale. Without it ratings must lie in 0.5..5, and the scale is (1, 5) if none is below 1, else
+    (0.5, 5). Ratings keep their scale, which `Dataset.stars` maps to that of simulated users.
 
-    Where a data set is named by a path alone (`library.read_dataset`, `--dataset`), these arguments follow it as in an
-    address: `ratings.csv?user_column=who&scale=1,10&items=movies.csv`; `items` and `users` are then beside `ratings`.
+    Where a data set is named by a path alone (`library.read_dataset`, `--dataset`), these arguments follow it as in a
+    URL: `ratings.csv?user_column=who&scale=1,10&items=movies.csv`; `items` and `users` are then relative to `ratings`.
 
     Args:
-        ratings: one rating a row: a user, an item, a number.
-        items: one item a row, in the order they shall have; without it the items are those rated, sorted by id, and
-            titled by it. Titles, genres (names of `dataset.GENRES` joined by "|") and violence (0..1) may be absent.
-        users: one user a row, likewise. Sex (F or M), age (years), occupation (MovieLens' codes 0..20) and zip code may
-            be absent.
+        ratings: one row per rating: user, item, number.
+        items: one row per item, whose order the items keep; without it, the items rated, sorted by id, with the id for
+            a title. Titles, genres (names of `movielens_layouts.GENRES` joined by "|") and violence (0..1) may be
+            absent.
+        users: one row per user, likewise. Sex (F or M), age (years), occupation (MovieLens' codes 0..20) and zip code
+            may be absent.
         user_column: column of the user's id, in `ratings` and `users`.
         item_column: column of the item's id, in `ratings` and `items`.
         rating_column: column of the rating.
@@ -272,23 +273,23 @@ def read_tables(
         occupation_column: column of the occupation, in `users`.
         zip_code_column: column of the zip code, in `users`.
         scale: lowest and highest possible rating.
-        name: name of the data set; by default that of `ratings`.
-        tag_genome: a tag genome (see `movielens.violence_of`), for a table of movies without violence; their titles
-            end in the year. A data set that is named by a path gets the one that was fetched or is beside it.
+        name: of the data set, by default that of `ratings`.
+        tag_genome: a tag genome (see `movielens.violence_of`), for a table of movies without violence, whose titles end
+            in the year. A data set named by a path uses the genome that was fetched or is beside it.
         genome_titles: a MovieLens release, for the titles of a genome that lists none; likewise.
 
     Returns:
-        The data set. Ids are whole numbers where all of them are, else text.
+        The data set. Ids are integers if all of them are, else text.
 
     Raises:
-        InputError: with file and line (CSV) or row (Parquet), where something cannot be read or does not fit.
+        InputError: invalid input, with file and line (CSV) or row (Parquet).
     """
     if scale is not None:
         check_scale(str(ratings), scale)
     user_id, item_id, rating = Column(user_column, ID), Column(item_column, ID), Column(rating_column, NUMBER)
 
     def about(default: str, column: str, kind: pa.DataType) -> Column:
-        # Columns of the tables may be absent, unless the user named them.
+        # A column may be absent unless the user named it.
         return Column(column, kind, optional=column == default)
 
     user_columns = {
@@ -313,7 +314,7 @@ def read_tables(
     file = _File(ratings)
     read = file.read({"user_id": user_id, "item_id": item_id, "rating": rating})
     values = read["rating"].to_numpy()
-    low, high = scale or UNSCALED
+    low, high = scale or HALF_STARS
     hint = "" if scale else f" (say which scale they are on, as in '{ratings.name}?scale=1,10')"
     file.require(~np.isnan(values), f"{rating_column} is missing")
     file.require((values >= low) & (values <= high), f"{rating_column} should be in {low:g}..{high:g}{hint}", values)
@@ -325,7 +326,7 @@ def read_tables(
         user, item = user_table["user_id"][user_index[row]], item_table["item_id"][item_index[row]]
         file.require(~repeated, f"user {user} rates item {item} a second time; keep one rating a pair")
     item_table["title"] = item_table["title"].astype(object).fillna(item_table["item_id"].astype(str))
-    item_table["genres"] = item_table["genres"].astype(object).fillna("")
+    item_table["genres"] = canonical_genres(item_table["genres"].astype(object))
     source = f"column {violence_column!r}"
     if tag_genome:
         item_table["violence"], source = violence_of(item_table, tag_genome, genome_titles=genome_titles)
@@ -338,6 +339,7 @@ def read_tables(
         user_index=user_index,
         item_index=item_index,
         ratings=values.astype(np.float32),
-        scale=scale or ((1.0, 5.0) if values.min() >= 1 else UNSCALED),
+        categories=GENRES,
+        scale=scale or (WHOLE_STARS if values.min() >= WHOLE_STARS[0] else HALF_STARS),
         violence_source=source,
     )

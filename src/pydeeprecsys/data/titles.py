@@ -10,9 +10,7 @@ from collections.abc import Iterable, Sequence
 _YEAR = re.compile(r"\((\d{4})(?:[-–]\d{0,4})?\)\D*$")
 _ALSO_KNOWN_AS = re.compile(r"^a\.?k\.?a\.?\s+", re.IGNORECASE)
 # MovieLens writes a leading article last: "Matrix, The (1999)".
-_ARTICLES = re.compile(
-    r"the|an?|l[aeo]s?|l'|les|el|il?|gli|d[aeo]s|de[rnt]?|die|en|[oa]s?|une?|una|eine?",
-)
+_ARTICLES = re.compile(r"the|an?|l[aeo]s?|l'|les|el|il?|gli|d[aeo]s|de[rnt]?|die|en|[oa]s?|une?|una|eine?")
 
 
 def match_titles(titles: Sequence[str], listed: Iterable[tuple[str, int]]) -> list[int | None]:
@@ -27,7 +25,7 @@ def match_titles(titles: Sequence[str], listed: Iterable[tuple[str, int]]) -> li
         listed: title and id; an id may have several titles.
 
     Returns:
-        For each title the id; None without a year, where nothing is found, and where it cannot be told which: several
+        For each title the id; None without a year, where nothing is found, and where the match is ambiguous: several
         listed ids, or several other titles, fit equally well.
     """
     ids: list[dict[tuple[str, str], set[int]]] = [defaultdict(set) for _ in range(3)]

@@ -1,4 +1,4 @@
-"""Variational Bayesian matrix factorization by alternating updates of two sides, users and items.
+"""Variational Bayesian matrix factorization, alternating between two sides, users and items.
 
 Lim & Teh 2007, "Variational Bayesian approach to movie rating prediction"; Raiko, Ilin & Karhunen 2007, "Principal
 component analysis for large scale problems with lots of missing values". A rating is
@@ -6,40 +6,42 @@ component analysis for large scale problems with lots of missing values". A rati
     latent_u . latent_i + coefficients_u . fixed_i + fixed_u . coefficients_i + noise
 
 where `fixed` is known and the rest is learned. The d numbers learned of a row, a user or an item, have a Gaussian prior
-N(mu, Lambda^-1), with one full precision Lambda for all rows of a side; the posterior is approximated by N(m, S):
+N(mu, Lambda^-1), with one full precision Lambda for all rows of a side; the posterior is approximated by N(m, S),
 
     S = (Lambda + tau sum E[x x'])^-1        m = S (Lambda mu + tau sum E[x (rating - given)])
 
-The sums are over the ratings of the row, x = (latent, fixed) of the other side, `given` is what the coefficients of the
-other side add, and tau is 1 / variance of the noise. The priors are estimated from the posteriors (empirical Bayes), so
-that a row with few ratings stays near the prior mean, and one without ratings is there.
+with sums over the ratings of the row, x = (latent, fixed) of the other side, `given` the contribution of the
+coefficients of the other side, and tau 1 / variance of the noise. The priors are estimated from the posteriors
+(empirical Bayes): a row with few ratings stays close to the prior mean, and a row without ratings has it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from pydeeprecsys.arrays import Flags, Floats, Ints, Singles
 
-_BLOCKS = 64  # of rows whose covariances are added up by one thread, whatever the number of threads
+_BLOCKS = 64  # of rows, each summed by one thread, whatever the number of threads
 
-Grouped = tuple[NDArray[np.int64], NDArray[np.int32], Floats]
-"""Ratings by row: (rows + 1,) where each row starts, (ratings,) row on the other side, (ratings,) rating."""
+Grouped = tuple[Ints, NDArray[np.int32], Floats]
+"""Ratings by row: (rows + 1,) start of each row, (ratings,) row on the other side, (ratings,) rating."""
 
 
 class Posterior(NamedTuple):
-    """What the other side needs of each row, of which d numbers are learned: latents, then coefficients."""
+    """The facts about each row that the other side needs; d numbers are learned: latents, then coefficients."""
 
     means: Floats  # (rows, d)
-    second: NDArray[np.float32]  # (rows, pairs) E[latent latent'], its lower triangle
-    cross: NDArray[np.float32]  # (rows, coefficients, latents) covariance of coefficients and latents
+    second: Singles  # (rows, pairs) E[latent latent'], its lower triangle
+    cross: Singles  # (rows, coefficients, latents) covariance of coefficients and latents
     bias_variance: Floats  # (rows,) variance of the first coefficient
+    fixed: Floats  # (rows, coefficients of the other side) known factors of those coefficients
 
 
 class Side:
@@ -47,24 +49,18 @@ class Side:
 
     Args:
         grouped: the ratings by row.
-        fixed: (rows, coefficients of the other side) what the coefficients of the other side are multiplied with.
+        fixed: (rows, coefficients of the other side) known factors of the coefficients of the other side.
         predictors: (rows, k) of the prior mean, which is predictors . weights; the first is 1.
         learned: (k, d) which of the weights are learned; the others are 0.
-        variances: (d,) of the first prior; later ones are drawn towards them as if by d rows.
-        latents: (rows, latent dimensions) to start from.
+        variances: (d,) of the first prior; later ones are shrunk towards them with the weight of d rows.
+        latents: (rows, latent dimensions) initial values.
     """
 
     def __init__(
-        self,
-        grouped: Grouped,
-        fixed: Floats,
-        predictors: Floats,
-        learned: NDArray[np.bool_],
-        variances: Floats,
-        latents: Floats,
+        self, grouped: Grouped, fixed: Floats, predictors: Floats, learned: Flags, variances: Floats, latents: Floats
     ) -> None:
         rows, latent, size = len(latents), latents.shape[1], len(variances)
-        self.grouped, self.fixed, self.predictors, self.learned = grouped, fixed, predictors, learned
+        self.grouped, self.predictors, self.learned = grouped, predictors, learned
         self.variances, self.precision = variances, np.diag(1 / variances)
         self.weights: Floats = np.zeros((learned.shape[0], size))
         first, second = np.tril_indices(latent)
@@ -73,29 +69,27 @@ class Side:
             second=(latents[:, first] * latents[:, second]).astype(np.float32),
             cross=np.zeros((rows, size - latent, latent), dtype=np.float32),
             bias_variance=np.zeros(rows),
+            fixed=fixed,
         )
 
     def update(self, other: Side, noise: float) -> float:
         """Update the posteriors given the other side's, then the prior given the posteriors.
 
         Returns:
-            The expected sum of squared errors, where the only coefficient of the other side is a bias (not used else).
+            The expected sum of squared errors, valid where the only coefficient of the other side is a bias.
         """
-        k, size = self.weights.shape
         means = (self.predictors[:, :, None] * self.weights).sum(axis=1)
         pull = np.einsum("rd,de->re", means, self.precision)
-        covariances, squares = np.zeros((_BLOCKS, k, k, size, size)), np.zeros(len(means))
-        own = self.grouped, self.fixed, self.predictors
-        written = self.posterior, covariances, squares
-        apart(_solve, *own, other.posterior, other.fixed, pull, self.precision, 1 / noise, *written)
+        of_rows = partial(_solve, self.grouped, self.predictors, self.posterior, other=other.posterior)
+        covariances, squares = apart(of_rows, pull=pull, precision=self.precision, tau=1 / noise)
         self.weights, self.precision = prior_step(
             self.posterior.means,
             covariances.sum(axis=0),
             self.predictors,
             self.weights,
-            self.learned,
-            self.precision,
-            self.variances,
+            learned=self.learned,
+            precision=self.precision,
+            variances=self.variances,
         )
         return float(squares.sum())
 
@@ -105,15 +99,15 @@ def prior_step(
     covariances: Floats,
     predictors: Floats,
     weights: Floats,
-    learned: NDArray[np.bool_],
+    learned: Flags,
     precision: Floats,
     variances: Floats,
 ) -> tuple[Floats, Floats]:
-    """The weights of the prior mean, and the precision, that the posteriors ask for.
+    """Empirical Bayes step: weights of the prior mean and precision, from the posteriors.
 
-    An exact step for the weights, given that the posterior means move along with them, and a prior N(0, 1) on each,
-    for those that no rating depends on. Sums over the rows go through einsum, not BLAS, whose rounding depends on the
-    number of threads.
+    The step for the weights is exact, given that the posterior means move along with them; each weight has a prior
+    N(0, 1), for weights that no rating depends on. Sums over the rows use einsum, not BLAS, whose rounding depends on
+    the number of threads.
 
     Args:
         means: (rows, d) posterior means.
@@ -122,7 +116,7 @@ def prior_step(
         weights: (k, d) that the posteriors were computed with.
         learned: (k, d) which of them are learned.
         precision: (d, d) Lambda that the posteriors were computed with.
-        variances: (d,) what the new prior covariance is drawn towards, as if by d rows.
+        variances: (d,) towards which the new prior covariance is shrunk, with the weight of d rows.
     """
     rows, size = means.shape
     residuals = means - (predictors[:, :, None] * weights).sum(axis=1)
@@ -138,14 +132,14 @@ def prior_step(
     return weights, np.linalg.inv((scatter + size * np.diag(variances)) / (rows + size))
 
 
-def apart(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a function that runs in parallel from a thread of its own.
+def apart(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+    """Call a parallel function from a thread of its own.
 
-    OpenMP sets the number of threads for whoever calls it, also when others such as torch call it later from the same
-    thread, who may have asked for fewer: small networks that wait for more threads learn many times slower.
+    OpenMP sets the number of threads per calling thread, and so for later calls by other libraries: torch would use
+    more threads than it was asked to, and small networks would learn many times slower.
     """
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(function, *arguments).result()
+        return thread.submit(function, *arguments, **named).result()
 
 
 def grouped(rows: NDArray[np.int32], columns: NDArray[np.int32], ratings: Floats, n_rows: int) -> Grouped:
@@ -158,30 +152,30 @@ def grouped(rows: NDArray[np.int32], columns: NDArray[np.int32], ratings: Floats
 @njit(parallel=True, cache=True)
 def _solve(
     grouped: Grouped,
-    fixed: Floats,
     predictors: Floats,
+    posterior: Posterior,
     other: Posterior,
-    other_fixed: Floats,
     pull: Floats,
     precision: Floats,
     tau: float,
-    posterior: Posterior,
-    covariances: Floats,
-    squares: Floats,
-) -> None:
-    """Write the posterior of each row into the last three arguments; `pull` is Lambda mu of each row.
+) -> tuple[Floats, Floats]:
+    """Write the posterior of each row, in place; `pull` is Lambda mu of each row.
 
-    Compiled because the rows have very different lengths; every row is solved by one thread alone, and every block of
-    `covariances` is summed by one, so the result does not depend on how many there are.
+    Compiled because the rows have very different lengths. One thread solves each row and sums each block of
+    covariances, so the result does not depend on the number of threads.
+
+    Returns:
+        (blocks, k, k, d, d) sums of predictor * predictor * covariance, and (rows,) expected squared errors.
     """
     starts, columns, ratings = grouped
-    means, second, cross, bias_variance = posterior
-    size, latent = means.shape[1], cross.shape[2]
+    means, second, cross, bias_variance, fixed = posterior
+    size, latent, k = means.shape[1], cross.shape[2], predictors.shape[1]
+    covariances, squares = np.zeros((_BLOCKS, k, k, size, size)), np.zeros(len(means))
     for block in prange(len(covariances)):
         covariance = np.empty((size, size))
         for row in range(block, len(means), len(covariances)):
             some = slice(starts[row], starts[row + 1])
-            gram, moment, squared = _sums(columns[some], ratings[some], fixed[row], other, other_fixed)
+            gram, moment, squared = _sums(columns[some], ratings[some], fixed[row], other)
             for a in range(size):
                 for b in range(a + 1):
                     covariance[a, b] = covariance[b, a] = precision[a, b] + tau * gram[a, b]
@@ -202,20 +196,19 @@ def _solve(
             squares[row] = squared
             cross[row] = covariance[latent:, :latent]
             bias_variance[row] = covariance[latent, latent]
-            for p in range(predictors.shape[1]):
-                for q in range(predictors.shape[1]):
+            for p in range(k):
+                for q in range(k):
                     covariances[block, p, q] += predictors[row, p] * predictors[row, q] * covariance
+    return covariances, squares
 
 
 @njit(cache=True)
-def _sums(
-    columns: NDArray[np.int32], ratings: Floats, fixed: Floats, other: Posterior, other_fixed: Floats
-) -> tuple[Floats, Floats, float]:
+def _sums(columns: NDArray[np.int32], ratings: Floats, fixed: Floats, other: Posterior) -> tuple[Floats, Floats, float]:
     """Sums over the ratings of a row: E[x x'], its lower triangle; E[x (rating - given)]; E[(rating - given)^2].
 
-    The sums are arrays of this function's own, which lets the compiler vectorize: others might overlap with arguments.
+    The sums are allocated here, which lets the compiler vectorize: arrays from outside could overlap.
     """
-    means, second, cross, bias_variance = other
+    means, second, cross, bias_variance, other_fixed = other
     latent, pairs = cross.shape[2], second.shape[1]
     size = latent + other_fixed.shape[1]
     x, of_latents, gram, moment = np.empty(size), np.zeros(pairs), np.zeros((size, size)), np.zeros(size)
@@ -238,7 +231,7 @@ def _sums(
         for a in range(size):
             moment[a] += x[a] * target
         for a in range(latent, size):
-            if x[a] != 0.0:  # most genre entries are 0
+            if x[a] != 0.0:  # most entries of genres are 0
                 for b in range(a + 1):
                     gram[a, b] += x[a] * x[b]
     pair = 0

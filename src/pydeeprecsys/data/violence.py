@@ -1,18 +1,17 @@
-"""The violence of items that nobody measured, from their genres."""
+"""Imputation of the violence of unmeasured items from their categories."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from pydeeprecsys.arrays import Flags, Floats, Singles
 
 # Ridge penalty: the prior variance of a genre's effect is a third of the variance of the noise. On MovieLens 1M no
 # penalty from 0.1 to 30 does worse by 0.001; with 10 to 400 measured movies, 3 does best of 0.3, 1, 3 and 10.
 _PENALTY = 3.0
 _FOLDS = 10
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -20,15 +19,15 @@ class Violence:
     """Violence of items, measured or imputed.
 
     Attributes:
-        values: (items,) in [0, 1]; NaN for all where none was measured.
+        values: (items,) in [0, 1]; NaN for all if none was measured.
         measured: (items,) whether it was measured; the others are imputed.
-        held_out_rmse: root mean squared error of imputation on measured items that it was not told of, by 10-fold
-            cross-validation; None with fewer than 20 measured.
+        held_out_rmse: root mean squared error of imputation on held-out measured items, by 10-fold cross-validation;
+            None with fewer than 20 measured.
         rmse_of_the_mean: the same for the mean of the measured items, in place of imputation.
     """
 
-    values: NDArray[np.float32]
-    measured: NDArray[np.bool_]
+    values: Singles
+    measured: Flags
     held_out_rmse: float | None
     rmse_of_the_mean: float | None
 
@@ -43,15 +42,15 @@ class Violence:
         }
 
 
-def impute(measurements: NDArray[np.float32], genres: NDArray[np.bool_]) -> Violence:
-    """Impute what was not measured: ridge regression on the genres, with an intercept, clipped to [0, 1].
+def impute(measurements: Singles, genres: Flags) -> Violence:
+    """Impute unmeasured violence by ridge regression on the categories, with an intercept, clipped to [0, 1].
 
-    Hoerl & Kennard, Ridge Regression, 1970. It takes for granted that unmeasured items are like measured ones of the
-    same genres.
+    Hoerl & Kennard, Ridge Regression, 1970. It assumes that unmeasured items are like measured ones of the same
+    categories.
 
     Args:
         measurements: (items,) violence in [0, 1], NaN where not measured.
-        genres: (items, g) which genres each item has; an item of none gets the mean of the measured ones.
+        genres: (items, c) which categories each item has; an item of none gets the mean of the measured ones.
     """
     measured = ~np.isnan(measurements)
     values = measurements.copy()
@@ -69,7 +68,7 @@ def impute(measurements: NDArray[np.float32], genres: NDArray[np.bool_]) -> Viol
     return Violence(values, measured, _rmse(by_genres - known), _rmse(by_mean - known))
 
 
-def _predict(flags: Floats, known: Floats, wanted: NDArray[np.bool_] | Floats) -> Floats:
+def _predict(flags: Floats, known: Floats, wanted: Flags | Floats) -> Floats:
     has_genres = flags.any(axis=1)
     if not has_genres.any():
         return np.full(len(wanted), known.mean())

@@ -1,4 +1,4 @@
-"""What the simulator needs to know of users and items, in one file."""
+"""World: users and items as the simulator needs them, in one file."""
 
 from __future__ import annotations
 
@@ -14,27 +14,30 @@ from zlib import error as ZlibError
 import numpy as np
 from numpy.typing import NDArray
 
-from pydeeprecsys.data.dataset import GENRES, Dataset
+from pydeeprecsys.arrays import Flags, Floats, Ints, Singles
+from pydeeprecsys.data.dataset import Dataset
 from pydeeprecsys.data.factorization import FactorizationSettings, factorize
 from pydeeprecsys.data.observed import damped_means
 from pydeeprecsys.data.violence import impute
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.files import whole_file
 
-FORMAT = "pydeeprecsys world 2"
+FORMAT = "pydeeprecsys world 3"
+_IN_HEADER = ("name", "categories", "record")
 
 
 @dataclass(frozen=True)
 class World:
-    """Users and items as vectors, with what is shown of them.
+    """Users and items as vectors, with the facts that are shown of them.
 
     Attributes:
-        name: of the data set it was made from.
-        user_vectors: (users, d) the last 19 entries are the affinities for the genres.
+        name: of the data set it was built from.
+        categories: (c,) names of the categories of items; for movies, their genres.
+        user_vectors: (users, d) the last c entries are the affinities for the categories.
         item_vectors: (items, d) rating = dot product of the two, clipped to [1, 5].
-        genres: (items, 19) in the order of `GENRES`; an item whose genres are unknown has Other.
-        genres_known: (items,) whether any genre of the item is known.
-        violence: (items,) in [0, 1], measured or imputed; NaN for all where none was measured.
+        genres: (items, c) which categories each item has.
+        genres_known: (items,) whether any category of the item is known.
+        violence: (items,) in [0, 1], measured or imputed; NaN for all if none was measured.
         violence_measured: (items,) whether it was measured.
         demographics: (users, 4) sex, age, occupation, zip code, in [0, 1]; NaN where unknown.
         user_ids: (users,) the ids of the data set, as text.
@@ -42,26 +45,27 @@ class World:
         titles: (items,) of the items.
         rating_users: (ratings,) row of the user of each rating in the data set.
         rating_items: (ratings,) row of the item.
-        rating_stars: (ratings,) the rating, in 1..5 stars, whatever the scale of the data set.
-        record: where it comes from: factorization settings, `held_out_rmse` and `calibration` in the units of the data
+        rating_stars: (ratings,) the rating in stars, on the `scale` of the simulated worlds.
+        record: provenance: factorization settings, `held_out_rmse` and `calibration` in the units of the data
             set's `scale`, checksum of the data set, numbers of users, items and ratings; `violence`: share of items
             measured, source, how the others are imputed, and the held-out error of that (see `data.violence`).
     """
 
     name: str
-    user_vectors: NDArray[np.float64]
-    item_vectors: NDArray[np.float64]
-    genres: NDArray[np.bool_]
-    genres_known: NDArray[np.bool_]
-    violence: NDArray[np.float32]
-    violence_measured: NDArray[np.bool_]
-    demographics: NDArray[np.float32]
+    categories: tuple[str, ...]
+    user_vectors: Floats
+    item_vectors: Floats
+    genres: Flags
+    genres_known: Flags
+    violence: Singles
+    violence_measured: Flags
+    demographics: Singles
     user_ids: NDArray[np.str_]
     item_ids: NDArray[np.str_]
     titles: NDArray[np.str_]
     rating_users: NDArray[np.int32]
     rating_items: NDArray[np.int32]
-    rating_stars: NDArray[np.float32]
+    rating_stars: Singles
     record: dict[str, Any]
 
     @property
@@ -74,17 +78,31 @@ class World:
         """How many items there are."""
         return len(self.item_vectors)
 
+    def affinities(self, vectors: Floats) -> Floats:
+        """The affinities of user vectors: a view of (..., d) as (..., c)."""
+        return vectors[..., vectors.shape[-1] - len(self.categories) :]
+
+    @property
+    def known_genres(self) -> Flags:
+        """(items, c) which categories each item is known to have."""
+        return self.genres & self.genres_known[:, None]
+
+    def genre_names(self, item: int) -> list[str]:
+        """Names of the categories that an item is known to have."""
+        names: list[str] = np.array(self.categories)[self.genres[item] & self.genres_known[item]].tolist()
+        return names
+
     @cached_property
-    def rating_counts(self) -> NDArray[np.int64]:
+    def rating_counts(self) -> Ints:
         """(items,) how often each item was rated in the data set."""
         return np.bincount(self.rating_items, minlength=self.n_items)
 
-    def observed_counts(self, users: NDArray[np.int64]) -> NDArray[np.int64]:
+    def observed_counts(self, users: Ints) -> Ints:
         """(items,) how often each item was rated by these users (m,)."""
         return np.bincount(self.rating_items[self._rated_by(users)], minlength=self.n_items)
 
-    def observed_means(self, users: NDArray[np.int64]) -> NDArray[np.float64]:
-        """(items,) `damped_means` of the ratings that these users (m,) gave.
+    def observed_means(self, users: Ints) -> Floats:
+        """(items,) `damped_means` of the ratings by these users (m,).
 
         Raises:
             InputError: they have rated nothing.
@@ -92,7 +110,7 @@ class World:
         theirs = self._rated_by(users)
         return damped_means(self.rating_items[theirs], self.rating_stars[theirs], self.n_items)
 
-    def _rated_by(self, users: NDArray[np.int64]) -> NDArray[np.bool_]:
+    def _rated_by(self, users: Ints) -> Flags:
         """(ratings,) which ratings are of these users."""
         asked = np.zeros(self.n_users, dtype=np.bool_)
         asked[users] = True
@@ -105,11 +123,12 @@ class World:
         settings: FactorizationSettings | None = None,
         progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> Self:
-        """Factorize the ratings of a data set; `progress` is called with the sweeps done and all sweeps."""
+        """Factorize the ratings of a data set; `progress` is called with the sweeps done and their total number."""
         factors = factorize(dataset, settings, progress)
         violence = impute(dataset.violence, dataset.genres & dataset.genres_known[:, None])
         return cls(
             name=dataset.name,
+            categories=dataset.categories,
             user_vectors=factors.user_vectors,
             item_vectors=factors.item_vectors,
             genres=dataset.genres,
@@ -136,8 +155,8 @@ class World:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to one file, which appears whole or not at all."""
-        arrays = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("name", "record")}
-        header = json.dumps({"format": FORMAT, "name": self.name, "record": self.record})
+        arrays = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _IN_HEADER}
+        header = json.dumps({"format": FORMAT} | {name: getattr(self, name) for name in _IN_HEADER})
         with whole_file(path) as temporary, temporary.open("wb") as file:
             np.savez(file, header=np.array(header), **arrays)
 
@@ -149,7 +168,7 @@ class World:
             InputError: there is no such file, or it is damaged or not a world.
         """
         try:
-            # Checksums first: arrays are read only as far as their headers say, which may be what is damaged.
+            # Checksums first: arrays are read only as far as their headers say, and these may be damaged.
             with ZipFile(path) as archive:
                 if (damaged := archive.testzip()) is not None:
                     raise BadZipFile(damaged)
@@ -158,31 +177,27 @@ class World:
                 header = json.loads(str(file["header"]))
                 if header["format"] != FORMAT:
                     raise InputError(f"{path} is of the format {header['format']!r}, not {FORMAT!r}; build it anew")
-                arrays = {f.name: np.atleast_1d(file[f.name]) for f in fields(cls) if f.name not in ("name", "record")}
-                name, record = header["name"], header["record"]
+                header["categories"] = tuple(header["categories"])
+                read: dict[str, Any] = {name: header[name] for name in _IN_HEADER}
+                world = cls(**read | {f.name: np.atleast_1d(file[f.name]) for f in fields(cls) if f.name not in read})
         except InputError:
             raise
         except FileNotFoundError as error:
             raise InputError(f"there is no world at {path}") from error
         except (BadZipFile, EOFError, KeyError, OSError, RuntimeError, TypeError, ValueError, ZlibError) as error:
             raise InputError(f"{path} is not a saved world or it is damaged; build it anew") from error
-        world = cls(name=name, record=record, **arrays)
         world._check_shapes(path)
         return world
 
     def _check_shapes(self, path: str | os.PathLike[str]) -> None:
         users, items, d = self.n_users, self.n_items, self.item_vectors.shape[-1]
-        expected = {
+        of_items = ("genres_known", "violence", "violence_measured", "item_ids", "titles")
+        expected: dict[str, tuple[int, ...]] = dict.fromkeys(of_items, (items,)) | {
             "user_vectors": (users, d),
             "item_vectors": (items, d),
-            "genres": (items, len(GENRES)),
-            "genres_known": (items,),
-            "violence": (items,),
-            "violence_measured": (items,),
+            "genres": (items, len(self.categories)),
             "demographics": (users, 4),
             "user_ids": (users,),
-            "item_ids": (items,),
-            "titles": (items,),
             "rating_users": self.rating_items.shape,
             "rating_stars": self.rating_items.shape,
         }

@@ -14,9 +14,9 @@ from pydeeprecsys.errors import InputError
 
 
 class BatchOfOne(VectorEnv[Any, Any, Any]):
-    """Any single environment as a batch of one that never resets by itself.
+    """Any single environment as a batch of one, without autoreset.
 
-    Gymnasium's `SyncVectorEnv` does the same for any number, and takes several times as long as a simulated user does.
+    Gymnasium's `SyncVectorEnv` does the same for any number, but takes several times as long as a simulated user.
     """
 
     metadata = {"autoreset_mode": AutoresetMode.DISABLED}  # noqa: RUF012 - Gymnasium's own form
@@ -36,7 +36,7 @@ class BatchOfOne(VectorEnv[Any, Any, Any]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[Any], dict[str, Any]]:
-        """Begin the next episode; of the options, `reset_mask` has no say over one environment."""
+        """Begin the next episode; the option `reset_mask` is ignored."""
         others = {name: value for name, value in (options or {}).items() if name != "reset_mask"}
         state, info = self.env.reset(seed=seed, options=others or None)
         return np.array(state)[None], _batched(info)
@@ -56,10 +56,10 @@ class BatchOfOne(VectorEnv[Any, Any, Any]):
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """What the environment tells of its state.
+        """The state of the environment.
 
         Raises:
-            InputError: it tells nothing.
+            InputError: the environment has no `state_dict`.
         """
         inner: Any = self.env.unwrapped
         if not hasattr(inner, "state_dict"):
@@ -68,8 +68,8 @@ class BatchOfOne(VectorEnv[Any, Any, Any]):
         return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from where `state_dict` was taken."""
-        self.env.reset()  # wrappers ask for it before the first step
+        """Continue from a `state_dict`."""
+        self.env.reset()  # wrappers require it before the first step
         inner: Any = self.env.unwrapped
         inner.load_state_dict(state)
 

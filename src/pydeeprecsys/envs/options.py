@@ -1,9 +1,9 @@
-"""Options of the simulated world, shared by the single and the vector environment."""
+"""Options of the MovieLens environments, the same for one user and for many."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, TypedDict, Unpack
+from typing import Any, Literal, TypedDict, Unpack
 
 from pydeeprecsys.arguments import Count, NonNegative, Seed, UnitInterval, check_arguments
 from pydeeprecsys.data.dataset import Dataset
@@ -11,20 +11,21 @@ from pydeeprecsys.data.library import open_world
 from pydeeprecsys.data.world import World
 from pydeeprecsys.envs.observations import OBSERVATIONS, Observation, WithTime
 from pydeeprecsys.errors import InputError, did_you_mean
-from pydeeprecsys.simulation.choice import Choice, uniform_choice
-from pydeeprecsys.simulation.dynamics import Delta, Dynamics, GenreReinforcement, Taste
-from pydeeprecsys.simulation.patience import Patience
-from pydeeprecsys.simulation.rewards import EnjoymentAndCalm, Reward
-from pydeeprecsys.simulation.simulator import Consumption, Pool, Repeats, Simulator, user_pool
+from pydeeprecsys.simulation.choice import Choice, MultinomialLogit
+from pydeeprecsys.simulation.movielens.dynamics import Delta, Dynamics, GenreReinforcement, SatiatingTaste, Taste
+from pydeeprecsys.simulation.movielens.patience import Patience
+from pydeeprecsys.simulation.movielens.rewards import EnjoymentAndCalm, Reward
+from pydeeprecsys.simulation.movielens.simulator import Consumption, Pool, Repeats, Simulator, user_pool
 
 
 class WorldOptions(TypedDict, total=False):
     """Options of the simulated world. The defaults are those of v0; for those of v1 see docs/worlds.md.
 
     Attributes:
+        version: 0 (default) or 1, which sets the defaults of the other options; v1 is `MovieLensFairness-v1`.
         dataset: "synthetic" (default), the name of a fetched data set, a path to ratings or to a saved world, a
             `Dataset`, or a `World`.
-        delta: Relative change of the affinities for the genres of a liked item, 1.0 by default: addiction above 0,
+        delta: Relative change of the affinities for the categories of a liked item, 1.0 by default: addiction above 0,
             boredom below 0.
         threshold: Lowest rating that changes affinities, 3.0 stars by default.
         lambda_non_violent: Weight λ in the reward of showing no violence, 0 by default.
@@ -39,12 +40,13 @@ class WorldOptions(TypedDict, total=False):
         repeats: Repeats of items consumed in the session: "allow" (default), rated one star ("bore"), or an error
             ("refuse"). Unless allowed, `info["action_mask"]` holds the items left.
         patience: Patience, which ends sessions in place of session_length.
-        observation: "founding" (default), "history" or "affinity".
+        observation: "last" (default; "founding" is an alias), "history" or "affinity".
         history_length: Number of slates in the observation "history", 10 by default.
         observe_time: Append to the observation the time within the session: the slates shown over the maximum of a
             session (its length, or the max_steps of its patience); False by default.
     """
 
+    version: Literal[0, 1]
     dataset: str | Path | Dataset | World
     delta: Delta
     threshold: float
@@ -59,21 +61,34 @@ class WorldOptions(TypedDict, total=False):
     choice_scale: NonNegative
     repeats: Repeats
     patience: Patience | None
-    observation: Literal["founding", "history", "affinity"]
+    observation: Literal["last", "founding", "history", "affinity"]
     history_length: Count
     observe_time: bool
 
 
+FAITHFUL: WorldOptions = {
+    "consumption": "chosen",
+    # In logits of 2 per star, choosing nothing is worth as much as a movie of 2.5 stars.
+    "choice": MultinomialLogit(no_choice_score=5.0),
+    "choice_scale": 2.0,
+    "dynamics": SatiatingTaste(),
+    "repeats": "bore",
+    "patience": Patience(),
+    "observation": "history",
+}
+"""The defaults of v1 that differ from those of v0."""
+
+_RULES = {"session_length", "choice", "consumption", "choice_scale", "repeats", "patience"}
+"""Options that are attributes of a `Simulator`, which has their defaults."""
+
 _DESCRIBED = {"dynamics": {"delta", "threshold"}, "patience": {"session_length"}, "reward": {"lambda_non_violent"}}
-"""Parts, and the options that describe the part built if none is given."""
+"""Parts, and the options that describe one where none is given."""
 
 
-def with_defaults(defaults: WorldOptions, options: WorldOptions) -> WorldOptions:
-    """The options, completed by defaults.
-
-    A default part is left out if an option describes that part, as `delta` describes the dynamics.
-    """
-    kept = {name: part for name, part in defaults.items() if not _DESCRIBED.get(name, set()) & options.keys()}
+def _with_defaults(options: WorldOptions) -> WorldOptions:
+    """The options with the defaults of their version; an option that describes a part replaces the default part."""
+    defaults = FAITHFUL.items() if options.get("version") == 1 else ()
+    kept = {name: part for name, part in defaults if not _DESCRIBED.get(name, set()) & options.keys()}
     merged: WorldOptions = {**kept, **options}  # type: ignore[typeddict-item]
     return merged
 
@@ -88,28 +103,26 @@ def make_simulator(slate_size: int = 1, **options: Unpack[WorldOptions]) -> Simu
         if name not in WorldOptions.__annotations__:
             known = did_you_mean(name, WorldOptions.__annotations__)
             raise InputError(f"there is no option {name!r} of the simulated world; {known}")
+    options = _with_defaults(options)
     if options.get("patience") is not None and "session_length" in options:
         raise InputError("session_length and patience exclude each other: both end sessions; give one of them")
     check_arguments(WorldOptions, options)
     world = open_world(options.get("dataset", "synthetic"))
+    rules: dict[str, Any] = {name: value for name, value in options.items() if name in _RULES}
     return Simulator(
         world,
-        slate_size=slate_size,
-        session_length=options.get("session_length", 50),
+        slate_size,
         pool=user_pool(world.n_users, options.get("pool", "all"), options.get("pool_seed", 0)),
-        choice=options.get("choice", uniform_choice),
         dynamics=options.get("dynamics")
         or GenreReinforcement(options.get("delta", 1.0), options.get("threshold", 3.0)),
         reward=options.get("reward") or EnjoymentAndCalm(options.get("lambda_non_violent", 0.0)),
-        consumption=options.get("consumption", "slate"),
-        choice_scale=options.get("choice_scale", 1.0),
-        repeats=options.get("repeats", "allow"),
-        patience=options.get("patience"),
-        remembered=options.get("history_length", 10) if options.get("observation") == "history" else 1,
+        history_length=options.get("history_length", 10) if options.get("observation") == "history" else 1,
+        **rules,
     )
 
 
 def make_observation(simulator: Simulator, **options: Unpack[WorldOptions]) -> Observation:
-    """Build the observation of the simulator's users from the options."""
-    observation: Observation = OBSERVATIONS[options.get("observation", "founding")](simulator)
+    """Build the observation from the options."""
+    options = _with_defaults(options)
+    observation: Observation = OBSERVATIONS[options.get("observation", "last")](simulator)
     return WithTime(observation, simulator.session_steps) if options.get("observe_time", False) else observation

@@ -1,11 +1,11 @@
-"""Names under which Gymnasium makes our environments."""
+"""Registration of the environments with Gymnasium."""
 
 import gymnasium as gym
 
 
 def register_environments() -> None:
     """Make our environments known to `gymnasium.make` and `gymnasium.make_vec`."""
-    # No max_episode_steps: the session ends by itself, and a limit of 50 would cut longer ones that the user asks for.
+    # No max_episode_steps: sessions end by themselves, and a limit of 50 would truncate longer ones.
     gym.register(
         id="MovieLensFairness-v0",
         entry_point="pydeeprecsys.movielens_fairness_env:MovieLensFairness",
@@ -13,10 +13,11 @@ def register_environments() -> None:
     )
     gym.register(
         id="MovieLensFairness-v1",
-        entry_point="pydeeprecsys.envs.faithful:FaithfulMovieLens",
-        vector_entry_point="pydeeprecsys.envs.faithful:FaithfulMovieLensVector",
+        entry_point="pydeeprecsys.movielens_fairness_env:MovieLensFairness",
+        vector_entry_point="pydeeprecsys.envs.vector:MovieLensFairnessVector",
+        kwargs={"version": 1},
     )
-    # v1 is another world, not a better v0: Gymnasium would warn at every use of v0 that it is out of date.
+    # v1 is another world, not a newer v0: otherwise Gymnasium would warn at every use of v0 that it is out of date.
     gym.registry["MovieLensFairness-v1"].version = None
     gym.register(
         id="InterestEvolution-v0",

@@ -1,49 +1,52 @@
-"""Many simulated users at once, behind Gymnasium's vector interface. The environment of one user is a batch of one."""
+"""Many simulated users of the MovieLens world behind Gymnasium's vector interface."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Unpack
+from typing import Unpack
 
 import numpy as np
 from gymnasium.spaces import Box
 from gymnasium.vector import AutoresetMode
 from numba import njit
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from pydeeprecsys.envs.options import WorldOptions, make_observation, make_simulator, with_defaults
-from pydeeprecsys.envs.sessions import SessionVector
+from pydeeprecsys.arrays import Flags, Floats, Ints, Singles
+from pydeeprecsys.envs.options import WorldOptions, make_observation, make_simulator
+from pydeeprecsys.envs.sessions import Arrays, SessionVector
 from pydeeprecsys.errors import InputError
-from pydeeprecsys.simulation.kernels import MAX_RATING
-from pydeeprecsys.simulation.ranking import discounts, diversities, self_information, unit_vectors
-from pydeeprecsys.simulation.state import Response, State
+from pydeeprecsys.metrics.diversity import diversities, unit_vectors
+from pydeeprecsys.metrics.novelty import mean_bits, self_information
+from pydeeprecsys.metrics.relevance import discounted_sums, discounts
+from pydeeprecsys.scale import MAX_RATING
+from pydeeprecsys.simulation.movielens.state import Response, State
 
 
 class MovieLensFairnessVector(SessionVector[State, Response]):
     """n simulated users who rate what they are shown, and change by it.
 
     Args:
-        num_envs: how many users at once.
+        num_envs: number of users.
         slate_size: items shown at a time. Actions are (n,) items for 1, (n, slate_size) for more.
-        seed: of the random streams when `reset` is given none; user i has the stream seed + i.
+        seed: of the random streams where `reset` is given none; user i has the stream seed + i.
         autoreset_mode: what follows the end of a session, as Gymnasium defines it: NEXT_STEP (its default), SAME_STEP,
             or DISABLED (`reset` with `options={"reset_mask": ...}` begins the next).
-        **options: the simulated world, see `WorldOptions`.
+        **options: of the simulated world, see `WorldOptions`.
 
-    Each `info` has, besides Gymnasium's masks, for each user the `ratings` (n, k) of the slate, its `dcg` and `ndcg`,
-    its mean `violence` (measured or imputed; left out where the world knows of none), the share of its items whose
-    violence is `unmeasured`; for k > 1 the position of the chosen item as `chosen_action`, whether there was one as
-    `hit`, the `diversity` of the slate's genres (NaN without two items of known ones) and its `novelty` in bits (see
-    `simulation.ranking`); after a reset, the row of the `user` in the world. Where the chosen item alone is consumed,
-    these are told for k = 1 as well, but for the diversity, and the position is -1 where nothing was chosen; where
-    consumed items are not to be shown again, `action_mask` (n, items) at each reset and step tells what may be.
+    Each `info` has, besides Gymnasium's masks, per user: `ratings` (n, k) of the slate; its `dcg` and `ndcg` (see
+    `metrics.relevance`, `ndcg` being `ndcg_of_fives`); its mean `violence` (measured or imputed; absent if the world
+    knows of none) and the share of its items whose violence is `unmeasured`; for k > 1 the position of the chosen item
+    as `chosen_action`, whether there was one as `hit` (a click), the `diversity` of the slate's categories (NaN with
+    fewer than two items of known categories) and its `novelty` in bits; after a reset, the row of the `user` in the
+    world. Where the chosen item alone is consumed, k = 1 has these too, except for the diversity, and the position is
+    -1 for none. Where consumed items are not to be shown again, `action_mask` (n, items) marks the others at each reset
+    and step.
 
     Raises:
-        InputError: an option that cannot be, or a consumed item where these are refused.
-        ValueError: an action that is out of range.
+        InputError: an invalid option, or a consumed item where these are refused.
+        ValueError: an action out of range.
     """
 
-    defaults: ClassVar[WorldOptions] = {}
-    """Of options that are not given, where other than `WorldOptions` says."""
+    measures = ("violence", "unmeasured", "dcg", "ndcg", "hit", "diversity", "novelty")
 
     def __init__(
         self,
@@ -53,71 +56,71 @@ class MovieLensFairnessVector(SessionVector[State, Response]):
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         **options: Unpack[WorldOptions],
     ) -> None:
-        options = with_defaults(self.defaults, options)
         self.simulator = make_simulator(slate_size, **options)
         self.observation = make_observation(self.simulator, **options)
-        items = self.simulator.world.n_items
-        space = Box(0.0, 1.0, (self.observation.size,), np.float32)
-        super().__init__(self.simulator, State, num_envs, items, slate_size, space, seed, autoreset_mode)
-        self._discounts = discounts(slate_size)
-        # Summed in the order of a slate's own DCG, or rounding would lift the NDCG of a slate of fives above 1.
-        self._ideal_dcg = np.cumsum(MAX_RATING * self._discounts)[-1]
         world = self.simulator.world
-        self._units = unit_vectors(world.genres & world.genres_known[:, None])
-        self._bits = self_information(world.rating_counts)
+        super().__init__(
+            self.simulator,
+            State,
+            world.n_items,
+            Box(0.0, 1.0, (self.observation.size,), np.float32),
+            num_envs=num_envs,
+            seed=seed,
+            autoreset_mode=autoreset_mode,
+        )
+        self._discounts = discounts(slate_size)
+        self._ideal_dcg = discounted_sums(np.full((1, slate_size), MAX_RATING), self._discounts)[0]
+        self._units, self._bits = unit_vectors(world.known_genres), self_information(world.rating_counts)
         self._unmeasured = (~world.violence_measured).astype(np.float64)
         self._knows_violence = bool(world.violence_measured.any())
 
-    def observe(self) -> NDArray[np.float32]:
-        """(n, size of the observation) what is seen of every user now: 25 numbers by default."""
+    def observe(self) -> Singles:
+        """(n, size of the observation) observations of every user now."""
         return self.observation(self._begun())
 
-    def measures(self, response: Response) -> dict[str, NDArray[Any]]:
-        """What `info` tells of a step: (n, k) ratings, and (n,) of the slates."""
-        violence, unmeasured, dcg, ndcg = self.judge(response)
-        infos: dict[str, NDArray[Any]] = {"ratings": response.ratings, "dcg": dcg, "ndcg": ndcg}
-        infos["unmeasured"] = unmeasured
+    def step_info(self, response: Response) -> Arrays:
+        """Infos of a step: (n, k) ratings, and (n,) facts of the slates."""
+        slates, ratings, violence = response.slates, response.ratings, response.violence
+        violence, unmeasured, dcg, ndcg = _measures(
+            slates, ratings, violence, self._unmeasured, discounts=self._discounts, ideal_dcg=self._ideal_dcg
+        )
+        infos: Arrays = {"ratings": ratings, "unmeasured": unmeasured, "dcg": dcg, "ndcg": ndcg}
         if self._knows_violence:
             infos["violence"] = violence
         if self.slate_size > 1 or self.simulator.consumption == "chosen":
             infos["chosen_action"] = response.chosen
             infos["hit"] = (response.chosen >= 0).astype(np.float64)
             if self.slate_size > 1:
-                infos["diversity"] = diversities(response.slates, self._units)
-            # A third of the time of indexing and mean().
-            infos["novelty"] = np.add.reduce(self._bits.take(response.slates), axis=1) / self.slate_size
+                infos["diversity"] = diversities(slates, self._units)
+            infos["novelty"] = mean_bits(slates, self._bits)
         return infos
 
-    def beginnings(self) -> dict[str, NDArray[Any]]:
-        """What `info` tells of sessions that have just begun: the (n,) rows of their users."""
+    def reset_info(self) -> Arrays:
+        """Infos of sessions that have just begun: the (n,) rows of their users."""
         return {"user": self._begun().users.copy()}
 
-    def standing(self) -> dict[str, NDArray[Any]]:
-        """The (n, items) mask of what may be shown, where not everything may."""
+    def mask_info(self) -> Arrays:
+        """The (n, items) mask of the items that may be shown, if not all may."""
         if self.simulator.repeats == "allow":
             return {}
         mask = self._begun().allowed.view()
         mask.setflags(write=False)  # the state's own: copying it would take longer than the step
         return {"action_mask": mask}
 
-    def truncated(self, response: Response) -> NDArray[np.bool_]:
-        """(n,) the session is cut off, though its user would go on."""
-        return response.truncated
+    def autoreset(self, state: State, over: Flags) -> State:
+        """The state with the next sessions where `over` (n,) is set; nobody else holds the given state."""
+        return self.simulator.next_sessions(state, over, donated=True)
 
-    def renewed(self, shown: State, over: NDArray[np.bool_]) -> State:
-        """The state with the next sessions where `over` (n,) is set, of one that a step has made and nobody holds."""
-        return self.simulator.next_sessions(shown, over, given_up=True)
-
-    def slates(self, actions: ArrayLike) -> NDArray[np.int64]:
+    def slates(self, actions: ArrayLike) -> Ints:
         """Check actions of shape (n,) or (n, k) and give them as (n, k) slates.
 
         Raises:
-            ValueError: they have another shape, are not whole numbers, or name an item that does not exist.
-            InputError: they name an item that was consumed already, where these are refused.
+            ValueError: another shape, not whole numbers, or an item that does not exist.
+            InputError: an item that was consumed already, where these are refused.
         """
         slates = super().slates(actions)
         if self.simulator.repeats == "refuse":
-            running = ~self._over[:, None]  # what is given for a session that is over is not shown
+            running = ~self._over[:, None]  # nothing is shown in a session that is over
             repeated = ~np.take_along_axis(self._begun().allowed, slates, axis=1) & running
             for row, position in np.argwhere(repeated)[:1]:
                 raise InputError(
@@ -126,34 +129,18 @@ class MovieLensFairnessVector(SessionVector[State, Response]):
                 )
         return slates
 
-    def judge(self, response: Response) -> tuple[NDArray[np.float64], ...]:
-        """Mean violence, share of items whose violence is unmeasured, DCG and NDCG of the slates, each (n,).
-
-        DCG is the sum of rating / log2(position + 2), positions from 0; NDCG divides it by that of a slate of fives.
-        """
-        judged: tuple[NDArray[np.float64], ...] = _judge(
-            response.slates, response.ratings, response.violence, self._unmeasured, self._discounts, self._ideal_dcg
-        )
-        return judged
-
 
 @njit(cache=True)
-def _judge(
-    slates: NDArray[np.int64],
-    ratings: NDArray[np.float64],
-    violence: NDArray[np.float64],
-    unmeasured: NDArray[np.float64],
-    discounts: NDArray[np.float64],
-    ideal_dcg: float,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """What `judge` gives; compiled: sums by BLAS depend on how many users there are."""
-    n, k = ratings.shape
-    means, shares, dcg, ndcg = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
+def _measures(
+    slates: Ints, ratings: Floats, violence: Floats, unmeasured: Floats, discounts: Floats, ideal_dcg: float
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """(n,) mean violence, share of unmeasured items, DCG and NDCG; not by BLAS, whose sums depend on n."""
+    n, k = slates.shape
+    means, shares, dcg = np.empty(n), np.empty(n), discounted_sums(ratings, discounts)
     for i in range(n):
-        total, missing, gain = 0.0, 0.0, 0.0
+        total, missing = 0.0, 0.0
         for j in range(k):
             total += violence[i, j]
             missing += unmeasured[slates[i, j]]
-            gain += ratings[i, j] * discounts[j]
-        means[i], shares[i], dcg[i], ndcg[i] = total / k, missing / k, gain, gain / ideal_dcg
-    return means, shares, dcg, ndcg
+        means[i], shares[i] = total / k, missing / k
+    return means, shares, dcg, dcg / ideal_dcg

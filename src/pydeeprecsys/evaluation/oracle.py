@@ -1,4 +1,4 @@
-"""An evaluation tool, not a recommender: the policy that reads the simulated users' minds."""
+"""The oracle: an evaluation tool, not a recommender."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pydeeprecsys.rl.agents.agent import ReinforcementLearning, check_slate_size
 
 
 class OracleAgent(ReinforcementLearning):
-    """Shows what brings the highest reward right now, knowing every user's true affinities.
+    """The greedy policy on true affinities: shows the items of the highest immediate reward.
 
-    It marks what could be had, and is nothing one could deploy. Greedy: it does not plan how affinities will move, what
-    the user will tire of, or how long the session will last, so a planner could do better still. Where users may leave
-    what is shown, an item's reward counts by how likely they take it if it is shown alone.
+    A reference for what can be reached; not deployable. Greedy: a planner that foresees how affinities move, what the
+    user tires of, and how long the session lasts could do better. Where users may choose nothing, the reward of an item
+    is weighted by the probability that it is chosen if shown alone.
 
     Args:
         env: The environment that the agent acts in, single or vector, wrapped or not.
@@ -26,14 +26,13 @@ class OracleAgent(ReinforcementLearning):
         self.batch = simulated_users(env)
 
     def top_k_actions_for_states(
-        self,
-        states: NDArray[Any],
-        k: int = 1,
-        *,
-        explore: bool = True,
-        action_masks: NDArray[np.bool_] | None = None,
+        self, states: NDArray[Any], k: int = 1, *, explore: bool = True, action_masks: NDArray[np.bool_] | None = None
     ) -> NDArray[np.int64]:
-        """The k allowed items of the highest true reward for each user: (n, k), best first."""
+        """The k allowed items of the highest true reward for each user: (n, k), best first.
+
+        Raises:
+            ValueError: the environment does not hold as many users as there are states.
+        """
         simulator, state = self.batch.simulator, self.batch.state
         if state is None or len(state.users) != len(states):
             raise ValueError(f"the oracle was asked about {len(states)} users, but its environment does not hold these")
@@ -42,7 +41,7 @@ class OracleAgent(ReinforcementLearning):
         rewards = simulator.expected_rewards(scores)
         if action_masks is not None:
             rewards = np.where(action_masks, rewards, -np.inf)
-        # Many items are worth a full 5 once a user is addicted: among equals the highest score, which lasts longest.
+        # Many items are rated 5 once a user is addicted: among equals the highest score, which lasts longest.
         if k == 1:
             best_reward = rewards.max(axis=1, keepdims=True)
             best_one: NDArray[np.int64] = np.where(rewards == best_reward, scores, -np.inf).argmax(axis=1)[:, None]

@@ -17,7 +17,7 @@ from pydeeprecsys.evaluation.scores import (
     paired_difference,
     probability_of_improvement,
 )
-from pydeeprecsys.simulation.ranking import coverage, gini
+from pydeeprecsys.metrics.exposure import coverage, gini
 
 RANDOM, ORACLE, BEST_CONSTANT = "random", "oracle", "best-constant"
 YARDSTICKS = (RANDOM, "popular", "best-rated", "varied", BEST_CONSTANT, "win-stay")
@@ -93,7 +93,7 @@ def run_measures(evaluation: pd.DataFrame, exposure: ArrayLike) -> dict[str, flo
 
     Returns:
         `return`, `violence` and `session_length` (slates), each the mean over sessions; `unmeasured`, the share of all
-        shown items whose violence was not measured; `coverage` and `gini`, see `simulation.ranking`. NaN where not
+        shown items whose violence was not measured; `coverage` and `gini`, see `metrics.exposure`. NaN where not
         known.
     """
     unknown = pd.Series(float("nan"), index=evaluation.index)

@@ -26,7 +26,7 @@ from pydeeprecsys.experiments.run_folder import RUNS, claimed, keep_config
 from pydeeprecsys.experiments.workers import open_workers
 from pydeeprecsys.files import whole_file
 from pydeeprecsys.rl.manager import Episode
-from pydeeprecsys.simulation.simulator import Pool
+from pydeeprecsys.simulation.movielens.simulator import Pool
 
 OnEpisode = Callable[[str, int, int, Episode], None]
 
@@ -232,7 +232,7 @@ def summarize(runs: Sequence[Run], failures: Sequence[Failure] = ()) -> pd.DataF
         One row an agent, best first: what `standings` tells of the mean returns in evaluation; `training_return` (of
         the last 100 training episodes); of what was shown in evaluation the `violence` and the share whose violence was
         not measured (`unmeasured`), slates in a session there (`session_length`), share of the items shown there at all
-        (`coverage`) and how unequally (`gini`, see `simulation.ranking`), and parameter `updates` (NaN where they are
+        (`coverage`) and how unequally (`gini`, see `metrics.exposure`), and parameter `updates` (NaN where they are
         not counted), each the mean over seeds; `steps_per_second` in training, the median; `note`, which seeds never
         updated, why, and what to change; `failed`, how many seeds diverged, of which nothing is known. An agent that
         failed from every seed comes last, with NaN.

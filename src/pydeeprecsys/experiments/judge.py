@@ -11,15 +11,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pydeeprecsys.data.dataset import GENRES
 from pydeeprecsys.data.world import World
 from pydeeprecsys.envs.single import simulated_users
 from pydeeprecsys.envs.vector import MovieLensFairnessVector
 from pydeeprecsys.files import whole_file
+from pydeeprecsys.metrics.exposure import exposures
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning
 from pydeeprecsys.rl.manager import Episode, Manager
 from pydeeprecsys.rl.rollout import Step
-from pydeeprecsys.simulation.ranking import exposures
+from pydeeprecsys.simulation.movielens.state import State
 
 _RECORDED = 10  # sessions that are kept step by step
 
@@ -32,6 +32,7 @@ class Judgement:
     exposure: NDArray[np.int64]  # (items,) how often each was shown in these sessions
     item_ids: NDArray[np.str_]  # (items,)
     sessions: list[dict[str, Any]]  # the first of each of some users, step by step
+    categories: tuple[str, ...]  # names of the affinities in `sessions`
 
     def write(self, folder: Path) -> None:
         """Write `evaluation.csv`, `exposure.csv` and `sessions.json`."""
@@ -41,7 +42,7 @@ class Judgement:
             exposure = pd.DataFrame({"item_id": self.item_ids, "shown": self.exposure})
             exposure.to_csv(path, index_label="item")
         with whole_file(folder / "sessions.json") as path:
-            path.write_text(json.dumps({"genres": list(GENRES), "sessions": self.sessions}))
+            path.write_text(json.dumps({"genres": self.categories, "sessions": self.sessions}))
 
 
 def judge(agent: ReinforcementLearning, manager: Manager, world: World, n_episodes: int) -> Judgement:
@@ -75,7 +76,7 @@ def judge(agent: ReinforcementLearning, manager: Manager, world: World, n_episod
         rows.append({"episode": number, "user": user, "return": reward_sum, "steps": steps, **episode.measures})
 
     manager.execute_episodes(agent, n_episodes, on_episode=on_episode, on_step=on_step)
-    return Judgement(pd.DataFrame(rows), exposure, world.item_ids, recorder.sessions)
+    return Judgement(pd.DataFrame(rows), exposure, world.item_ids, recorder.sessions, categories=world.categories)
 
 
 class _Recorder:
@@ -84,9 +85,7 @@ class _Recorder:
     def __init__(self, batch: MovieLensFairnessVector, world: World, n_sessions: int) -> None:
         self.batch, self.world = batch, world
         self.sessions: list[dict[str, Any]] = [{"steps": []} for _ in range(n_sessions)]
-        self._before: NDArray[np.float64] | None = None  # (sessions, 19) affinities before the step
-        known = world.genres & world.genres_known[:, None]
-        self._genres = [np.array(GENRES)[flags].tolist() for flags in known]
+        self._before: NDArray[np.float64] | None = None  # (sessions, categories) affinities before the step
 
     def take(self, slates: NDArray[np.int64], rewards: NDArray[np.float64], infos: dict[str, Any]) -> None:
         """Note down a step; of a user's second session nothing is."""
@@ -95,7 +94,7 @@ class _Recorder:
         if self._before is None:
             # The sessions follow from their streams: begun again, they are what they were before the first step.
             simulator = self.batch.simulator
-            self._before = simulator.taste.felt(simulator.reset(state.seeds))[:, -len(GENRES) :]
+            self._before = self._affinities(simulator.reset(state.seeds))
         for row, session in enumerate(self.sessions):
             if state.episodes[row] > 0:
                 continue
@@ -111,7 +110,10 @@ class _Recorder:
                     "affinities": self._before[row].round(4).tolist(),
                 }
             )
-        self._before = self.batch.simulator.taste.felt(state)[:, -len(GENRES) :]
+        self._before = self._affinities(state)
+
+    def _affinities(self, state: State) -> NDArray[np.float64]:
+        return self.world.affinities(self.batch.simulator.taste.effective_vectors(state))
 
     def _shown(self, item: int, rating: float) -> dict[str, Any]:
         world = self.world
@@ -119,7 +121,7 @@ class _Recorder:
         return {
             "item": str(world.item_ids[item]),
             "title": str(world.titles[item]),
-            "genres": self._genres[item],
+            "genres": world.genre_names(item),
             "rating": round(float(rating), 3),
             "violence": None if np.isnan(violence) else round(violence, 3),
             "measured": bool(world.violence_measured[item]),

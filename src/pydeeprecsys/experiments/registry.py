@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydeeprecsys.arguments import Argument, arguments_of
 from pydeeprecsys.data.world import World
 from pydeeprecsys.envs.interest_evolution import InterestEvolution
-from pydeeprecsys.envs.single import MovieLensFairness
+from pydeeprecsys.envs.single import MovieLensFairness, simulated_users
 from pydeeprecsys.errors import InputError, did_you_mean
 from pydeeprecsys.evaluation.oracle import OracleAgent
 from pydeeprecsys.experiments.simulated_order import simulated_order
@@ -36,7 +36,7 @@ from pydeeprecsys.rl.agents.soft_actor_critic import SoftActorCritic
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.manager import Manager
 from pydeeprecsys.simulation.choice import MultinomialLogit
-from pydeeprecsys.simulation.simulator import Simulator
+from pydeeprecsys.simulation.movielens.simulator import Simulator
 
 AGENTS: dict[str, type[ReinforcementLearning]] = {
     "random": RandomAgent,
@@ -60,7 +60,7 @@ AGENTS: dict[str, type[ReinforcementLearning]] = {
 
 
 def item_features(world: World, users: NDArray[np.int64]) -> NDArray[np.float64]:
-    """What agents may know of items: their genres, mean rating and vector.
+    """Features of items for agents: categories, mean rating and vector.
 
     Args:
         world: of the items.
@@ -68,7 +68,7 @@ def item_features(world: World, users: NDArray[np.int64]) -> NDArray[np.float64]
             than any recommender knows.
 
     Returns:
-        (items, features) the genre flags, the mean rating, the item's vector.
+        (items, features) the category flags, the mean rating, the item's vector.
     """
     return np.column_stack([world.genres, world.observed_means(users), world.item_vectors]).astype(np.float64)
 
@@ -103,9 +103,12 @@ def _observed_counts(manager: Manager) -> NDArray[np.int64]:
     return simulator.world.observed_counts(simulator.users)
 
 
-def _known_genres(manager: Manager) -> NDArray[np.bool_]:
-    world = _simulator(manager).world
-    return world.genres & world.genres_known[:, None]  # unknown genres are not the genre Other
+def _rating_index(manager: Manager) -> int:
+    _simulator(manager)
+    index = simulated_users(manager.env).observation.rating_index
+    if index is None:
+        raise InputError("this agent reads the last rating, which the observation lacks; give observation='last'")
+    return index
 
 
 def _has_item_features(manager: Manager) -> bool:
@@ -144,7 +147,8 @@ _FACTS: dict[str, Callable[[Manager], Any]] = {
     "input_size": _state_size,
     "mean_ratings": _observed_means,
     "rating_counts": _observed_counts,
-    "genres": _known_genres,
+    "genres": lambda manager: _simulator(manager).world.known_genres,
+    "rating_index": _rating_index,
     "simulated_order": lambda manager: simulated_order(_simulator(manager)),
     "env": lambda manager: manager.batch,
     "candidate_features": _candidate_features,

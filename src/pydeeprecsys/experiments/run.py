@@ -28,7 +28,7 @@ from pydeeprecsys.rl.checkpoint import load_checkpoint, save_checkpoint
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.manager import Episode, MovieLensFairnessManager
 from pydeeprecsys.rl.rollout import Step
-from pydeeprecsys.simulation.simulator import Pool
+from pydeeprecsys.simulation.movielens.simulator import Pool
 
 # Far from the training seeds 0, 1, 2, ...: equal seeds would be the same users in the same order.
 _EVALUATION_SEED = 1_000_000_007

@@ -1,4 +1,4 @@
-"""The best fixed order of items, found by asking the simulator: what a policy that looks at no user can reach."""
+"""The best fixed order of items by simulation: an upper bound for policies that ignore the user."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pydeeprecsys.simulation.simulator import Simulator
-from pydeeprecsys.simulation.state import State
+from pydeeprecsys.simulation.movielens.simulator import Simulator
+from pydeeprecsys.simulation.movielens.state import State
 
 _SESSIONS = 2**17  # simulated in each round of successive halving
 _FEWEST = 16  # users of a round
@@ -22,10 +22,10 @@ _known: deque[tuple[Simulator, NDArray[np.int64]]] = deque(maxlen=8)
 
 
 def simulated_order(simulator: Simulator) -> NDArray[np.int64]:
-    """All items, those first that simulated users of the simulator's pool reward most.
+    """All items in descending order of their reward from users of the simulator's pool.
 
-    Where single items may be shown again and again, by the return of showing nothing else; else by the mean reward of
-    the item, shown alone, as the first of a session. Deterministic, and computed once per process and simulator.
+    Where single items may be repeated, by the return of showing nothing else; otherwise by the mean reward of the item,
+    shown alone, as the first of a session. Deterministic, and computed once per process and simulator.
 
     Returns:
         (items,) the order.
@@ -53,12 +53,12 @@ def _alike(one: Simulator, other: Simulator) -> bool:
 def _same(part: Any, other: Any) -> bool:
     try:
         return part is other or bool(part == other)
-    except ValueError:  # a part that holds arrays, whose equality is no single answer
+    except ValueError:  # a part with arrays, whose equality is an array
         return False
 
 
 def _by_return(simulator: Simulator) -> NDArray[np.int64]:
-    """Successive halving (Karnin, Koren and Somekh 2013): all items with few users, then fewer items with more users.
+    """Successive halving (Karnin, Koren and Somekh 2013): all items on few users, then fewer items on more users.
 
     All items of a round meet the same users with the same random streams.
     """
@@ -73,7 +73,7 @@ def _by_return(simulator: Simulator) -> NDArray[np.int64]:
 
 
 def constant_returns(simulator: Simulator, items: NDArray[np.int64], users: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Mean return of a session, over these users (m,), in which always the same item is shown: (n,) items to (n,)."""
+    """Mean return, over these users (m,), of a session that shows one item throughout: (n,) items to (n,)."""
     means = np.empty(len(items))
     at_once = max(1, _BLOCK // len(users))
     for start in range(0, len(items), at_once):
@@ -89,7 +89,7 @@ def constant_returns(simulator: Simulator, items: NDArray[np.int64], users: NDAr
 
 
 def _first_rewards(simulator: Simulator) -> NDArray[np.float64]:
-    """(items,) expected reward of each item if it is shown alone as the first of a session, mean over the users."""
+    """(items,) expected reward of each item, shown alone as the first of a session; mean over the users."""
     total = np.zeros(simulator.world.n_items)
     for start in range(0, len(simulator.users), _AT_ONCE):
         users = simulator.users[start : start + _AT_ONCE]
@@ -99,7 +99,5 @@ def _first_rewards(simulator: Simulator) -> NDArray[np.float64]:
 
 
 def _begun(simulator: Simulator, users: NDArray[np.int64], n_streams: int) -> State:
-    """A session of each of these users (m,), from the random streams 0 to n_streams - 1, again and again."""
-    state = simulator.reset(np.arange(len(users)) % n_streams)
-    vectors, satiations = simulator.taste.begin(simulator.world.user_vectors[users])
-    return state._replace(users=users, vectors=vectors, satiations=satiations)
+    """A session of each of these users (m,), with the random streams 0 to n_streams - 1 in turn."""
+    return simulator.with_users(simulator.reset(np.arange(len(users)) % n_streams), users)

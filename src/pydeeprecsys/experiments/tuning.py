@@ -16,7 +16,7 @@ from pydeeprecsys.experiments.registry import agent_class, agent_option, agent_o
 from pydeeprecsys.experiments.run import RunConfig
 from pydeeprecsys.experiments.run_folder import RUNS
 from pydeeprecsys.rl.search_space import SearchSpace
-from pydeeprecsys.simulation.simulator import Pool
+from pydeeprecsys.simulation.movielens.simulator import Pool
 
 # Trainings are of other seeds than those of `train` and `compare`, which judge what is found.
 _FIRST_SEED = 10_000

@@ -1,8 +1,8 @@
-"""Which item of a slate the user chooses, if any.
+"""Choice models: which item of a slate the user chooses, if any.
 
-A choice model maps the scores of the items shown to probabilities: of each position, and last of choosing nothing.
-Agents and evaluation may ask it as the simulator does; `choose` draws from what it says. Scores are on the scale of
-logits: what is 1 higher is chosen e times as often where a model goes by scores at all.
+A choice model maps the scores of the items shown to the probability of each position and, last, of choosing nothing.
+Agents and evaluation may ask it as the simulator does; `draw_choice` draws from its probabilities. Scores are logits:
+in a multinomial logit one more makes a choice e times as likely.
 """
 
 from __future__ import annotations
@@ -13,45 +13,33 @@ from typing import Protocol
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from pydeeprecsys.arguments import NonNegative, UnitInterval, checked
+from pydeeprecsys.arrays import Floats, Ints, Seeds
 from pydeeprecsys.errors import InputError
+from pydeeprecsys.simulation.streams import CHOICE_LANE, uniform_pair
 
 
 class Choice(Protocol):
     """A choice model."""
 
-    def __call__(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    def __call__(self, scores: Floats) -> Floats:
         """Map (n, k) scores of the items shown to (n, k + 1) probabilities, the last of choosing nothing."""
-        ...
 
 
-def choose(probabilities: NDArray[np.float64], uniforms: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Draw a position for each row by inverting the cumulative distribution.
-
-    Args:
-        probabilities: (n, k + 1) of each position and of nothing, as a choice model gives them.
-        uniforms: (n,) numbers in [0, 1).
-
-    Returns:
-        (n,) positions in 0..k-1; -1 where nothing was chosen.
-    """
-    positions: NDArray[np.int64] = _choose(probabilities, uniforms)
+@njit(cache=True)
+def draw_choice(probabilities: Floats, seeds: Seeds, episodes: Ints, steps: Ints) -> Ints:
+    """Draw a position for each random stream: (n, k + 1) probabilities to (n,) positions, -1 for nothing."""
+    positions = np.empty(len(probabilities), dtype=np.int64)
+    for i in range(len(positions)):
+        uniform, _ = uniform_pair(seeds[i], episodes[i], steps[i], CHOICE_LANE)
+        positions[i] = position(probabilities[i], uniform)
     return positions
 
 
 @njit(cache=True)
-def _choose(probabilities: NDArray[np.float64], uniforms: NDArray[np.float64]) -> NDArray[np.int64]:
-    positions = np.empty(len(uniforms), dtype=np.int64)
-    for i in range(len(uniforms)):
-        positions[i] = position(probabilities[i], uniforms[i])
-    return positions
-
-
-@njit(cache=True)
-def position(probabilities: NDArray[np.float64], uniform: np.float64) -> int:
-    """`choose` of (k + 1,) probabilities and one number in [0, 1), for compiled code."""
+def position(probabilities: Floats, uniform: np.float64) -> int:
+    """Invert the cumulative distribution of (k + 1,) probabilities: [0, 1) to a position, -1 for nothing."""
     k = len(probabilities) - 1
     below = 0.0
     for j in range(k):
@@ -60,15 +48,15 @@ def position(probabilities: NDArray[np.float64], uniform: np.float64) -> int:
             return j
     if probabilities[k] > 0.0:
         return -1
-    # Rounding left the sum short of 1: what can be chosen last takes the rest.
+    # Rounding left the sum short of 1: the last position of positive probability takes the rest.
     last = k - 1
     while last > 0 and probabilities[last] <= 0.0:
         last -= 1
     return last
 
 
-def uniform_choice(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Every item of the slate is equally likely, whatever its score: the founding environment's."""
+def uniform_choice(scores: Floats) -> Floats:
+    """Uniform choice: every item of the slate is equally likely, whatever its score."""
     n, k = scores.shape
     probabilities = np.full((n, k + 1), 1 / k)
     probabilities[:, k] = 0.0
@@ -95,7 +83,7 @@ class MultinomialLogit:
     def __post_init__(self) -> None:
         _check_no_choice_score(self.no_choice_score)
 
-    def __call__(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    def __call__(self, scores: Floats) -> Floats:
         """Map (n, k) scores to (n, k + 1) probabilities."""
         return _softmax_with(scores, self.no_choice_score)
 
@@ -127,7 +115,7 @@ class PositionBiasedLogit:
     def __post_init__(self) -> None:
         _check_no_choice_score(self.no_choice_score)
 
-    def __call__(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    def __call__(self, scores: Floats) -> Floats:
         """Map (n, k) scores to (n, k + 1) probabilities."""
         bias = -self.decay * np.log(np.arange(1, scores.shape[1] + 1))
         return _softmax_with(scores + bias, self.no_choice_score)
@@ -153,7 +141,7 @@ class Cascade:
     attention: UnitInterval = 1.0
     scale: NonNegative = 0.2
 
-    def __call__(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    def __call__(self, scores: Floats) -> Floats:
         """Map (n, k) scores to (n, k + 1) probabilities."""
         return _first_taken(self.attention * np.clip(self.scale * scores, 0.0, 1.0))
 
@@ -171,16 +159,16 @@ class ExponentialCascade(Cascade):
         InputError: An argument is out of range.
     """
 
-    def __call__(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    def __call__(self, scores: Floats) -> Floats:
         """Map (n, k) scores to (n, k + 1) probabilities."""
         with np.errstate(over="ignore"):  # infinity is cut to 1 as well
             return _first_taken(self.attention * np.clip(self.scale * np.exp(scores), 0.0, 1.0))
 
 
-# Compiled, for it is what a step of few users spends most on otherwise.
+# Compiled, because it would dominate a step of few users.
 @njit(cache=True)
-def _softmax_with(scores: NDArray[np.float64], nothing: float) -> NDArray[np.float64]:
-    """(n, k + 1) the softmax of the scores and one of choosing nothing."""
+def _softmax_with(scores: Floats, nothing: float) -> Floats:
+    """(n, k + 1) softmax of the (n, k) scores and the score of choosing nothing."""
     n, k = scores.shape
     probabilities = np.empty((n, k + 1))
     for i in range(n):
@@ -196,8 +184,8 @@ def _softmax_with(scores: NDArray[np.float64], nothing: float) -> NDArray[np.flo
     return probabilities
 
 
-def _first_taken(taken: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n, k) probabilities that an item is taken when its turn comes, to (n, k + 1) that it is the first."""
+def _first_taken(taken: Floats) -> Floats:
+    """(n, k) probabilities of each item when its turn comes, to (n, k + 1) that it is the first to be chosen."""
     left = np.cumprod(1 - taken, axis=1)
     before = np.column_stack([np.ones(len(taken)), left[:, :-1]])
     return np.column_stack([taken * before, left[:, -1]])

@@ -1,4 +1,4 @@
-"""Random numbers by counting: each is a hash of a seed and of where in the stream it stands.
+"""Counter-based random numbers: each is a hash of a seed and of its position in the stream.
 
 Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"). No state is carried from draw to
 draw, so a batch draws what its users would draw alone, and a session is restored by restoring its counters.
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
+
+from pydeeprecsys.arrays import Floats, Ints, Seeds
 
 _LOW = np.uint64(0xFFFFFFFF)
 _WORD = np.uint64(32)
@@ -16,9 +17,9 @@ _MULTIPLIER_0, _MULTIPLIER_1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _WEYL_0, _WEYL_1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 
 
-# What a draw is for: draws for different ends never share a number.
+# The purpose of a draw: draws of different lanes never share a number.
 USER_LANE, CHOICE_LANE = 0, 1
-# In interest evolution, besides the choice:
+# Of interest evolution, besides the choice:
 INTEREST_LANE, TOPIC_LANE, QUALITY_LANE, DRIFT_LANE = 16, 17, 18, 19
 
 
@@ -48,17 +49,17 @@ def uniform_pair(
 
     Args:
         seed: of the stream.
-        episode: where in the stream.
-        step: where in the episode.
-        lane: what the draw is for, below 256.
-        number: of the draw, where more than one is for the same end: below 2**24.
+        episode: number of the session in the stream.
+        step: number of the step in the session.
+        lane: purpose of the draw, below 256.
+        number: of the draw, where one purpose needs several: below 2**24.
     """
     high, low, second_high, second_low = philox(
         np.uint64(step) & _LOW,
         np.uint64(episode) & _LOW,
         np.uint64(episode) >> _WORD,
         np.uint64(lane) | np.uint64(number) << np.uint64(8),
-        seed,
+        key=seed,
     )
     return _of_53_bits(high, low), _of_53_bits(second_high, second_low)
 
@@ -70,9 +71,7 @@ def _of_53_bits(high: np.uint64, low: np.uint64) -> np.float64:
 
 
 @njit(cache=True)
-def uniforms(
-    seeds: NDArray[np.uint64], episodes: NDArray[np.int64], steps: NDArray[np.int64], lane: int
-) -> NDArray[np.float64]:
+def uniforms(seeds: Seeds, episodes: Ints, steps: Ints, lane: int) -> Floats:
     """One number in [0, 1) for each stream: (n,) seeds, episodes and steps to (n,) numbers of 53 random bits."""
     numbers = np.empty(len(seeds))
     for i in range(len(seeds)):

@@ -11,6 +11,7 @@ from pydeeprecsys.arguments import Count, Finite, Natural, NonNegative, UnitInte
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning, State, check_slate_size
 from pydeeprecsys.rl.ops.variety import varied_order
 from pydeeprecsys.rl.search_space import Between, SearchSpace
+from pydeeprecsys.scale import MAX_RATING
 
 
 class FixedOrder(ReinforcementLearning):
@@ -190,7 +191,7 @@ class WinStayAgent(Walk):
         check_slate_size(k, len(self.candidates))
         before = self._stand(len(states))
         # Observations are float32: compare in float32, so that a rating equal to the threshold counts as a win.
-        lost = states[:, self.rating_index] < np.float32(self.threshold / 5)
+        lost = states[:, self.rating_index] < np.float32(self.threshold / MAX_RATING)
         self._positions = np.where(before < 0, 0, np.where(lost, before + k, before))
         if action_masks is None:
             shown = (self._positions[:, None] + np.arange(k)) % len(self.candidates)

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pydeeprecsys.data.dataset import GENRES
+from pydeeprecsys.data.movielens_layouts import GENRES
 from pydeeprecsys.errors import InputError
-from pydeeprecsys.simulation.dynamics import GenreReinforcement
+from pydeeprecsys.simulation.movielens.dynamics import GenreReinforcement
 
 N_GENRES = len(GENRES)
 ACTION, COMEDY, DRAMA = (GENRES.index(name) for name in ("Action", "Comedy", "Drama"))

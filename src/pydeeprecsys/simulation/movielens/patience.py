@@ -7,9 +7,10 @@ from typing import Annotated
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from pydeeprecsys.arguments import Count, Positive, Range, checked
+from pydeeprecsys.arrays import Flags, Floats, Ints
+from pydeeprecsys.scale import MAX_RATING
 
 
 @checked
@@ -34,24 +35,41 @@ class Patience:
 
     budget: Positive = 20.0
     gain: Annotated[float, Range(0, 1, open_high=True)] = 0.8
-    neutral: Annotated[float, Range(high=5, open_high=True)] = 3.0
+    neutral: Annotated[float, Range(high=MAX_RATING, open_high=True)] = 3.0
     refusal_cost: Positive = 2.0
     max_steps: Count = 200
 
-    def spend(self, budgets: NDArray[np.float64], ratings: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The (n,) budgets after a slate, given (n,) ratings of the chosen item, 0 if none was chosen."""
-        left: NDArray[np.float64] = _spend(budgets, ratings, self.gain, self.neutral, self.refusal_cost)
-        return left
+    def spend(self, budgets: Floats, ratings: Floats, steps: Ints) -> tuple[Floats, Flags, Flags]:
+        """Charge a slate: (n,) budgets left, and whether each session is terminated, and truncated.
+
+        Args:
+            budgets: (n,) before the slate.
+            ratings: (n,) of the chosen item, 0 where none was chosen.
+            steps: (n,) slates shown in the session, with this one.
+        """
+        charged: tuple[Floats, Flags, Flags] = _spend(
+            budgets,
+            ratings,
+            steps,
+            gain=self.gain,
+            neutral=self.neutral,
+            refusal_cost=self.refusal_cost,
+            max_steps=self.max_steps,
+        )
+        return charged
 
 
 @njit(cache=True)
 def _spend(
-    budgets: NDArray[np.float64], ratings: NDArray[np.float64], gain: float, neutral: float, refusal_cost: float
-) -> NDArray[np.float64]:
-    left = np.empty(len(budgets))
-    for i in range(len(budgets)):
+    budgets: Floats, ratings: Floats, steps: Ints, gain: float, neutral: float, refusal_cost: float, max_steps: int
+) -> tuple[Floats, Flags, Flags]:
+    n = len(budgets)
+    left, terminated, truncated = np.empty(n), np.empty(n, dtype=np.bool_), np.empty(n, dtype=np.bool_)
+    for i in range(n):
         cost = refusal_cost
         if ratings[i] > 0:
-            cost = 1 - gain * min(max((ratings[i] - neutral) / (5 - neutral), 0.0), 1.0)
+            cost = 1 - gain * min(max((ratings[i] - neutral) / (MAX_RATING - neutral), 0.0), 1.0)
         left[i] = budgets[i] - cost
-    return left
+        terminated[i] = left[i] <= 0
+        truncated[i] = steps[i] >= max_steps and not terminated[i]
+    return left, terminated, truncated

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pydeeprecsys.errors import InputError
-from pydeeprecsys.simulation.rewards import EnjoymentAndCalm
+from pydeeprecsys.simulation.movielens.rewards import EnjoymentAndCalm
 
 
 @pytest.mark.parametrize(

@@ -8,17 +8,16 @@ from hypothesis import strategies as st
 
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError
-from pydeeprecsys.simulation.dynamics import GenreReinforcement, SatiatingTaste, Unsated
-from pydeeprecsys.simulation.simulator import Simulator
-from pydeeprecsys.simulation.state import State
+from pydeeprecsys.simulation.movielens.dynamics import GenreReinforcement, Memoryless, SatiatingTaste
+from pydeeprecsys.simulation.movielens.simulator import Simulator
+from pydeeprecsys.simulation.movielens.state import State
 
 ACTION, COMEDY = 1, 5
 
 
 def begun(world: World, taste: SatiatingTaste, users: list[int]) -> State:
-    state = Simulator(world, dynamics=taste).reset(range(len(users)))
-    vectors, satiations = taste.begin(world.user_vectors[users])
-    return state._replace(users=np.array(users), vectors=vectors, satiations=satiations)
+    simulator = Simulator(world, dynamics=taste)
+    return simulator.with_users(simulator.reset(range(len(users))), np.array(users))
 
 
 def with_action_and_comedy(world: World) -> World:
@@ -45,7 +44,7 @@ def test_three_steps_by_hand(world: World) -> None:
     affinities, satiations = consume(0, 3.0)
     assert affinities == pytest.approx([0.65, -0.2], rel=1e-15)
     assert satiations == pytest.approx([0.8, 0.0], rel=1e-15)
-    assert taste.felt(state)[0, columns].tolist() == pytest.approx([0.65 - 0.25 * 0.8, -0.2], rel=1e-15)
+    assert taste.effective_vectors(state)[0, columns].tolist() == pytest.approx([0.65 - 0.25 * 0.8, -0.2], rel=1e-15)
     # Not liked: half of the way back to 0.5. The exposure is shared by two genres, liked or not.
     affinities, satiations = consume(1, 2.9)
     assert affinities == pytest.approx([0.575, -0.2], rel=1e-15)
@@ -65,7 +64,9 @@ def test_satiation_recovers_exponentially_and_affinity_outlasts_it(world: World)
         state = state._replace(vectors=vectors, satiations=satiations)
     # Ten exposures of 1, then 30 steps: 0.9^31 + ... + 0.9^40.
     assert state.satiations[0, ACTION] == pytest.approx(sum(0.9**t for t in range(31, 41)), rel=1e-12)
-    assert taste.felt(state)[0, 1 + ACTION] > 0.55  # the user likes action more than before, and is no longer tired
+    assert (
+        taste.effective_vectors(state)[0, 1 + ACTION] > 0.55
+    )  # the user likes action more than before, and is no longer tired
 
 
 @given(st.integers(0, 2**32), st.floats(0, 1), st.floats(0, 1), st.floats(0, 0.95), st.floats(0.1, 3))
@@ -89,11 +90,11 @@ def test_nothing_moves_where_growth_and_penalty_are_0(world: World) -> None:
     state = begun(world, taste, [1])
     vectors, satiations = taste.move(state, np.array([[4]]), np.array([[5.0]]), world)
     after = state._replace(vectors=vectors, satiations=satiations)
-    assert taste.felt(after).tolist() == world.user_vectors[[1]].tolist()
+    assert taste.effective_vectors(after).tolist() == world.user_vectors[[1]].tolist()
 
 
 def test_own_affinities_beyond_the_bound_count_as_the_bound(world: World) -> None:
-    vectors, _ = SatiatingTaste(bound=0.01).begin(world.user_vectors)
+    vectors, _ = SatiatingTaste(bound=0.01).begin(world, np.arange(world.n_users))
     assert vectors[:, -19:].tolist() == world.user_vectors[:, -19:].clip(-0.01, 0.01).tolist()
     assert vectors[:, :-19].tolist() == world.user_vectors[:, :-19].tolist()
 
@@ -101,7 +102,7 @@ def test_own_affinities_beyond_the_bound_count_as_the_bound(world: World) -> Non
 def test_a_dynamic_without_memory_moves_those_only_who_consumed(world: World) -> None:
     state = Simulator(world).reset([0, 1])
     items, ratings = np.array([[-1], [6]]), np.array([[0.0], [5.0]])
-    vectors, satiations = Unsated(GenreReinforcement(threshold=-np.inf)).move(state, items, ratings, world)
+    vectors, satiations = Memoryless(GenreReinforcement(threshold=-np.inf)).move(state, items, ratings, world)
     assert vectors[0].tolist() == state.vectors[0].tolist()
     genres = world.genres[6]
     assert vectors[1, -19:].tolist() == np.where(genres, 2 * state.vectors[1, -19:], state.vectors[1, -19:]).tolist()

@@ -9,10 +9,10 @@ from scipy import stats
 
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError
-from pydeeprecsys.simulation.dynamics import GenreReinforcement
-from pydeeprecsys.simulation.rewards import EnjoymentAndCalm
-from pydeeprecsys.simulation.simulator import Simulator, user_pool
-from pydeeprecsys.simulation.state import State
+from pydeeprecsys.simulation.movielens.dynamics import GenreReinforcement
+from pydeeprecsys.simulation.movielens.rewards import EnjoymentAndCalm
+from pydeeprecsys.simulation.movielens.simulator import Simulator, user_pool
+from pydeeprecsys.simulation.movielens.state import State
 
 
 class PlainUser:

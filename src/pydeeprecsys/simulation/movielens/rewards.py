@@ -1,4 +1,4 @@
-"""Rewards: the value of a slate to the recommender."""
+"""Rewards of slates."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Protocol
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from pydeeprecsys.arguments import UnitInterval, checked
+from pydeeprecsys.arrays import Floats
+from pydeeprecsys.scale import MAX_RATING
 
 
 class Reward(Protocol):
     """A reward function: from ratings and violence of the items shown to one number per user."""
 
-    def __call__(self, ratings: NDArray[np.float64], violence: NDArray[np.float64]) -> NDArray[np.float64]:
+    def __call__(self, ratings: Floats, violence: Floats) -> Floats:
         """Map (n, k) ratings in [1, 5] and (n, k) violence in [0, 1] to (n,) rewards.
 
         Violence is NaN in a world without measurements; the simulator refuses a reward that is then NaN.
         """
-        ...
 
 
 @checked
@@ -37,23 +37,21 @@ class EnjoymentAndCalm:
 
     non_violent_weight: UnitInterval = 0.0
 
-    def __call__(self, ratings: NDArray[np.float64], violence: NDArray[np.float64]) -> NDArray[np.float64]:
+    def __call__(self, ratings: Floats, violence: Floats) -> Floats:
         """Map (n, k) ratings and violence to (n,) rewards."""
-        rewards: NDArray[np.float64] = _enjoyment_and_calm(ratings, violence, self.non_violent_weight)
+        rewards: Floats = _enjoyment_and_calm(ratings, violence, self.non_violent_weight)
         return rewards
 
 
 @njit(cache=True)
-def _enjoyment_and_calm(
-    ratings: NDArray[np.float64], violence: NDArray[np.float64], weight: float
-) -> NDArray[np.float64]:
+def _enjoyment_and_calm(ratings: Floats, violence: Floats, weight: float) -> Floats:
     n, k = ratings.shape
     rewards = np.empty(n)
     for i in range(n):
         total = 0.0
         for j in range(k):
-            total += (1 - weight) * ratings[i, j] / 5
-            if weight > 0:  # without weight it may be unknown
+            total += (1 - weight) * ratings[i, j] / MAX_RATING
+            if weight > 0:  # without weight, violence may be unknown
                 total += weight * (1 - violence[i, j])
         rewards[i] = total / k
     return rewards

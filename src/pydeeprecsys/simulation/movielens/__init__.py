@@ -1,0 +1,1 @@
+"""The MovieLens world: users who rate what they are shown, and change by it."""
