@@ -23,7 +23,7 @@ STEPS = "steps/s"
 # Their task of one item, and their task of slates, with users who grow bored, by our slate size.
 _PEERS = {1: "sardine/SingleItem-BoredInf-v0", 10: "sardine/SlateTopK-Bored-v0"}
 _BARS = {(1, 1): 20_000, (1, 10): 8_000, (4096, 1): 2_000_000, (4096, 10): 300_000}
-_DRAWN = 500  # actions drawn beforehand, for drawing them is not what is measured
+_DRAWN = 500  # actions drawn before the clock starts
 
 
 def measure(effort: Effort) -> list[Results]:

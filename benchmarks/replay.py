@@ -28,7 +28,7 @@ _ACTIONS = 3883
 _BULK = 1000
 _OURS, _CPPRB, _SB3, _TIANSHOU = "ours", "cpprb", "stable-baselines3", "tianshou"
 
-# What is measured, its unit, our bar, and what it is called in the worker for tianshou.
+# Quantity, unit, our bar, and its name in the worker for tianshou.
 _TITLES = {
     "prioritized-64": ("Prioritized replay: sample and update of priorities, batches of 64", "µs", Bar(most=119)),
     "prioritized-256": ("Prioritized replay: sample and update of priorities, batches of 256", "µs", Bar(most=158)),
@@ -68,7 +68,7 @@ def _table(topic: str, works: Works, effort: Effort) -> Results:
 
 
 def _here(topic: str, seconds: float) -> Works:
-    """What runs in this process: by library, what gives samples or experiences per second."""
+    """What runs in this process: functions that return samples or transitions per second, by library."""
     kind, _, size = topic.partition("-")
     makers = {"prioritized": _prioritized, "uniform": _uniform, "add": _add, "bulk": _bulk}
     cases = makers[kind](int(size)) if size else makers[kind]()  # type: ignore[operator]

@@ -1,6 +1,6 @@
 """Measures tianshou's replay buffers in a Python of its own; started by `benchmarks.replay`, imports nothing of ours.
 
-Reads lines of a topic and seconds, answers each with samples or experiences per second.
+Reads lines of a topic and seconds, answers each with samples or transitions per second.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Row:
-    """One measured quantity: a number a repetition, and what its median is judged by."""
+    """One quantity: a number per repetition, and the bar for its median."""
 
     name: str
     unit: str
@@ -57,7 +57,7 @@ class Results:
 
     Attributes:
         title: of the table.
-        rows: what was measured.
+        rows: the quantities.
         reference: the row whose median the ratio of every row of its unit is to.
         notes: what was left out, and why.
     """
@@ -88,7 +88,7 @@ class Results:
 
 
 def machine() -> dict[str, Any]:
-    """What the numbers depend on and cannot be told from them."""
+    """The machine and versions that the numbers depend on."""
     versions = {"pydeeprecsys": pydeeprecsys.__version__}
     for package in _PACKAGES:
         try:
@@ -112,7 +112,7 @@ def _processor() -> str:
 
 
 def write(topic: str, facts: dict[str, Any], tables: Sequence[Results], folder: Path) -> None:
-    """Write what was measured of a topic to `folder`/`topic`.json."""
+    """Write the quantities of a topic to `folder`/`topic`.json."""
     with whole_file(folder / f"{topic}.json") as path:
         content = {"topic": topic, **facts, "tables": [table.as_json() for table in tables]}
         path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")

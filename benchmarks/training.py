@@ -1,4 +1,4 @@
-"""Training steps per second with the founding hyper-parameters, beside the time of the bare matrix products."""
+"""Training steps per second with the hyperparameters of the notebook, beside the time of the bare matrix products."""
 
 from __future__ import annotations
 
@@ -65,12 +65,12 @@ def _products(agent: str, n_envs: int) -> tuple[Layers, Update]:
     soft = _chain(_STATE, 256, 256, _ITEMS)
     return {
         "reinforce": (policy, Update(session, session, [], policy)),
-        # The critic judges the states and the new states before it learns.
+        # The critic evaluates the observations and the next observations before it learns.
         "actor-critic": (policy, Update(session, session, [*critic, *critic], [*policy, *critic])),
         "dqn": (q, Update(32, 3, q, q)),
-        # The network chooses the actions that the target network judges.
+        # The network selects the actions that the target network evaluates.
         "rainbow": (dueling, Update(32, 5, [*dueling, *dueling], dueling)),
-        # Two target critics and the actor judge the new states; the actor and two critics learn.
+        # Two target critics and the actor evaluate the next observations; the actor and two critics learn.
         "sac": (soft, Update(256, 1, [*soft, *soft, *soft], [*soft, *soft, *soft])),
     }[agent]
 
@@ -105,7 +105,7 @@ def _with_users(n_envs: int, agents: Sequence[str], effort: Effort) -> Results:
 
 
 def _training(name: str, n_envs: int) -> Case:
-    """A part of a training that goes on; statistics are kept."""
+    """A part of a training that continues; statistics are kept."""
     manager = MovieLensFairnessManager(seed=0, n_envs=n_envs)
     agent = make_agent(name, manager, seed=0)
     # Sessions of as many users as there are for those that learn from sessions, else some hundred milliseconds.

@@ -34,7 +34,7 @@ from pydeeprecsys.errors import InputError, nearest
 class Range:
     """An interval of finite numbers, as metadata of an annotation: `Annotated[float, Range(0, 1)]`.
 
-    `value in range` tells whether a number lies in it, and `str(range)` words it, as in "in [0, 1]" or "above 0".
+    `value in range` is whether a number lies in it; `str(range)` is its wording, as in "in [0, 1]" or "above 0".
 
     Attributes:
         low: Lower bound.

@@ -1,4 +1,4 @@
-"""Errors that are told in one line."""
+"""Errors with messages of one line."""
 
 import difflib
 import textwrap

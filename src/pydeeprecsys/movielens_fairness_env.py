@@ -1,4 +1,4 @@
-"""The founding import path of the environment."""
+"""The import path of the environment in the notebook API."""
 
 from pydeeprecsys.envs.single import MovieLensFairness
 

@@ -1,1 +1,1 @@
-"""Policies judged, and figures of it."""
+"""Evaluation: statistics, confidence intervals and plots."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _POINTS = 150  # on a curve: more are not seen, and every point's interval takes time
-_DASHES = ["", (4, 1.5), (1, 1), (3, 1, 1.5, 1), (5, 1, 1, 1, 1, 1)]  # told apart without colour too
+_DASHES = ["", (4, 1.5), (1, 1), (3, 1, 1.5, 1), (5, 1, 1, 1, 1, 1)]  # distinct without colour, too
 
 
 def median_curves(axes: Axes, points: pd.DataFrame, x: str, y: str, hue: str, dashes: Any = True) -> None:

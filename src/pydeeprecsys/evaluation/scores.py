@@ -1,7 +1,7 @@
 """Scores of one agent beside those of others: normalized, by how likely it is better, and by how many runs reach what.
 
 Definitions of Agarwal et al., Deep Reinforcement Learning at the Edge of the Statistical Precipice, 2021. A task is a
-world that agents are judged in. Intervals are for few seeds, and no bootstrap.
+world that agents are evaluated in. Intervals are for few seeds, and no bootstrap.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def probability_of_improvement(scores: ArrayLike, others: ArrayLike) -> float:
         others: of the other, (their seeds,) or (their seeds, tasks); as many tasks.
 
     Returns:
-        In 0..1; a half where neither is better.
+        In [0, 1]; 0.5 if neither is better.
 
     Raises:
         InputError: for no scores, some that are no finite numbers, or other tasks.
@@ -63,8 +63,8 @@ def improvement_interval(scores: ArrayLike, others: ArrayLike, confidence: float
     """Confidence interval of the probability of improvement.
 
     That of a proportion (Clopper & Pearson) in as many trials as the smaller number of seeds, times tasks: no
-    Mann-Whitney statistic varies more than so many independent pairs of runs (van Dantzig 1951), and one where the runs
-    of an agent are all alike varies as much. Conservative otherwise. Five runs that are all above five others leave
+    Mann-Whitney statistic varies more than the same number of independent pairs of runs (van Dantzig 1951). It is exact
+    if the runs of an agent are all alike, otherwise conservative. Five runs that are all above five others leave
     0.48 to 1.
 
     Args:
@@ -118,7 +118,7 @@ def performance_profile(scores: ArrayLike, thresholds: ArrayLike) -> Floats:
         thresholds: (thresholds,) finite numbers.
 
     Returns:
-        (thresholds,) in 0..1. Where one agent's profile is above another's throughout, it is better whatever is asked.
+        (thresholds,) in [0, 1]. An agent whose profile is above another's everywhere is better at every threshold.
 
     Raises:
         InputError: for no scores or thresholds, or some that are no finite numbers.
@@ -152,7 +152,7 @@ def _wins(scores: ArrayLike, others: ArrayLike) -> Floats:
     """(seeds, their seeds, tasks): 1 where the one's run beats the other's, a half where they are equal, else 0."""
     ours, theirs = score_table(scores), score_table(others)
     if ours.shape[1] != theirs.shape[1]:
-        raise InputError(f"scores of {ours.shape[1]} tasks cannot be held against scores of {theirs.shape[1]}")
+        raise InputError(f"scores of {ours.shape[1]} tasks cannot be compared with scores of {theirs.shape[1]}")
     return (1 + np.sign(ours[:, None] - theirs[None])) / 2
 
 

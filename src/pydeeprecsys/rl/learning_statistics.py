@@ -28,7 +28,7 @@ class LearningStatistics:
         env_name: the environment it is in.
 
     Attributes:
-        timestep: the time step within the episode, set by whoever runs it.
+        timestep: time step within the episode, set by the loop.
         episode: the episode, likewise.
         model_name: as given; may change between measurements.
         env_name: as given; may change between measurements.
@@ -155,7 +155,7 @@ class LearningStatistics:
         return {"timestep": self.timestep, "episode": self.episode, "collected_metrics": collected}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from where `state_dict` was taken."""
+        """Restore what `state_dict` returned."""
         self.timestep = int(state["timestep"])
         self.episode = int(state["episode"])
         self.collected_metrics = json.loads(str(state["collected_metrics"]))
