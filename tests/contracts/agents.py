@@ -83,10 +83,11 @@ def assert_plain(state: Any, path: str = "state") -> None:
         assert isinstance(state, bool | int | float | str), path
 
 
-class AgentContract:
-    """Inherit from it in a test class, and define `make`.
+class AgentSmoke:
+    """The smoke set, for further variants of an agent that passes the full `AgentContract`.
 
-    A test that cannot hold for an agent is taken out by setting it to None in the subclass.
+    Inherit from it in a test class, and define `make`. A test that cannot hold for an agent is set to None in the
+    subclass.
     """
 
     generators: ClassVar[frozenset[str]] = frozenset({"generator"})
@@ -123,6 +124,36 @@ class AgentContract:
         assert slates.max() < N_ACTIONS
         assert all(len(set(slate)) == k for slate in slates.tolist())
 
+    def test_a_life_with_masks_is_within_them_and_can_be_restored(self) -> None:
+        agent, restored = self.make(N_ACTIONS, STATE_SIZE, 0), self.make(N_ACTIONS, STATE_SIZE, 1)
+        walk = list(masked_steps(3, 80, seed=1))
+        taken = live(agent, iter(walk[:50]))
+        restored.load_state_dict(agent.state_dict())
+        after = live(agent, iter(walk[50:]))
+        assert after == live(restored, iter(walk[50:]))
+        assert_same_state(restored.state_dict(), agent.state_dict())
+        for step, actions in zip(walk, taken + after, strict=True):
+            assert step.action_masks is not None
+            assert step.action_masks[np.arange(3), actions].all()
+
+    @pytest.mark.parametrize("seed", [0, 1])
+    def test_the_same_seed_gives_the_same_life(self, seed: int) -> None:
+        a, b = (self.make(N_ACTIONS, STATE_SIZE, seed) for _ in range(2))
+        assert live(a, steps(3, 60, seed=1)) == live(b, steps(3, 60, seed=1))
+        assert_same_state(a.state_dict(), b.state_dict())
+
+    def test_evaluation_changes_nothing_and_repeats_itself(self, states: NDArray[np.float32]) -> None:
+        agent = self.make(N_ACTIONS, STATE_SIZE, 0)
+        live(agent, steps(3, 30, seed=1))
+        before = deepcopy(agent.state_dict())
+        first, second = (agent.top_k_actions_for_states(states, 3, explore=False) for _ in range(2))
+        assert first.tolist() == second.tolist()
+        assert_same_state(agent.state_dict(), before)
+
+
+class AgentContract(AgentSmoke):
+    """The full set: inherit from it in the test class of an agent."""
+
     @pytest.mark.parametrize("k", [0, N_ACTIONS + 1])
     def test_impossible_slates_are_refused(self, states: NDArray[np.float32], k: int) -> None:
         with pytest.raises(ValueError, match=str(k)):
@@ -150,18 +181,6 @@ class AgentContract:
         with pytest.raises(ValueError, match="allows 2 of 7"):
             self.make(N_ACTIONS, STATE_SIZE, 0).top_k_actions_for_states(states, 3, action_masks=masks)
 
-    def test_a_life_with_masks_is_within_them_and_can_be_restored(self) -> None:
-        agent, restored = self.make(N_ACTIONS, STATE_SIZE, 0), self.make(N_ACTIONS, STATE_SIZE, 1)
-        walk = list(masked_steps(3, 80, seed=1))
-        taken = live(agent, iter(walk[:50]))
-        restored.load_state_dict(agent.state_dict())
-        after = live(agent, iter(walk[50:]))
-        assert after == live(restored, iter(walk[50:]))
-        assert_same_state(restored.state_dict(), agent.state_dict())
-        for step, actions in zip(walk, taken + after, strict=True):
-            assert step.action_masks is not None
-            assert step.action_masks[np.arange(3), actions].all()
-
     @pytest.mark.parametrize("explore", [True, False])
     def test_one_state_is_a_batch_of_one(self, states: NDArray[np.float32], explore: bool) -> None:
         single, batch = (self.make(N_ACTIONS, STATE_SIZE, 3) for _ in range(2))
@@ -184,25 +203,11 @@ class AgentContract:
             batch.store_experiences(step._replace(actions=np.array([action])))
         assert_same_state(single.state_dict(), batch.state_dict())
 
-    @pytest.mark.parametrize("seed", [0, 1])
-    def test_the_same_seed_gives_the_same_life(self, seed: int) -> None:
-        a, b = (self.make(N_ACTIONS, STATE_SIZE, seed) for _ in range(2))
-        assert live(a, steps(3, 60, seed=1)) == live(b, steps(3, 60, seed=1))
-        assert_same_state(a.state_dict(), b.state_dict())
-
     def test_other_seeds_give_other_lives(self) -> None:
         lives = [live(self.make(N_ACTIONS, STATE_SIZE, seed), steps(3, 60, seed=1)) for seed in (0, 1, 42)]
         assert lives[0] != lives[1]
         assert lives[0] != lives[2]
         assert lives[1] != lives[2]
-
-    def test_evaluation_changes_nothing_and_repeats_itself(self, states: NDArray[np.float32]) -> None:
-        agent = self.make(N_ACTIONS, STATE_SIZE, 0)
-        live(agent, steps(3, 30, seed=1))
-        before = deepcopy(agent.state_dict())
-        first, second = (agent.top_k_actions_for_states(states, 3, explore=False) for _ in range(2))
-        assert first.tolist() == second.tolist()
-        assert_same_state(agent.state_dict(), before)
 
     def test_evaluation_in_the_middle_of_a_life_leaves_no_trace(self, states: NDArray[np.float32]) -> None:
         agent, twin = (self.make(N_ACTIONS, STATE_SIZE, 0) for _ in range(2))
@@ -248,7 +253,7 @@ class AgentContract:
             for name, column in step.columns().items():
                 assert column.tobytes() == getattr(before, name).tobytes()
 
-    @pytest.mark.parametrize("taken_after", [46, 47, 48, 49, 50])
+    @pytest.mark.parametrize("taken_after", [48, *(pytest.param(n, marks=pytest.mark.slow) for n in (46, 47, 49, 50))])
     def test_restored_from_its_state_it_goes_on_identically(self, taken_after: int) -> None:
         original = self.make(N_ACTIONS, STATE_SIZE, 0)
         # Of another seed and with another past, so that whatever the state lacks shows.

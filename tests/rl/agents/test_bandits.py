@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from contracts.agents import AgentContract, assert_same_state, live, steps
+from contracts.agents import AgentContract, AgentSmoke, assert_same_state, live, steps
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.agents.bandits import LinearBandit, LinUCBAgent, ThompsonSamplingAgent, observations
 from pydeeprecsys.rl.experience_replay.transition import Transition
@@ -25,7 +25,7 @@ class TestLinUCBContract(AgentContract):
         return LinUCBAgent(n_actions, state_size, update_frequency=4, random_state=seed)
 
 
-class TestLinUCBWithItemFeaturesContract(AgentContract):
+class TestLinUCBWithItemFeaturesContract(AgentSmoke):
     test_other_seeds_give_other_lives = None  # where no scores tie, there is no chance to it
 
     def make(self, n_actions: int, state_size: int, seed: int) -> LinUCBAgent:
@@ -33,7 +33,7 @@ class TestLinUCBWithItemFeaturesContract(AgentContract):
         return LinUCBAgent(n_actions, state_size, update_frequency=4, item_features=table, random_state=seed)
 
 
-class TestThompsonSamplingContract(AgentContract):
+class TestThompsonSamplingContract(AgentSmoke):
     def make(self, n_actions: int, state_size: int, seed: int) -> ThompsonSamplingAgent:
         return ThompsonSamplingAgent(n_actions, state_size, update_frequency=4, random_state=seed)
 

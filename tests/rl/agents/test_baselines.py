@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from gymnasium.spaces import Box, Discrete, MultiDiscrete
 
-from contracts.agents import AgentContract
+from contracts.agents import AgentContract, AgentSmoke
 from pydeeprecsys.rl.agents.agent import RandomAgent
 from pydeeprecsys.rl.agents.baselines import BestConstantAgent, BestRatedAgent, PopularAgent, VariedAgent, WinStayAgent
 
@@ -27,7 +27,7 @@ class TestBestRatedAgent(AgentContract):
         return BestRatedAgent(RATINGS)
 
 
-class TestPopularAgent(AgentContract):
+class TestPopularAgent(AgentSmoke):
     learns = False
     test_other_seeds_give_other_lives = None  # there is no chance to it
 
@@ -35,7 +35,7 @@ class TestPopularAgent(AgentContract):
         return PopularAgent([3, 40, 0, 5, 5, 1, 7])
 
 
-class TestBestConstantAgent(AgentContract):
+class TestBestConstantAgent(AgentSmoke):
     learns = False
     test_other_seeds_give_other_lives = None  # there is no chance to it
 

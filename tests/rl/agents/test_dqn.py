@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from contracts.agents import AgentContract, live, steps
+from contracts.agents import AgentContract, AgentSmoke, live, steps
 from pydeeprecsys.rl.agents.dqn import DQNAgent
 from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
@@ -36,12 +36,12 @@ class TestDQNContract(AgentContract):
         return make(n_actions, state_size, seed)
 
 
-class TestDoubleMultiStepDQNContract(AgentContract):
+class TestDoubleMultiStepDQNContract(AgentSmoke):
     def make(self, n_actions: int, state_size: int, seed: int) -> DQNAgent:
         return make(n_actions, state_size, seed, double=True, n_steps=3)
 
 
-class TestDQNWithItemFeaturesContract(AgentContract):
+class TestDQNWithItemFeaturesContract(AgentSmoke):
     def make(self, n_actions: int, state_size: int, seed: int) -> DQNAgent:
         features = np.random.default_rng(0).random((n_actions, 4))
         return make(n_actions, state_size, seed, item_features=features)

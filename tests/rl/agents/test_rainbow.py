@@ -5,7 +5,7 @@ from typing import Any, get_type_hints
 import numpy as np
 import pytest
 
-from contracts.agents import AgentContract, live, steps
+from contracts.agents import AgentContract, AgentSmoke, live, steps
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.agents.rainbow import RainbowDQNAgent
 from pydeeprecsys.rl.experience_replay.priority_replay_buffer import PrioritizedExperienceReplayBuffer
@@ -47,22 +47,22 @@ class TestAllSixContract(AgentContract):
         return make(n_actions, state_size, seed, **ALL_SIX)
 
 
-class TestNoneOfThemContract(AgentContract):
+class TestNoneOfThemContract(AgentSmoke):
     def make(self, n_actions: int, state_size: int, seed: int) -> RainbowDQNAgent:
         return make(n_actions, state_size, seed, **NONE_OF_THEM)
 
 
-class TestIndependentNoiseContract(AgentContract):
+class TestIndependentNoiseContract(AgentSmoke):
     def make(self, n_actions: int, state_size: int, seed: int) -> RainbowDQNAgent:
         return make(n_actions, state_size, seed, noise_kind="independent", noise_sigma=0.05)
 
 
-class TestItemFeaturesContract(AgentContract):
+class TestItemFeaturesContract(AgentSmoke):
     def make(self, n_actions: int, state_size: int, seed: int) -> RainbowDQNAgent:
         return make(n_actions, state_size, seed, item_features=np.random.default_rng(0).random((n_actions, 4)))
 
 
-class TestCategoricalWithItemFeaturesContract(AgentContract):
+class TestCategoricalWithItemFeaturesContract(AgentSmoke):
     def make(self, n_actions: int, state_size: int, seed: int) -> RainbowDQNAgent:
         features = np.random.default_rng(0).random((n_actions, 4))
         return make(n_actions, state_size, seed, item_features=features, **ALL_SIX)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from contracts.agents import AgentContract, assert_same_state
+from contracts.agents import AgentContract, AgentSmoke, assert_same_state
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.agents.reinforce import ReinforceAgent
 from pydeeprecsys.rl.experience_replay.transition import Transition
@@ -27,7 +27,7 @@ class TestReinforceContract(AgentContract):
         return ReinforceAgent(n_actions, state_size, learning_rate=0.01, random_state=seed, device="cpu")
 
 
-class TestReinforceWithItemFeaturesContract(AgentContract):
+class TestReinforceWithItemFeaturesContract(AgentSmoke):
     def make(self, n_actions: int, state_size: int, seed: int) -> ReinforceAgent:
         features = np.random.default_rng(0).random((n_actions, 4))
         return ReinforceAgent(
