@@ -29,7 +29,6 @@ class SessionEnv(gym.Env[Singles, Action]):
 
     def __init__(self, batch: SessionVector[Any, Any], render_mode: str | None) -> None:
         self.batch, self.slate_size, self.render_mode = batch, batch.slate_size, render_mode
-        self.measures = batch.measures
         self.observation_space, self.action_space = batch.single_observation_space, batch.single_action_space
         self._over = True
         self._response: Any = None  # of the last step

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from gymnasium.error import ResetNeeded
@@ -77,14 +77,9 @@ class SessionVector(VectorEnv[Singles, Ints, NDArray[Any]], Generic[State, Respo
         autoreset_mode: what follows the end of a session, as Gymnasium defines it: NEXT_STEP (its default), SAME_STEP,
             or DISABLED (`reset` with `options={"reset_mask": ...}` begins the next).
 
-    Attributes:
-        measures: names of the infos of a step whose mean over an episode is worth recording, (n,) numbers each.
-
     Raises:
         ValueError: an action out of range.
     """
-
-    measures: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,

@@ -46,8 +46,6 @@ class MovieLensFairnessVector(SessionVector[State, Response]):
         ValueError: an action out of range.
     """
 
-    measures = ("violence", "unmeasured", "dcg", "ndcg", "hit", "diversity", "novelty")
-
     def __init__(
         self,
         num_envs: int = 1,
