@@ -690,7 +690,7 @@ def test_costs_that_are_not_one_finite_number_at_each_step_are_refused(
 def test_costs_of_some_environments_only_are_refused() -> None:
     manager = silent(2, {"cost": 1.0})
     manager.batch.envs[1].unwrapped.infos = ()  # type: ignore[attr-defined]
-    with pytest.raises(InputError, match="at some steps only"):
+    with pytest.raises(InputError, match="must be a finite number for each environment"):
         manager.train(RandomAgent(manager.env.action_space), max_episodes=1, should_print=False)
 
 

@@ -195,16 +195,17 @@ class EpisodeLoop(Iterator[Episode]):
         """Add up the measures of a step; one is unknown where it is NaN or masked by Gymnasium's `_name`."""
         n = len(self._rewards)
         values = np.full((len(self._names), n), np.nan)
-        for own, name in zip(values, self._names, strict=True):
+        for row, name in enumerate(self._names):
             if name not in infos:
                 continue
-            if np.shape(infos[name]) != (n,):
-                shape = np.shape(infos[name])[1:]
-                raise InputError(f"info[{name!r}] is of shape {shape} for each environment; give a single number")
-            own[:] = infos[name]
-            given = infos.get(f"_{name}")
-            if given is not None and np.count_nonzero(given) < n:
-                own[~given] = np.nan
+            given, mask = np.asarray(infos[name]), infos.get(f"_{name}")
+            if given.shape != (n,):
+                raise InputError(
+                    f"info[{name!r}] is of shape {given.shape[1:]} for each environment; give a single number"
+                )
+            values[row] = given
+            if mask is not None and np.count_nonzero(mask) < n:
+                values[row, ~mask] = np.nan
             if name not in self._seen:
                 self._seen.append(name)
         known = ~np.isnan(values)
@@ -214,12 +215,12 @@ class EpisodeLoop(Iterator[Episode]):
     def _costs(self, infos: dict[str, Any]) -> NDArray[np.float64] | None:
         """(n,) costs of the step, where the environments have any."""
         before, self._has_costs = self._has_costs, "cost" in infos
-        if before not in (None, self._has_costs) or not np.all(infos.get("_cost", True)):
+        if before not in (None, self._has_costs):
             raise InputError("the environment gives info['cost'] at some steps only; give it at each step")
         if not self._has_costs:
             return None
         costs = np.asarray(infos["cost"], dtype=np.float64)
-        if costs.shape != (len(self._rewards),) or not np.isfinite(costs).all():
+        if costs.shape != (len(self._rewards),) or not (np.isfinite(costs) & infos.get("_cost", True)).all():
             raise InputError(f"info['cost'] must be a finite number for each environment, it is {infos['cost']}")
         return costs
 

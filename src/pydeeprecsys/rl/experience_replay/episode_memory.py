@@ -26,6 +26,7 @@ class EpisodeMemory:
     def __init__(self) -> None:
         self.n = self.n_complete = 0
         self._columns = Columns()  # row t · n + i: step t of environment i
+        self._time = 0  # upper bound of the lengths
         self._lengths = np.zeros(0, dtype=np.int64)  # (n,) steps of each environment
         self._complete = np.zeros(0, dtype=np.int64)  # (n,) of these, steps of complete episodes
         self._expected = np.zeros(0)  # (n, numbers) observations that come next
@@ -35,11 +36,14 @@ class EpisodeMemory:
         step = transitions.flat()
         n, layout = len(step.rewards), layout_of(step)
         if n != self.n or layout != self._columns.layout:
-            self.n, self.n_complete = n, 0
+            self.n, self.n_complete, self._time = n, 0, 0
             self._columns.allocate(layout)
             self._lengths, self._complete = np.zeros((2, n), dtype=np.int64)
         np.copyto(self._lengths, self._complete, where=step.begins(self._expected))
-        self._columns.reserve(n * (int(self._lengths.max()) + 1))
+        self._time += 1
+        if n * self._time > self._columns.capacity:
+            self._time = int(self._lengths.max()) + 1
+            self._columns.reserve(n * self._time)
         self._columns.write(self._lengths * n + np.arange(n), step)
         self._expected = step.next_observations.copy()
         self._lengths += 1
@@ -60,7 +64,8 @@ class EpisodeMemory:
     def forget_complete(self) -> None:
         """Keep only the steps of unfinished episodes."""
         self._lengths -= self._complete
-        time = np.arange(self._lengths.max(initial=0))[:, None]
+        self._time = int(self._lengths.max(initial=0))
+        time = np.arange(self._time)[:, None]
         last = self._columns.capacity // max(1, self.n) - 1
         rows = np.minimum(time + self._complete, last) * self.n + np.arange(self.n)
         self._columns.move_to_front(rows.ravel())
@@ -89,5 +94,6 @@ class EpisodeMemory:
         self._lengths, self._complete = np.array(state["lengths"]), np.array(state["complete"])
         self._expected = np.array(state["expected"])
         self._columns.allocate(layout_of_state(state["columns"]))
-        self._columns.reserve(self.n * int(self._lengths.max(initial=0)))
+        self._time = int(self._lengths.max(initial=0))
+        self._columns.reserve(self.n * self._time)
         self._columns.load_state_dict(self._filled(), state["columns"])
