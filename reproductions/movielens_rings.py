@@ -6,12 +6,11 @@ that such a policy needs: it shows the last one again where it was liked, and th
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 import numpy as np
 from numpy.typing import NDArray
 
+from pydeeprecsys.arrays import Array, Flags, Ints
 from pydeeprecsys.data.movielens_layouts import GENRES
 from pydeeprecsys.data.world import World
 from pydeeprecsys.envs.observations import DEMOGRAPHICS
@@ -34,16 +33,9 @@ class Ring(ReinforcementLearning):
     """
 
     def __init__(self, movies: NDArray[np.int64], genres: NDArray[np.bool_]) -> None:
-        self.movies, self.genres = movies, genres[movies]
+        self.movies, self.genres, self.n_actions = movies, genres[movies], len(genres)
 
-    def top_k_actions_for_states(
-        self,
-        states: NDArray[Any],
-        k: int = 1,
-        *,
-        explore: bool = True,
-        action_masks: NDArray[np.bool_] | None = None,
-    ) -> NDArray[np.int64]:
+    def choose(self, states: Array, k: int, explore: bool, action_masks: Flags | None) -> Ints:
         """One movie for each state, whatever k is: (n, 1)."""
         flags, rating = np.split(states[:, DEMOGRAPHICS:-1], [len(GENRES)], axis=1)
         place = ((flags[:, None] > 0.5) == self.genres).all(axis=2).argmax(axis=1)

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pydeeprecsys.arrays import Array, Flags, Ints
 from pydeeprecsys.envs.single import simulated_users
-from pydeeprecsys.rl.agents.agent import ReinforcementLearning, check_slate_size
+from pydeeprecsys.rl.agents.agent import ReinforcementLearning
 
 
 class OracleAgent(ReinforcementLearning):
@@ -24,10 +25,9 @@ class OracleAgent(ReinforcementLearning):
 
     def __init__(self, env: Any) -> None:
         self.batch = simulated_users(env)
+        self.n_actions = self.batch.simulator.world.n_items
 
-    def top_k_actions_for_states(
-        self, states: NDArray[Any], k: int = 1, *, explore: bool = True, action_masks: NDArray[np.bool_] | None = None
-    ) -> NDArray[np.int64]:
+    def choose(self, states: Array, k: int, explore: bool, action_masks: Flags | None) -> Ints:
         """The k allowed items of the highest true reward for each user: (n, k), best first.
 
         Raises:
@@ -37,7 +37,6 @@ class OracleAgent(ReinforcementLearning):
         if state is None or len(state.users) != len(states):
             raise ValueError(f"the oracle was asked about {len(states)} users, but its environment does not hold these")
         scores = simulator.scores(state)
-        check_slate_size(k, scores.shape[1], action_masks)
         rewards = simulator.expected_rewards(scores)
         if action_masks is not None:
             rewards = np.where(action_masks, rewards, -np.inf)

@@ -12,6 +12,7 @@ from gymnasium.spaces import Discrete, MultiDiscrete
 from numpy.typing import NDArray
 
 from pydeeprecsys.arguments import Seed, checked
+from pydeeprecsys.arrays import Array, Flags, Ints
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.search_space import SearchSpace
@@ -42,9 +43,10 @@ State = dict[str, Any]
 class ReinforcementLearning(ABC):
     """An agent: it recommends for a batch of states and learns from what came of it.
 
-    The batched methods do the work; the one-state methods of the notebook API are batches of one. Row i of every batch
-    belongs to environment i, so an agent may keep a memory for each row. Acting never trains; only storing
-    transitions does, so an evaluation, which stores nothing, changes no parameters.
+    A subclass implements `choose` and, to learn, `store_experiences`. The batched methods do the work; the one-state
+    methods of the notebook API are batches of one. Row i of every batch belongs to environment i, so an agent may keep
+    a memory for each row. Acting never trains; only storing transitions does, so an evaluation, which stores nothing,
+    changes no parameters.
     """
 
     search_space: ClassVar[SearchSpace] = {}
@@ -55,6 +57,9 @@ class ReinforcementLearning(ABC):
 
     False saves a copy of all of it, such as the replay memory.
     """
+
+    n_actions: int = 0
+    """Number of actions; 0 if they cannot be counted."""
 
     statistics: LearningStatistics | None = None
     """Where learning is logged, if set."""
@@ -72,7 +77,6 @@ class ReinforcementLearning(ABC):
         """The hyperparameters that the first update waits for, with their values; empty where there are none."""
         return ""
 
-    @abstractmethod
     def top_k_actions_for_states(
         self,
         states: NDArray[Any],
@@ -91,7 +95,19 @@ class ReinforcementLearning(ABC):
 
         Returns:
             (n, k) actions, no action twice in a row.
+
+        Raises:
+            TypeError: the actions cannot be counted.
+            InputError: there are fewer than k actions, or fewer allowed.
         """
+        if not self.n_actions:
+            raise TypeError("the actions cannot be counted, so there is no slate of them; use actions_for_states")
+        check_slate_size(k, self.n_actions, action_masks)
+        return self.choose(np.reshape(states, (len(states), -1)), k, explore, action_masks)
+
+    @abstractmethod
+    def choose(self, states: Array, k: int, explore: bool, action_masks: Flags | None) -> Ints:
+        """Choose as `top_k_actions_for_states`, which has checked k and the masks: (n, size) states to (n, k)."""
 
     def actions_for_states(
         self, states: NDArray[Any], *, explore: bool = True, action_masks: NDArray[np.bool_] | None = None
@@ -160,30 +176,15 @@ class RandomAgent(ReinforcementLearning):
         self.action_space = deepcopy(action_space)
         self.random = np.random.default_rng(random_state)
         self.action_space.seed(random_state)
-        self._first, self._n_actions = 0, 0  # no actions that can be counted
+        self._first = 0
         if isinstance(action_space, Discrete):
-            self._first, self._n_actions = int(action_space.start), int(action_space.n)
+            self._first, self.n_actions = int(action_space.start), int(action_space.n)
         elif isinstance(action_space, MultiDiscrete):
-            self._n_actions = int(action_space.nvec[0])
+            self.n_actions = int(action_space.nvec[0])
 
-    def top_k_actions_for_states(
-        self,
-        states: NDArray[Any],
-        k: int = 1,
-        *,
-        explore: bool = True,
-        action_masks: NDArray[np.bool_] | None = None,
-    ) -> NDArray[np.int64]:
-        """Draw k different actions for each state, every set and every order equally likely.
-
-        Raises:
-            TypeError: the actions of the space cannot be counted.
-            InputError: there are fewer than k actions, or fewer allowed.
-        """
-        first, n_actions = self._first, self._n_actions
-        if not n_actions:
-            raise TypeError(f"the actions of {self.action_space} cannot be counted, so there is no slate of them")
-        check_slate_size(k, n_actions, action_masks)
+    def choose(self, states: Array, k: int, explore: bool, action_masks: Flags | None) -> Ints:
+        """Draw k different actions for each state, every set and every order equally likely."""
+        first, n_actions = self._first, self.n_actions
         if action_masks is not None:
             keys = np.where(action_masks, self.random.random(action_masks.shape), -1.0)
             drawn = np.argpartition(-keys, k - 1, axis=1)[:, :k]  # a tenth of the time of sorting all

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pydeeprecsys.arguments import Count, NonNegative, Positive, Seed, checked
+from pydeeprecsys.arrays import Array, Flags, Ints
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl import arguments as arg
-from pydeeprecsys.rl.agents.agent import ReinforcementLearning, State, check_slate_size
+from pydeeprecsys.rl.agents.agent import ReinforcementLearning, State
 from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.ops.ridge import Arrays, ItemRegression, JointRegression, Observations, Regression, item_vectors
 from pydeeprecsys.rl.parameters import check_parameters, read_parameters, write_parameters
@@ -113,30 +114,9 @@ class LinearBandit(ReinforcementLearning):
         """The hyperparameters that the first update waits for, with their values."""
         return f"update_frequency={self.update_frequency}"
 
-    def top_k_actions_for_states(
-        self,
-        states: NDArray[Any],
-        k: int = 1,
-        *,
-        explore: bool = True,
-        action_masks: NDArray[np.bool_] | None = None,
-    ) -> NDArray[np.int64]:
-        """The k items of the highest scores for each state; without exploration, of the highest expected rewards.
-
-        Args:
-            states: (n, ...) one observation per row.
-            k: how many items for each state, in 1..n_actions.
-            explore: let uncertainty count; ties are then broken at random.
-            action_masks: (n, n_actions) which items are allowed, at least k for each state; all when not given.
-
-        Returns:
-            (n, k) items, best first, no item twice in a row.
-
-        Raises:
-            InputError: there are fewer than k items, or fewer allowed.
-        """
-        check_slate_size(k, self.n_actions, action_masks)
-        rows = states.reshape(len(states), -1).astype(np.float64)
+    def choose(self, states: Array, k: int, explore: bool, action_masks: Flags | None) -> Ints:
+        """The k items of the highest scores, best first; in exploration uncertainty counts, and ties are random."""
+        rows = states.astype(np.float64)
         scores = self._explore(rows) if explore else self.regression.means(rows)
         if action_masks is not None:
             scores = np.where(action_masks, scores, -np.inf)

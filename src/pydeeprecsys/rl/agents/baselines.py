@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pydeeprecsys.arguments import Count, Finite, Natural, NonNegative, UnitInterval, checked
+from pydeeprecsys.arrays import Array, Flags, Ints
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning, State, check_slate_size
 from pydeeprecsys.rl.ops.variety import varied_order
 from pydeeprecsys.rl.search_space import Between, SearchSpace
@@ -23,17 +24,10 @@ class FixedOrder(ReinforcementLearning):
 
     def __init__(self, order: ArrayLike) -> None:
         self.order = np.asarray(order, dtype=np.int64)
+        self.n_actions = len(self.order)
 
-    def top_k_actions_for_states(
-        self,
-        states: NDArray[Any],
-        k: int = 1,
-        *,
-        explore: bool = True,
-        action_masks: NDArray[np.bool_] | None = None,
-    ) -> NDArray[np.int64]:
+    def choose(self, states: Array, k: int, explore: bool, action_masks: Flags | None) -> Ints:
         """The first k allowed items for each state: (n, k)."""
-        check_slate_size(k, len(self.order), action_masks)
         if action_masks is None:
             return np.tile(self.order[:k], (len(states), 1))
         return _first_allowed(np.tile(self.order, (len(states), 1)), k, action_masks)
@@ -128,17 +122,10 @@ class VariedAgent(Walk):
     ) -> None:
         super().__init__()
         self.order = varied_order(mean_ratings, genres, weight, decay)
+        self.n_actions = len(self.order)
 
-    def top_k_actions_for_states(
-        self,
-        states: NDArray[Any],
-        k: int = 1,
-        *,
-        explore: bool = True,
-        action_masks: NDArray[np.bool_] | None = None,
-    ) -> NDArray[np.int64]:
+    def choose(self, states: Array, k: int, explore: bool, action_masks: Flags | None) -> Ints:
         """The next k items of the list, or the first k allowed ones if there are masks, for each state: (n, k)."""
-        check_slate_size(k, len(self.order), action_masks)
         if action_masks is not None:
             return _first_allowed(np.tile(self.order, (len(states), 1)), k, action_masks)
         before = self._stand(len(states))
@@ -170,17 +157,11 @@ class WinStayAgent(Walk):
         super().__init__()
         best_first = _best_first(mean_ratings)
         self.candidates, self.others = best_first[:candidates], best_first[candidates:]
+        self.n_actions = len(best_first)
         self.threshold = threshold
         self.rating_index = rating_index
 
-    def top_k_actions_for_states(
-        self,
-        states: NDArray[Any],
-        k: int = 1,
-        *,
-        explore: bool = True,
-        action_masks: NDArray[np.bool_] | None = None,
-    ) -> NDArray[np.int64]:
+    def choose(self, states: Array, k: int, explore: bool, action_masks: Flags | None) -> Ints:
         """Stay or shift, depending on the rating in each state: (n, k).
 
         Candidates that are not allowed are skipped; the best-rated of the other items follow the last candidate.
@@ -197,7 +178,6 @@ class WinStayAgent(Walk):
             shown = (self._positions[:, None] + np.arange(k)) % len(self.candidates)
             slates: NDArray[np.int64] = self.candidates[shown]
             return slates
-        check_slate_size(k, len(self.candidates) + len(self.others), action_masks)
         shown = (self._positions[:, None] + np.arange(len(self.candidates))) % len(self.candidates)
         others = np.tile(self.others, (len(states), 1))
         return _first_allowed(np.concatenate([self.candidates[shown], others], axis=1), k, action_masks)

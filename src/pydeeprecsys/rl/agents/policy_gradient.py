@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pydeeprecsys.arguments import Seed, checked
+from pydeeprecsys.arrays import Array, Flags, Ints
 from pydeeprecsys.rl import arguments as arg
-from pydeeprecsys.rl.agents.agent import ReinforcementLearning, State, check_slate_size
+from pydeeprecsys.rl.agents.agent import ReinforcementLearning, State
 from pydeeprecsys.rl.experience_replay.episode_memory import EpisodeMemory
 from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.neural_networks.networks import Networks, load_networks, save_networks
@@ -88,30 +88,9 @@ class PolicyGradientAgent(ReinforcementLearning):
         """The hyperparameters that the first update waits for, with their values."""
         return f"episodes_per_update={self.episodes_per_update or max(1, self.memory.n)}"
 
-    def top_k_actions_for_states(
-        self,
-        states: NDArray[Any],
-        k: int = 1,
-        *,
-        explore: bool = True,
-        action_masks: NDArray[np.bool_] | None = None,
-    ) -> NDArray[np.int64]:
-        """Draw k different actions from the policy for each state; without exploration, take the k most probable.
-
-        Args:
-            states: (n, ...) one observation per row.
-            k: how many actions for each state, in 1..n_actions.
-            explore: draw, or take the most probable.
-            action_masks: (n, n_actions) which actions are allowed, at least k for each state; all when not given.
-
-        Returns:
-            (n, k) actions, no action twice in a row.
-
-        Raises:
-            InputError: where there are fewer than k actions, or fewer allowed.
-        """
-        check_slate_size(k, self.n_actions, action_masks)
-        return self.policy_estimator.sample(states.reshape(len(states), -1), k, explore, action_masks)
+    def choose(self, states: Array, k: int, explore: bool, action_masks: Flags | None) -> Ints:
+        """Draw k different actions from the policy for each state; without exploration, take the k most probable."""
+        return self.policy_estimator.sample(states, k, explore, action_masks)
 
     def store_experiences(self, transitions: Transition) -> None:
         """Store one step of every environment, and learn when enough episodes are complete.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pydeeprecsys.arguments import Count, Positive, Seed, checked
+from pydeeprecsys.arrays import Array, Flags, Ints
 from pydeeprecsys.rl import arguments as arg
-from pydeeprecsys.rl.agents.agent import ReinforcementLearning, State, check_slate_size
+from pydeeprecsys.rl.agents.agent import ReinforcementLearning, State
 from pydeeprecsys.rl.experience_replay.rollout_memory import RolloutMemory
 from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.neural_networks.networks import Networks, load_networks, save_networks
@@ -130,21 +131,9 @@ class PPOAgent(ReinforcementLearning):
         """The hyperparameters that the first update waits for, with their values."""
         return f"steps_per_update={self.steps_per_update}"
 
-    def top_k_actions_for_states(
-        self,
-        states: NDArray[Any],
-        k: int = 1,
-        *,
-        explore: bool = True,
-        action_masks: NDArray[np.bool_] | None = None,
-    ) -> NDArray[np.int64]:
-        """Draw k different actions from the policy for each state; without exploration, take the k most probable.
-
-        Raises:
-            InputError: where there are fewer than k actions, or fewer allowed.
-        """
-        check_slate_size(k, self.n_actions, action_masks)
-        return self.policy_estimator.sample(states.reshape(len(states), -1), k, explore, action_masks)
+    def choose(self, states: Array, k: int, explore: bool, action_masks: Flags | None) -> Ints:
+        """Draw k different actions from the policy for each state; without exploration, take the k most probable."""
+        return self.policy_estimator.sample(states, k, explore, action_masks)
 
     def store_experiences(self, transitions: Transition) -> None:
         """Store one step of every environment, and learn when there are enough.

@@ -9,8 +9,9 @@ import torch
 from gymnasium.spaces import Discrete
 from numpy.typing import NDArray
 
+from pydeeprecsys.arrays import Array, Flags, Ints
 from pydeeprecsys.errors import InputError
-from pydeeprecsys.rl.agents.agent import RandomAgent, ReinforcementLearning, State, check_slate_size
+from pydeeprecsys.rl.agents.agent import RandomAgent, ReinforcementLearning, State
 from pydeeprecsys.rl.agents.epsilon_greedy import DecayingEpsilonGreedy
 from pydeeprecsys.rl.experience_replay.replay_memory import ReplayMemory
 from pydeeprecsys.rl.experience_replay.transition import Transition
@@ -82,32 +83,11 @@ class QLearningAgent(ReinforcementLearning):
         """The hyperparameters that the first update waits for, with their values."""
         return self.memory.first_update
 
-    def top_k_actions_for_states(
-        self,
-        states: NDArray[Any],
-        k: int = 1,
-        *,
-        explore: bool = True,
-        action_masks: NDArray[np.bool_] | None = None,
-    ) -> NDArray[np.int64]:
-        """The best k actions for each state; in exploration, some slates are random.
-
-        Args:
-            states: (n, ...) one observation per row.
-            k: actions per state, in 1..n_actions.
-            explore: act as in training; otherwise greedily and without noise.
-            action_masks: (n, n_actions) allowed actions, at least k for each state; all when not given.
-
-        Returns:
-            (n, k) different actions, best first.
-
-        Raises:
-            InputError: there are fewer than k actions, or fewer allowed.
-        """
-        check_slate_size(k, self.n_actions, action_masks)
+    def choose(self, states: Array, k: int, explore: bool, action_masks: Flags | None) -> Ints:
+        """The k actions of the highest values, best first; in exploration, whole slates may be random ones."""
         if explore and not self.memory.buffer.ready_to_predict():
             return self.random_agent.top_k_actions_for_states(states, k, action_masks=action_masks)
-        slates = self._best_slates(states.reshape(len(states), -1), k, explore, action_masks)
+        slates = self._best_slates(states, k, explore, action_masks)
         if explore and self.exploration is not None:
             rows = np.flatnonzero(self.exploration.explores(len(states)))
             if len(rows):

@@ -11,9 +11,10 @@ from gymnasium.spaces import Box
 from numpy.typing import ArrayLike, NDArray
 
 from pydeeprecsys.arguments import Count, Finite, Natural, Positive, Seed, UnitInterval, checked
+from pydeeprecsys.arrays import Array, Flags, Ints
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl import arguments as arg
-from pydeeprecsys.rl.agents.agent import RandomAgent, ReinforcementLearning, State, check_slate_size
+from pydeeprecsys.rl.agents.agent import RandomAgent, ReinforcementLearning, State
 from pydeeprecsys.rl.agents.proto_action_policy import ProtoActionPolicy
 from pydeeprecsys.rl.agents.soft_policies import (
     BoxPolicy,
@@ -126,7 +127,7 @@ class SoftActorCritic(ReinforcementLearning):
             random_state=policy_seed,
             device=device,
         )
-        self._first, self._n_actions = numbered_actions(action_space)
+        self._first, self.n_actions = numbered_actions(action_space)
         self._policy = _policy(action_space, item_features, n_candidates, options)
         self.actor, self.critic = self._policy.actor, self._policy.critic
         self.target_critic = self._policy.target_critic
@@ -160,37 +161,11 @@ class SoftActorCritic(ReinforcementLearning):
             f"update_frequency={self.memory.update_frequency}"
         )
 
-    def top_k_actions_for_states(
-        self,
-        states: NDArray[Any],
-        k: int = 1,
-        *,
-        explore: bool = True,
-        action_masks: NDArray[np.bool_] | None = None,
-    ) -> NDArray[np.int64]:
-        """Choose k different actions for each state, best first; with exploration, as the policy draws them.
-
-        Args:
-            states: (n, ...) one observation per row.
-            k: how many actions for each state, in 1..n_actions.
-            explore: draw, at random during the first time steps; otherwise what the policy holds for best.
-            action_masks: (n, n_actions) which actions are allowed, at least k for each state; all when not given.
-
-        Returns:
-            (n, k) actions, no action twice in a row.
-
-        Raises:
-            TypeError: the actions are points of a box.
-            InputError: there are fewer than k actions, or fewer allowed.
-        """
-        if not self._n_actions:
-            raise TypeError(
-                "the actions of a box cannot be counted, so there is no slate of them; use actions_for_states"
-            )
-        check_slate_size(k, self._n_actions, action_masks)
+    def choose(self, states: Array, k: int, explore: bool, action_masks: Flags | None) -> Ints:
+        """The actions that the policy draws, at random during warm-up; without exploration, the best."""
         if explore and self.timesteps < self.timesteps_to_start_predicting:
             return self.random_agent.top_k_actions_for_states(states, k, action_masks=action_masks)
-        chosen: NDArray[np.int64] = self._policy.act(states.reshape(len(states), -1), k, explore, action_masks)
+        chosen: NDArray[np.int64] = self._policy.act(states, k, explore, action_masks)
         return chosen + self._first
 
     def actions_for_states(
@@ -203,7 +178,7 @@ class SoftActorCritic(ReinforcementLearning):
         Raises:
             InputError: fewer than one action is allowed, or there are masks for a box.
         """
-        if self._n_actions:
+        if self.n_actions:
             return super().actions_for_states(states, explore=explore, action_masks=action_masks)
         self._refuse_masks_of_a_box(action_masks)
         if explore and self.timesteps < self.timesteps_to_start_predicting:
@@ -217,10 +192,10 @@ class SoftActorCritic(ReinforcementLearning):
             InputError: there are masks for a box.
             FloatingPointError: a reward or a loss is NaN or infinite; all networks stay as they were.
         """
-        if not self._n_actions:
+        if not self.n_actions:
             self._refuse_masks_of_a_box(transitions.action_masks)
         actions = transitions.actions
-        taken = actions - self._first if self._n_actions else actions.astype(np.float32, copy=False)
+        taken = actions - self._first if self.n_actions else actions.astype(np.float32, copy=False)
         steps = transitions.keep("began", "action_masks", "next_action_masks")
         due = self.memory.add(steps._replace(actions=taken))
         self.timesteps += len(taken)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from pydeeprecsys.arrays import Array
 
 
 class Transition(NamedTuple):
