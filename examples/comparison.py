@@ -8,8 +8,8 @@ from pathlib import Path
 
 import torch
 
-from pydeeprecsys.data.library import open_world
 from pydeeprecsys.experiments.compare import Comparison, compare
+from pydeeprecsys.experiments.task import Task
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--seeds", type=int, default=1)
@@ -17,16 +17,16 @@ parser.add_argument("--episodes", type=int, default=300)
 parser.add_argument("--dataset", default="synthetic", help="or ml-1m, once fetched")
 arguments = parser.parse_args()
 
-world = open_world(arguments.dataset)
+task = Task(dataset=arguments.dataset)
 torch.set_num_threads(1)
 comparison = Comparison(
-    world=world,
+    task=task,
     agents=["rainbow", "random", "reinforce", "actor-critic"],
     episodes=arguments.episodes,
     seeds=arguments.seeds,
     train_pool="all",
     evaluation_pool="all",
-    agent_options={
+    hyperparameters={
         "rainbow": {
             "network_update_frequency": 5,
             "network_sync_frequency": 250,

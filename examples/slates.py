@@ -10,8 +10,8 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from pydeeprecsys.data.library import open_world
 from pydeeprecsys.experiments.compare import Comparison, compare
+from pydeeprecsys.experiments.task import Task
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--seeds", type=int, default=5)
@@ -19,17 +19,16 @@ parser.add_argument("--episodes", type=int, default=500)
 parser.add_argument("--dataset", default="synthetic", help="or ml-1m, once fetched")
 arguments = parser.parse_args()
 
-world = open_world(arguments.dataset)
+task = Task(dataset=arguments.dataset, env_options={"slate_size": 10})
 torch.set_num_threads(1)
 comparison = Comparison(
-    world=world,
+    task=task,
     agents=["random", "rainbow"],
     episodes=arguments.episodes,
     seeds=arguments.seeds,
     train_pool="all",
     evaluation_pool="all",
-    slate_size=10,
-    agent_options={
+    hyperparameters={
         "rainbow": {
             "network_update_frequency": 3,
             "network_sync_frequency": 300,

@@ -1,4 +1,4 @@
-"""What 300 sessions are enough for with the founding hyper-parameters: `python -m reproductions.movielens_founding`.
+"""What the notebook's hyperparameters reach in 300 sessions: `python -m reproductions.movielens_founding`.
 
 MovieLens 1M, one movie at a time, delta 1; needs `pydeeprecsys data fetch ml-1m`. Nothing is claimed but the table:
 how far the learning agents come beside the simple policies and the oracle.
@@ -31,11 +31,11 @@ STUDY = Study(
     claims=[
         Claim("random", STEPS, published=_ORIGINAL.format("34.7")),
         *(Claim(name, STEPS) for name in YARDSTICKS if name != RANDOM),
-        Claim("reinforce", STEPS, options=REINFORCE, published=_ORIGINAL.format("34.7, 34.7, 34.8")),
-        Claim("actor-critic", STEPS, options=ACTOR_CRITIC, published=_ORIGINAL.format("35.2, 36.1, 24.3")),
-        Claim("rainbow", STEPS, options=RAINBOW, published=_ORIGINAL.format("38.0, 38.5")),
+        Claim("reinforce", STEPS, hyperparameters=REINFORCE, published=_ORIGINAL.format("34.7, 34.7, 34.8")),
+        Claim("actor-critic", STEPS, hyperparameters=ACTOR_CRITIC, published=_ORIGINAL.format("35.2, 36.1, 24.3")),
+        Claim("rainbow", STEPS, hyperparameters=RAINBOW, published=_ORIGINAL.format("38.0, 38.5")),
         Claim("dqn", STEPS),
-        Claim("sac", STEPS, options=SAC),
+        Claim("sac", STEPS, hyperparameters=SAC),
         Claim("oracle", STEPS),
     ],
 )

@@ -1,12 +1,13 @@
 """What policies do on MovieLens 1M after a liked and a disliked movie: `python -m reproductions.movielens_habits`.
 
-Each agent is trained as in `movielens_tuned`, from seed 0, and judged. Told is how sure its policy is of what it shows
-next, and how often that is the very movie again.
+Each agent is trained as in `movielens_tuned`, from seed 0, and evaluated. Printed are the entropy of its policy, the
+probability of its most probable movie, and how often the same movie is shown again.
 """
 
 from __future__ import annotations
 
 from itertools import pairwise
+from tempfile import TemporaryDirectory
 
 import click
 import numpy as np
@@ -15,24 +16,24 @@ from numpy.typing import NDArray
 
 from pydeeprecsys.data.movielens_layouts import GENRES
 from pydeeprecsys.envs.observations import DEMOGRAPHICS
+from pydeeprecsys.experiments.run import load_policy, run
 from pydeeprecsys.rl.agents.policy_gradient import PolicyGradientAgent
 from pydeeprecsys.rl.agents.ppo import PPOAgent
 from pydeeprecsys.rl.rollout import Step
 from reproductions.movielens_rings import EPISODES, SEED, THRESHOLD
 from reproductions.movielens_tuned import STUDY
-from reproductions.runner import train
 
 AGENTS = ("reinforce", "actor-critic", "ppo")
 
 
 def transitions(agent: PolicyGradientAgent | PPOAgent) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """(n, 25) states after a movie, from judged sessions; (n,) whether the next one shown was the same again."""
+    """(n, 25) states after a movie, in sessions of an evaluation; (n,) whether the next movie was the same again."""
     steps: list[tuple[int, NDArray[np.int64], NDArray[np.float32]]] = []
 
     def keep(step: Step) -> None:
         steps.append((step.timestep, step.actions, step.observations))
 
-    STUDY.manager(SEED, STUDY.evaluation_envs, training=False).execute_episodes(agent, EPISODES, on_step=keep)
+    STUDY.task.manager(SEED, STUDY.evaluation_envs, "test").execute_episodes(agent, EPISODES, on_step=keep)
     # All sessions are of the same length here, so they begin together, with time step 1: before it lies another user.
     pairs = [(last, after) for last, after in pairwise(steps) if after[0] > 1]
     return (
@@ -49,7 +50,10 @@ def main(agents: str) -> None:
     click.echo("| agent | after a movie | share of steps | entropy, nats | most probable | the same again |")
     click.echo("| --- | --- | ---: | ---: | ---: | ---: |")
     for name in agents.split(","):
-        agent = train(STUDY, claims[name], seed=0)
+        config = STUDY.config(claims[name], seed=0)
+        torch.set_num_threads(1)
+        with TemporaryDirectory() as folder:
+            agent = load_policy(config, run(config, folder))
         assert isinstance(agent, PolicyGradientAgent | PPOAgent)
         states, again = transitions(agent)
         liked = states[:, DEMOGRAPHICS + len(GENRES)] >= np.float32(THRESHOLD / 5)

@@ -1,6 +1,6 @@
 """How far a policy without memory or chance can come on MovieLens 1M: `python -m reproductions.movielens_rings`.
 
-An observation tells the genres of the last movie and its rating. A ring of movies, no two of the same genres, is all
+An observation has the genres of the last movie and its rating. A ring of movies, no two of the same genres, is all
 that such a policy needs: it shows the last one again where it was liked, and the next of the ring where it was not.
 """
 
@@ -18,14 +18,14 @@ from pydeeprecsys.rl.agents.agent import ReinforcementLearning
 from pydeeprecsys.simulation.movielens.simulator import Simulator
 from reproductions.movielens_tuned import STUDY
 
-SEED = 1_000_000_507  # of the judging environments, beside those of the learning agents
+SEED = 1_000_000_507  # of the environments of evaluation, beside those of the learning agents
 EPISODES = 1000
 THRESHOLD = 4.0  # stars at which it stays; 3.5 and 4.3 are within half a point of it from five movies on
 SIZES = (2, 3, 4, 5, 10, 20, 40)
 
 
 class Ring(ReinforcementLearning):
-    """Stays where the last rating is high, and else goes on to the next movie of a ring; it learns nothing.
+    """Stays where the last rating is high, and else moves to the next movie of a ring; it learns nothing.
 
     Args:
         movies: (n,) the ring; no two of the same genres.
@@ -54,10 +54,10 @@ def best_of_each_kind(world: World, users: NDArray[np.int64]) -> NDArray[np.int6
 @click.command(help=__doc__)
 def main() -> None:
     """Print the mean return of rings of several sizes."""
-    simulator: Simulator = STUDY.manager(SEED, 1, training=True).env.get_wrapper_attr("simulator")
+    simulator: Simulator = STUDY.task.manager(SEED, 1, "train").env.get_wrapper_attr("simulator")
     world = simulator.world
     movies = best_of_each_kind(world, simulator.users)
-    manager = STUDY.manager(SEED, STUDY.evaluation_envs, training=False)
+    manager = STUDY.task.manager(SEED, STUDY.evaluation_envs, "test")
     click.echo("| movies in the ring | mean return | standard deviation |\n| ---: | ---: | ---: |")
     for size in SIZES:
         ring = Ring(movies[:size], world.genres)

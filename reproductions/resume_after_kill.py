@@ -1,7 +1,7 @@
 """No kill loses anything: `python -m reproductions.resume_after_kill`.
 
-Every agent learns on the embedded data, is killed with SIGKILL 20 times at random moments, goes on each time, and ends
-with what it ends with undisturbed: weights, optimizers, memories, generators, environment, measurements, to the bit.
+Every agent learns on the embedded data, is killed with SIGKILL 20 times at random moments, resumed each time, and ends
+with the same state as undisturbed: weights, optimizers, memories, generators, environment, measurements, to the bit.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ import pandas as pd
 import safetensors.numpy
 import torch
 
-from pydeeprecsys.data.library import open_world
-from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import did_you_mean
+from pydeeprecsys.experiments.config import RunConfig
 from pydeeprecsys.experiments.registry import AGENTS
-from pydeeprecsys.experiments.run import RunConfig, carry_out
+from pydeeprecsys.experiments.run import run
+from pydeeprecsys.experiments.run_folder import RunFolder
+from pydeeprecsys.experiments.task import Task
 from pydeeprecsys.files import whole_file
-from pydeeprecsys.rl.checkpoint import load_checkpoint
 
 RESULTS = Path(__file__).parent / "results" / "resume_after_kill.csv"
 
@@ -38,7 +38,6 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 # Sessions that take some seconds to learn from.
 _EPISODES = {"dqn": 60, "rainbow": 40, "sac": 40, "slate-q": 60, "ppo": 200, "linucb": 200, "thompson": 200}
 _EPISODES |= {"reinforce": 400, "actor-critic": 400, "oracle": 500}
-_FILES = ("metrics.csv", "evaluation.csv", "exposure.csv", "sessions.json", "relevance.csv")
 
 # A process that has imported everything already makes those that are killed: they begin at once. The first optimizer
 # would import torch._dynamo, which takes longer than all the rest.
@@ -46,21 +45,19 @@ _processes = get_context("forkserver")
 _processes.set_forkserver_preload(["pydeeprecsys.experiments.run", "torch._dynamo", "torch.utils.tensorboard"])
 
 
-def _carry_out(config: RunConfig, world: World, folder: Path) -> None:
+def _run(config: RunConfig, folder: Path) -> None:
     torch.set_num_threads(1)
-    carry_out(config, world, folder)
+    run(config, folder)
 
 
-def kill_and_go_on(
-    config: RunConfig, world: World, folder: Path, kills: int, longest: float, generator: np.random.Generator
-) -> int:
-    """Begin a run again and again, kill it after up to so many seconds each time, and in the end let it be.
+def kill_and_go_on(config: RunConfig, folder: Path, kills: int, longest: float, generator: np.random.Generator) -> int:
+    """Start a run repeatedly, kill it after at most `longest` seconds each time, and at last let it finish.
 
     Returns:
         How often it was killed: fewer than `kills` where it was done before.
     """
     for number in range(kills + 1):
-        process = _processes.Process(target=_carry_out, args=(config, world, folder))
+        process = _processes.Process(target=_run, args=(config, folder))
         process.start()
         process.join(None if number == kills else generator.uniform(0, longest))
         if process.exitcode == 0:
@@ -74,17 +71,21 @@ def kill_and_go_on(
 
 def differences(one: Path, other: Path) -> list[str]:
     """What differs between the folders of two runs, besides the clock."""
-    found = [name for name in _FILES if _bytes(one / name) != _bytes(other / name)]
-    states = [load_checkpoint(folder / "checkpoint.safetensors") | {"seconds": 0} for folder in (one, other)]
+    folders = [RunFolder(path) for path in (one, other)]
+    found = [
+        name for name in folders[0].files if name.endswith((".csv", "sessions.json")) and not _alike(name, folders)
+    ]
+    states = [(folder.load_checkpoint() or {}) | {"seconds": 0} for folder in folders]
     found += _differences(states[0], states[1], "checkpoint")
-    if (one / "agent.safetensors").exists():
-        weights = [safetensors.numpy.load_file(folder / "agent.safetensors") for folder in (one, other)]
+    if folders[0].agent_file.exists():
+        weights = [safetensors.numpy.load_file(folder.agent_file) for folder in folders]
         found += _differences(weights[0], weights[1], "agent")
     return found
 
 
-def _bytes(path: Path) -> bytes | None:
-    return path.read_bytes() if path.exists() else None
+def _alike(name: str, folders: list[RunFolder]) -> bool:
+    one, other = (folder.path / name for folder in folders)
+    return other.exists() and one.read_bytes() == other.read_bytes()
 
 
 def _differences(one: Any, other: Any, name: str) -> list[str]:
@@ -102,24 +103,20 @@ def _differences(one: Any, other: Any, name: str) -> list[str]:
 
 def prove(agent: str, kills: int, folder: Path) -> dict[str, Any]:
     """Train an agent twice, once undisturbed, and tell in a row whether that makes a difference."""
-    world = open_world("synthetic")
-    slate_size = 3 if agent == "slate-q" else 1
-    options = _OPTIONS.get(agent, {})
     episodes = _EPISODES.get(agent, 2000)
     config = RunConfig(
+        task=Task(env_options={"slate_size": 3 if agent == "slate-q" else 1}),
         agent=agent,
         seed=0,
-        dataset="synthetic",
         episodes=episodes,
         n_envs=4,
-        slate_size=slate_size,
         evaluation_episodes=100,
-        options=options,
+        hyperparameters=_OPTIONS.get(agent, {}),
         checkpoint_every=0.2,
     )
     torch.set_num_threads(1)
     begun = time.monotonic()
-    carry_out(config, world, folder / "whole")
+    run(config, folder / "whole")
     longest = 1.0 + (time.monotonic() - begun) / 4  # a second to begin
     generator = np.random.default_rng(sum(agent.encode()))
     killed = tries = went_on = 0
@@ -127,9 +124,9 @@ def prove(agent: str, kills: int, folder: Path) -> dict[str, Any]:
     while killed < kills:  # one that is done before it was killed often enough is done once more
         parts = folder / f"parts-{tries}"
         tries += 1
-        killed += kill_and_go_on(config, world, parts, kills - killed, longest, generator)
+        killed += kill_and_go_on(config, parts, kills - killed, longest, generator)
         found += differences(folder / "whole", parts)
-        went_on += (parts / "log.txt").read_text().count("goes on after")
+        went_on += (parts / "log.txt").read_text().count("resumed after")
     return {
         "agent": agent,
         "kills": killed,
@@ -142,7 +139,7 @@ def prove(agent: str, kills: int, folder: Path) -> dict[str, Any]:
 
 @click.command(help=__doc__)
 @click.option("--agents", default=",".join(AGENTS), help="Agents, separated by commas.")
-@click.option("--kills", type=click.IntRange(1), default=20, show_default=True, help="Of each agent.")
+@click.option("--kills", type=click.IntRange(1), default=20, show_default=True, help="Kills per agent.")
 @click.option(
     "--out", type=click.Path(path_type=Path), default=RESULTS, show_default=False, help="File of the results."
 )

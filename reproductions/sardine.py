@@ -32,7 +32,7 @@ GREEDY_ORACLE = 143.5
 
 
 class ChosenClick(gym.Wrapper[Any, Any, Any, Any]):
-    """Tells of the clicks on a slate the first, as the loop asks for, and what describes the items."""
+    """Reports the first click on a slate, as the loop expects, and the features of the items."""
 
     @property
     def item_features(self) -> Any:

@@ -1,7 +1,7 @@
-"""Whether a search for options is worth its time: `python -m reproductions.tuned_rainbow`.
+"""Whether a search for hyperparameters is worth its time: `python -m reproductions.tuned_rainbow`.
 
-Thirty trials for Rainbow on the embedded data, and then what was found against the defaults, on seeds that the search
-has not seen. Stopped, it goes on; writes results/tuned_rainbow.csv and results/tuned_rainbow.json.
+Thirty trials for Rainbow on the embedded data; then the hyperparameters found against the defaults, on seeds that the
+search has not seen. It can be stopped and started again. It writes results/tuned_rainbow.csv and .json.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ import click
 import pandas as pd
 import torch
 
-from pydeeprecsys.data.library import SYNTHETIC, open_world
 from pydeeprecsys.evaluation.intervals import median_interval
 from pydeeprecsys.evaluation.scores import improvement_interval, paired_difference, probability_of_improvement
 from pydeeprecsys.experiments.compare import Comparison, compare
-from pydeeprecsys.experiments.tune import BEST, tune
+from pydeeprecsys.experiments.run_folder import RunFolder
+from pydeeprecsys.experiments.task import Task
+from pydeeprecsys.experiments.tune import tune
 from pydeeprecsys.experiments.tuning import Tuning
 from pydeeprecsys.files import whole_file
 
@@ -32,12 +33,12 @@ EPISODES, SEEDS = 150, 10
 def main(jobs: int, out: Path) -> None:
     """Tune Rainbow, and compare what was found with the defaults."""
     torch.set_num_threads(1)
-    world = open_world()
-    tune(Tuning(world=world, agent="rainbow", episodes=EPISODES, seeds=1, dataset=SYNTHETIC), out / "tune", jobs=jobs)
-    best = json.loads((out / "tune" / BEST).read_text())
-    for name, options in (("default", {}), ("tuned", {"rainbow": best["options"]})):
+    task = Task()
+    tune(Tuning(task=task, agent="rainbow", episodes=EPISODES, seeds=1), out / "tune", jobs=jobs)
+    best = json.loads(RunFolder(out / "tune").best_file.read_text())
+    for name, hyperparameters in (("default", {}), ("tuned", {"rainbow": best["hyperparameters"]})):
         comparison = Comparison(
-            world=world, agents=["rainbow"], episodes=EPISODES, seeds=SEEDS, agent_options=options, dataset=SYNTHETIC
+            task=task, agents=["rainbow"], episodes=EPISODES, seeds=SEEDS, hyperparameters=hyperparameters
         )
         compare(comparison, out / name, jobs=jobs)
     keep_results(out)
@@ -46,18 +47,14 @@ def main(jobs: int, out: Path) -> None:
 def keep_results(out: Path) -> None:
     """Write the results from the folders of the search and of both comparisons, and print what they say."""
     rows = [
-        {
-            "options": name,
-            "seed": seed,
-            **json.loads((out / name / "runs" / f"rainbow-{seed}" / "result.json").read_text()),
-        }
+        {"options": name, "seed": seed, **RunFolder(out / name).run("rainbow", seed).result}
         for name in ("default", "tuned")
         for seed in range(SEEDS)
     ]
     table = pd.DataFrame(rows)[["options", "seed", "mean_return"]]
     with whole_file(RESULTS / "tuned_rainbow.csv") as path:
         table.to_csv(path, index=False)
-    shutil.copyfile(out / "tune" / BEST, RESULTS / "tuned_rainbow.json")
+    shutil.copyfile(RunFolder(out / "tune").best_file, RESULTS / "tuned_rainbow.json")
 
     default, tuned = (table[table["options"] == name].set_index("seed")["mean_return"] for name in ("default", "tuned"))
     for name, scores in (("default", default), ("tuned", tuned)):

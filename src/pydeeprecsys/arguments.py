@@ -9,7 +9,7 @@ import re
 import reprlib
 import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from numbers import Integral, Real
 from types import NoneType, UnionType
 from typing import (
@@ -137,17 +137,20 @@ _FIRST_CLAUSE_ENDS = re.compile(r"(?=[;:.](?:\s|$))|$")
 def arguments_of(owner: type) -> Mapping[str, Argument]:
     """The arguments of a class's constructor, or the keys of a TypedDict, by name.
 
-    The help text is that of the docstring (`Args:` or `Attributes:`) of the class, or of the base whose constructor it
-    inherits, otherwise that of the annotation.
+    The help text is that of the docstring (`Args:` or `Attributes:`) of the class, or of the base whose constructor or
+    fields it inherits, otherwise that of the annotation.
     """
     construct = inspect.unwrap(owner.__init__)  # type: ignore[misc]
-    bases = [base for base in reversed(owner.__mro__) if inspect.unwrap(base.__init__) is construct]  # type: ignore[misc]
+    bases = list(reversed(owner.__mro__))
+    if not is_dataclass(owner):
+        bases = [base for base in bases if inspect.unwrap(base.__init__) is construct]  # type: ignore[misc]
     texts = {name: text for base in bases for name, text in _documented(base).items()}
     if is_typeddict(owner):
         hints = get_type_hints(owner, include_extras=True)
         defaults = dict.fromkeys(hints, inspect.Parameter.empty)
     else:
-        hints = get_type_hints(construct, include_extras=True)
+        # The names in a field's annotation are those of the module of its class.
+        hints = get_type_hints(owner if is_dataclass(owner) else construct, include_extras=True)
         parameters = inspect.signature(owner).parameters.values()
         defaults = {each.name: each.default for each in parameters if each.kind is not each.VAR_KEYWORD}
     return {name: _argument(name, hints.get(name, Any), defaults[name], texts.get(name, "")) for name in defaults}

@@ -77,7 +77,7 @@ def test_a_killed_comparison_is_resumed_to_the_same_numbers(capsys: pytest.Captu
     capsys.readouterr()
     assert run("resume", "killed", "--jobs", "2") == 0
     assert "beats next" in capsys.readouterr().out
-    assert "goes on after" in Path("killed/runs/dqn-1/log.txt").read_text()
+    assert "resumed after" in Path("killed/runs/dqn-1/log.txt").read_text()
     for name in ("all_metrics.csv", "relevance_metrics.csv", "runs/dqn-1/agent.safetensors"):
         assert Path("whole", name).read_bytes() == Path("killed", name).read_bytes()
     whole, killed = (pd.read_csv(f"{out}/summary.csv").drop(columns="steps_per_second") for out in ("whole", "killed"))
@@ -103,7 +103,7 @@ def test_a_run_of_a_comparison_is_resumed_by_itself(capsys: pytest.CaptureFixtur
     for agent in ("win-stay", "random"):  # the second is judged along, and did not train
         Path(f"out/runs/{agent}-0/result.json").unlink()
         assert run("resume", f"out/runs/{agent}-0") == 0
-        assert "when judged without exploration in 10" in capsys.readouterr().out
+        assert "in the evaluation without exploration, 10 episodes" in capsys.readouterr().out
         assert Path(f"out/runs/{agent}-0/result.json").exists()
 
 
@@ -153,7 +153,7 @@ def older(path: Path) -> None:
                 "[]",
                 "null",
                 '{"kind": "run", "dataset": "synthetic"}',
-                '{"kind": ["run"], "record": {}}',
+                '{"kind": ["run"], "provenance": {}}',
             )
         ),
         (lambda path: Path("killed/metrics.csv").write_text(""), "was shortened or removed since the last checkpoint"),
@@ -178,13 +178,13 @@ def test_a_folder_at_work_is_left_alone(capsys: pytest.CaptureFixture[str]) -> N
     Path("out").mkdir()
     with filelock.FileLock(Path("out/.lock")):
         assert run(*TRAIN, "--out", "out", "--overwrite") == 2
-    assert "another process is at work in out" in capsys.readouterr().err
+    assert "another process is using out" in capsys.readouterr().err
 
 
 def test_other_versions_are_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(*TRAIN, "--out", "out") == 0
     config: dict[str, Any] = json.loads(Path("out/config.json").read_text())
-    config["record"]["versions"]["torch"] = "1.0"
+    config["provenance"]["versions"]["torch"] = "1.0"
     Path("out/config.json").write_text(json.dumps(config))
     capsys.readouterr()
     assert run("resume", "out") == 0

@@ -1,3 +1,4 @@
+import io
 import json
 import os
 import re
@@ -77,10 +78,10 @@ def test_every_agent_trains_and_explains_itself(saved: str, agent: str, capsys: 
     assert ("loss" in set(metrics["metric"])) == (agent in QUICK)
     assert Path("there/agent.safetensors").exists() == (agent in QUICK or agent in ("linucb", "thompson"))
     config = json.loads(Path("there/config.json").read_text())
-    assert (config["agent"], config["slate_size"], config["episodes"]) == (agent, 2, 3)
-    assert config["options"] == {option.name: own.get(option.name, option.default) for option in options}
-    assert config["record"]["held_out_rmse"] > 0
-    assert config["record"]["versions"]["numpy"] == np.__version__
+    assert (config["agent"], config["env_options"], config["episodes"]) == (agent, {"slate_size": 2}, 3)
+    assert config["hyperparameters"] == {option.name: own.get(option.name, option.default) for option in options}
+    assert config["provenance"]["held_out_rmse"] > 0
+    assert config["provenance"]["versions"]["numpy"] == np.__version__
     judged = pd.read_csv("there/evaluation.csv")
     assert len(judged) == 5
     assert judged["return"].between(0, 25).all()
@@ -108,8 +109,8 @@ def test_options_of_an_agent_come_from_its_constructor(saved: str, capsys: pytes
     options = ("--hidden-layers", "8,4", "--learning-rate", "0.5", "--episodes", "2", "--out", "out", "--seed", "3")
     assert run("train", "reinforce", "--dataset", saved, *options) == 0
     config = json.loads(Path("out/config.json").read_text())
-    assert config["options"]["hidden_layers"] == [8, 4]
-    assert config["options"]["learning_rate"] == 0.5
+    assert config["hyperparameters"]["hidden_layers"] == [8, 4]
+    assert config["hyperparameters"]["learning_rate"] == 0.5
     assert config["seed"] == 3
     assert Path("out/agent.safetensors").exists()
     metrics = pd.read_csv("out/metrics.csv")
@@ -125,7 +126,7 @@ def test_numbers_that_are_not_finite_end_training_in_one_line(saved: str, capsys
     assert re.fullmatch(
         r"error: ReinforceAgent stopped at environment step \d+, in episode \d+: the loss .*\n", shown.err
     )
-    assert "stopped; what was done is in out" in shown.out
+    assert "stopped; results so far are in out" in shown.out
     done = {path.name for path in Path("out").iterdir()}
     assert {"config.json", "metrics.csv", "log.txt", "agent.safetensors"} <= done
     assert "evaluation.csv" not in done
@@ -210,7 +211,7 @@ def test_users_are_of_the_pools_asked_for_and_every_yardstick_is_compared(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("pydeeprecsys.cli.compare.compare", keep)
-    monkeypatch.setattr("pydeeprecsys.cli.train.carry_out", keep)
+    monkeypatch.setattr("pydeeprecsys.cli.train.run", keep)
     monkeypatch.setattr("pydeeprecsys.cli.tune.tune", keep)
     for verb in (("compare",), ("train", "random"), ("tune", "varied")):
         for pools in ((), ("--train-pool", "all", "--evaluation-pool", "train")):
@@ -224,7 +225,7 @@ def test_settings_of_a_comparison_are_read_as_the_options_are(saved: str, monkey
     asked: list[Any] = []
 
     def keep(comparison: Comparison, *_: Any, **__: Any) -> pd.DataFrame:
-        asked.append(comparison.agent_options)
+        asked.append(comparison.hyperparameters)
         raise KeyboardInterrupt
 
     monkeypatch.setattr("pydeeprecsys.cli.compare.compare", keep)
@@ -279,7 +280,7 @@ def test_an_existing_run_is_resumed_or_overwritten(saved: str, capsys: pytest.Ca
     assert run(*arguments) == 0  # an empty folder is as good as none
     assert run("report", "here") == 0
     assert run(*arguments) == 2
-    assert "go on with its run by 'pydeeprecsys resume here'" in (error := capsys.readouterr().err)
+    assert "continue its run with 'pydeeprecsys resume here'" in (error := capsys.readouterr().err)
     assert "overwrite" not in error
     assert run(*arguments, "--overwrite") == 0
     assert run("train", "random", "--dataset", saved, *RUN, "--out", "here", "--overwrite") == 0
@@ -354,7 +355,7 @@ def test_overwriting_leaves_what_another_process_is_at_work_in(
     before = everything(Path("here"))
     with filelock.FileLock(Path(at_work, ".lock")):
         assert run(*arguments, "--overwrite") == 2
-    assert f"another process is at work in {at_work}" in capsys.readouterr().err
+    assert f"another process is using {at_work}" in capsys.readouterr().err
     assert everything(Path("here")) == before
 
 
@@ -402,14 +403,32 @@ def test_a_seed_that_diverges_does_not_stop_the_others(saved: str, capsys: pytes
         (["compare", "--dataset", "small.world", "--slate-size", "1000"], "slate_size must be .*, it is 1000"),
         (["compare", "--dataset", "small.world", "--delta", "-1"], "delta"),
         (["compare", "--dataset", "small.world", "--lambda-non-violent", "2"], "lambda_non_violent"),
-        (["compare", "--episodes", "0"], "--episodes"),
-        (["train", "slate-q", "--target", "sarsa", "--episodes", "0"], "--episodes"),
+        (["compare", "--episodes", "0"], "'--episodes': episodes must be at least 1, it is 0"),
+        (["train", "slate-q", "--target", "sarsa", "--episodes", "-1"], "'--episodes'"),
         (["compare", "--pool", "test"], "'--pool'.* Did you mean '--train-pool'"),
         (
             ["compare", "--evaluation-pool", "tset"],
             "evaluation-pool.*'tset' is not one of 'all', 'train'",
         ),
         (["compare", "--seeds", "x"], "--seeds"),
+        (["train", "contracts.own:Wrong"], "there is no agent 'contracts.own:Wrong'"),
+        (["train", "contracts.own:Corridor"], "contracts.own:Corridor is no agent"),
+        (["train", "contracts.own:Right", "--env", "contracts.own:Corridor-v0"], "Missing option '--action'"),
+        (["train", "dqn", "--env", "CartPol-v1"], "did you mean 'CartPole-v1'"),
+        (["train", "dqn", "--env", "CartPole-v1", "--delta", "1"], "CartPole-v1 has no option 'delta'"),
+        (["train", "dqn", "--env", "CartPole-v1", "--slate-size", "2"], "CartPole-v1 has no option 'slate_size'"),
+        (["train", "dqn", "--env", "CartPole-v1", "--observe-time"], "CartPole-v1 has no option 'observe_time'"),
+        (["train", "dqn", "--env", "CartPole-v1", "--dataset", "ml-1m"], "CartPole-v1 takes no data set"),
+        (["train", "dqn", "--env", "CartPole-v1", "--train-pool", "all"], "CartPole-v1 has no pools of users"),
+        (["train", "dqn", "--env", "CartPole-v1", "--world-version", "1"], "--world-version is without effect"),
+        (["train", "dqn", "--env-option", "delt=1"], "did you mean 'delta'"),
+        (["train", "dqn", "--env-option", "delta=1", "--delta", "1"], "delta is given twice"),
+        (
+            ["train", "popular", "--env", "CartPole-v1"],
+            "'popular' cannot act here: .*CartPole-v1.* no simulated",
+        ),
+        (["train", "oracle", "--env", "CartPole-v1"], "CartPole-v1.* is no simulated world"),
+        (["compare", "--agents", "dqn", "--env", "Pendulum-v1"], "the agent 'dqn' cannot act here: actions of Box"),
     ],
 )
 def test_what_the_user_can_mend_is_one_line_and_exit_code_2(
@@ -454,7 +473,7 @@ def test_ctrl_c_leaves_readable_files(saved: str, tmp_path: Path) -> None:
     # Python ends itself by the signal when it passed through a C extension that ran Python code.
     assert process.returncode in (130, -signal.SIGINT), err
     assert "Traceback" not in err
-    assert "stopped; what was done is in out" in out
+    assert "stopped; results so far are in out" in out
     assert not [path for path in (tmp_path / "out").rglob(".*") if path.name != ".lock"]
     assert (pd.read_csv(tmp_path / "out" / "all_metrics.csv")["metric"] == "episode_rewards").sum() >= 60
     assert len(pd.read_csv(tmp_path / "out" / "summary.csv")) >= 1
@@ -466,7 +485,7 @@ def test_agents_are_told_the_time_if_asked(saved: str, version: str) -> None:
     inputs = {}
     for out, more in (("without", ()), ("with", ("--observe-time",))):
         assert run("train", "reinforce", *common, *more, "--out", out) == 0
-        settings = json.loads(Path(out, "config.json").read_text())["world_options"]
+        settings = json.loads(Path(out, "config.json").read_text())["env_options"]
         assert settings.get("observe_time") == (True if more else None)
         weights = safetensors.numpy.load_file(Path(out, "agent.safetensors"))
         inputs[out] = weights["policy_estimator.model.0.weight"].shape[1]
@@ -486,3 +505,57 @@ def test_both_worlds_can_be_asked_for(saved: str, capsys: pytest.CaptureFixture[
     assert summaries["12"].loc["oracle", "median"] != summaries["10"].loc["oracle", "median"]
     assert 0 < summaries["10"].loc["random", "gini"] < summaries["10"].loc["oracle", "gini"] < 1
     assert summaries["10"].loc["random", "coverage"] > summaries["10"].loc["oracle", "coverage"]
+
+
+POLES = ("--env", "CartPole-v1", "--episodes", "3", "--evaluation-episodes", "2")
+
+
+def test_any_environment_of_gymnasium_can_be_asked_for(saved: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("train", "dqn", *POLES, "--env-option", "sutton_barto_reward=true", "--out", "poles") == 0
+    config = json.loads(Path("poles/config.json").read_text())
+    assert (config["env"], config["env_options"]) == ("CartPole-v1", {"sutton_barto_reward": True})
+    assert pd.read_csv("poles/evaluation.csv")["return"].eq(-1).all()
+    # By default those agents are compared that can act there.
+    assert run("compare", *POLES, "--seeds", "1", "--out", "compared") == 0
+    agents = {"random", "reinforce", "actor-critic", "dqn", "rainbow"}
+    assert set(pd.read_csv("compared/summary.csv")["agent"]) == agents
+    assert "violence" not in capsys.readouterr().out
+    watching = ("--env", "InterestEvolution-v0", "--slate-size", "2", "--agents", "random,slate-q")
+    assert run("compare", *watching, *POLES[2:], "--seeds", "1", "--out", "watching") == 0
+    assert "random" in pd.read_csv("watching/summary.csv")["agent"].tolist()
+
+
+def test_an_agent_and_an_environment_of_ones_own_are_run_resumed_and_evaluated(
+    saved: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = ("--agents", "contracts.own:Right", "--set", "contracts.own:Right.action=1", "--seeds", "2")
+    corridor = ("--env", "contracts.own:Corridor-v0", "--env-option", "length=4", *POLES[2:])
+    assert run("compare", *own, *corridor, "--jobs", "2", "--out", "out") == 0
+    before = Path("out/summary.csv").read_text()
+    folder = Path("out/runs/contracts.own.Right-1")
+    (folder / "result.json").unlink()
+    (folder / "checkpoint.safetensors").unlink()
+    assert run("resume", "out", "--jobs", "2") == 0
+    timed = [pd.read_csv(io.StringIO(text)) for text in (before, Path("out/summary.csv").read_text())]
+    pd.testing.assert_frame_equal(*(table.drop(columns="steps_per_second") for table in timed), check_exact=True)
+    capsys.readouterr()
+    assert run("evaluate", "out", "--sessions", "3", "--env-option", "length=6") == 0
+    assert "contracts.own:Right, seed 1: return 0.50 in 3 episodes" in capsys.readouterr().out
+    assert (folder / "evaluations" / "3-length=6" / "evaluation.csv").exists()
+    assert run("train", "contracts.own:Right", "--action", "0", *corridor) == 0
+    assert Path("runs/contracts.own.Right-1/result.json").exists()
+
+
+def test_a_policy_is_evaluated_again(saved: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("train", "random", "--dataset", saved, *RUN, "--evaluate-every", "1", "--out", "out") == 0
+    assert run("evaluate", "out") == 0
+    again = Path("out/evaluations/test-3")
+    for name in ("evaluation.csv", "exposure.csv", "sessions.json"):
+        assert (again / name).read_bytes() == Path("out", name).read_bytes()
+    before = everything(Path("out"))
+    assert run("evaluate", "out", "--pool", "train", "--sessions", "4", "--env-option", "delta=0") == 0
+    assert "random, seed 0: return " in (shown := capsys.readouterr().out)
+    assert "files in out/evaluations/train-4-delta=0.0" in shown
+    assert everything(Path("out")) == before | everything(Path("out/evaluations/train-4-delta=0.0"))
+    assert run("evaluate", "out/evaluations/test-3") == 2
+    assert "give the folder that train, compare or tune wrote to" in capsys.readouterr().err

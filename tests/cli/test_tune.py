@@ -46,14 +46,14 @@ def test_what_is_found_is_said_and_can_be_used(capfd: pytest.CaptureFixture[str]
 
     train = ("train", "reinforce", "--dataset", "small.world", "--episodes", "2", "--config", "found/best.json")
     assert run(*train, "--learning-rate", "0.5", "--out", "trained") == 0
-    options = json.loads(Path("trained/config.json").read_text())["options"]
-    assert options == options | found["options"] | {"learning_rate": 0.5}
+    options = json.loads(Path("trained/config.json").read_text())["hyperparameters"]
+    assert options == options | found["hyperparameters"] | {"learning_rate": 0.5}
 
     compare = ("compare", "--agents", "reinforce", "--dataset", "small.world", "--episodes", "2", "--seeds", "1")
     setting = ("--set", "reinforce.learning_rate=0.5")
     assert run(*compare, "--config", "found/best.json", *setting, "--out", "compared") == 0
-    options = json.loads(Path("compared/config.json").read_text())["agent_options"]["reinforce"]
-    assert options == found["options"] | {"learning_rate": 0.5}
+    options = json.loads(Path("compared/config.json").read_text())["hyperparameters"]["reinforce"]
+    assert options == found["hyperparameters"] | {"learning_rate": 0.5}
 
 
 def test_a_best_trial_that_never_updated_says_so(capfd: pytest.CaptureFixture[str]) -> None:
@@ -93,7 +93,7 @@ def test_files_and_agents_that_cannot_be(capfd: pytest.CaptureFixture[str]) -> N
         ((*train, "other.json"), "other.json is of the agent 'dqn', not of 'reinforce'"),
         ((*train, "unknown.json"), "the agent 'reinforce' has no option 'rate'"),
         (("tune", "reinforse"), "did you mean 'reinforce'"),
-        (("tune", "oracle", "--dataset", "small.world"), "the agent 'oracle' has no options to look for"),
+        (("tune", "oracle", "--dataset", "small.world"), "the agent 'oracle' has no search space"),
         (("tune", "dqn", "--dataset", "small.world", "--ray", "local", "--jobs", "2"), "leave jobs out"),
     ):
         assert run(*arguments) == 2

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from pydeeprecsys.experiments.run import RunConfig
+from pydeeprecsys.data.world import World
+from pydeeprecsys.experiments.config import RunConfig
+from pydeeprecsys.experiments.task import Task
 
 QUICK: dict[str, dict[str, Any]] = {
     "reinforce": {"hidden_layers": [8]},
@@ -21,7 +23,8 @@ QUICK: dict[str, dict[str, Any]] = {
 }
 
 
-def quick_run(agent: str, **changes: Any) -> RunConfig:
+def quick_run(agent: str, world: World, slate_size: int = 5, version: int = 0, **changes: Any) -> RunConfig:
     """A run of some 200 steps with a checkpoint after each episode."""
-    options = {"options": QUICK.get(agent, {}), "evaluation_episodes": 7, "checkpoint_every": 0.0} | changes
-    return RunConfig(agent=agent, **({"seed": 1, "episodes": 8, "slate_size": 5, "n_envs": 3} | options))
+    task = Task(env=f"MovieLensFairness-v{version}", env_options={"slate_size": slate_size}, world=world)
+    quick = {"hyperparameters": QUICK.get(agent, {}), "evaluation_episodes": 7, "checkpoint_every": 0.0}
+    return RunConfig(**({"task": task, "agent": agent, "seed": 1, "episodes": 8, "n_envs": 3} | quick | changes))

@@ -11,20 +11,21 @@ from typing import Any
 import numpy as np
 
 GENRES = ["Other", "Action", "Drama"]
-RECORD = {
+PROVENANCE = {
     "versions": {"pydeeprecsys": "0.1.0", "numpy": "2.4.6"},
     "dataset_checksum": "sha256:77aa",
     "held_out_rmse": 0.85,
     "git": None,
     "machine": "Linux, 2 cores",
 }
-SETTINGS = {"dataset": "synthetic", "episodes": 4, "n_envs": 1, "slate_size": 2, "evaluation_episodes": 3}
+SETTINGS = {"env": "MovieLensFairness-v0", "env_options": {"slate_size": 2, "delta": 1.0}, "dataset": "synthetic"}
+SETTINGS |= {"episodes": 4, "n_envs": 1, "evaluation_episodes": 3}
 
 
 def config_of(agent: str, seed: int, **changes: Any) -> dict[str, Any]:
     """The configuration of a run."""
-    config = {"kind": "run", "agent": agent, "seed": seed, "options": {"learning_rate": 0.01}, **SETTINGS}
-    return config | {"world_options": {"version": 0, "delta": 1.0}, "record": RECORD} | changes
+    config = {"kind": "run", "agent": agent, "seed": seed, "hyperparameters": {"learning_rate": 0.01}, **SETTINGS}
+    return config | {"provenance": PROVENANCE} | changes
 
 
 def step(titles: Sequence[str], chosen: int, affinities: Sequence[float], rating: float = 4.0) -> dict[str, Any]:
@@ -72,7 +73,8 @@ def write_run(
         (folder / "evaluation.csv").write_text("\n".join([header, *rows, ""]))
         items = [f"{item},{count}" for item, count in enumerate(shown)]
         (folder / "exposure.csv").write_text("\n".join(["item,shown", *items, ""]))
-        (folder / "result.json").write_text(json.dumps({"seconds": 1.0, "note": note}))
+        result = {"seconds": 1.0, "mean_return": float(np.mean(returns)), "updates": None, "note": note}
+        (folder / "result.json").write_text(json.dumps(result))
     if sessions:
         (folder / "sessions.json").write_text(json.dumps(sessions))
     return folder
@@ -85,8 +87,8 @@ def write_comparison(
     agents = {"random": 30.0, "win-stay": 40.0, "dqn": 44.0, "oracle": 50.0}
     folder.mkdir(parents=True)
     config: dict[str, Any] = {"kind": "compare", "agents": ["random", "win-stay", "dqn"], "seeds": 3, **SETTINGS}
-    config |= {"agent_options": {"dqn": {"learning_rate": 0.01}}, "world_options": {"version": 0, "delta": 1.0}}
-    (folder / "config.json").write_text(json.dumps(config | {"record": RECORD} | changes))
+    config |= {"hyperparameters": {"dqn": {"learning_rate": 0.01}}, "provenance": PROVENANCE}
+    (folder / "config.json").write_text(json.dumps(config | changes))
     draws = np.random.default_rng(0)
     for agent, level in agents.items():
         for seed in range(3):

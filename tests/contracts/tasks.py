@@ -62,5 +62,5 @@ def busy_at_first(shared: object, task: Path, tell: Callable[..., None]) -> int:
         file.write("called\n")
     calls = task.read_text().count("called")
     if calls < 3:
-        raise BusyError(f"another process is at work in {task}")
+        raise BusyError(f"another process is using {task}")
     return calls

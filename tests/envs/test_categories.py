@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from pydeeprecsys.experiments.judge import judge
 
 from pydeeprecsys.data.synthetic import synthetic_dataset
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError
-from pydeeprecsys.experiments.judge import judge
 from pydeeprecsys.experiments.registry import item_features, make_agent
 from pydeeprecsys.rl.manager import MovieLensFairnessManager
 from pydeeprecsys.simulation.movielens.dynamics import SatiatingTaste

@@ -11,19 +11,25 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from contracts.run_folders import config_of, write_run
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError
-from pydeeprecsys.experiments.compare import Comparison, Run, compare, summarize
-from pydeeprecsys.rl.learning_statistics import LearningStatistics
+from pydeeprecsys.experiments.compare import Comparison, compare, summarize
+from pydeeprecsys.experiments.run_folder import RunFolder
+from pydeeprecsys.experiments.task import Task
 from pydeeprecsys.rl.manager import Episode
 
 FILES = {".lock", "config.json", "runs", "all_metrics.csv", "summary.csv", "learning_curves.png", "learning_curves.pdf"}
 COLUMNS = ["metric", "measurement", "timestep", "episode", "model", "env"]
 
 
+def compared(world: World, agents: list[str], env_options: dict[str, Any] | None = None, **settings: Any) -> Comparison:
+    return Comparison(task=Task(world=world, env_options=env_options or {}), agents=agents, **settings)
+
+
 def test_a_comparison_writes_all_that_it_measured(world: World, tmp_path: Path) -> None:
     seen: list[tuple[str, int, int]] = []
-    comparison = Comparison(world=world, agents=["random", "win-stay"], episodes=12, seeds=2, evaluation_episodes=30)
+    comparison = compared(world, ["random", "win-stay"], episodes=12, seeds=2, evaluation_episodes=30)
     summary = compare(comparison, tmp_path, lambda agent, seed, number, episode: seen.append((agent, seed, number)))
 
     assert {path.name for path in tmp_path.iterdir()} == FILES
@@ -48,7 +54,7 @@ def test_a_comparison_writes_all_that_it_measured(world: World, tmp_path: Path) 
 
 
 def test_the_same_comparison_gives_the_same_numbers(world: World, tmp_path: Path) -> None:
-    comparison = Comparison(world=world, agents=["reinforce"], episodes=8, seeds=2, n_envs=4, evaluation_episodes=8)
+    comparison = compared(world, ["reinforce"], episodes=8, seeds=2, n_envs=4, evaluation_episodes=8)
     timeless = [compare(comparison, tmp_path / str(i)).drop(columns="steps_per_second") for i in range(2)]
     pd.testing.assert_frame_equal(timeless[0], timeless[1], check_exact=True)
     texts = [(tmp_path / str(i) / "all_metrics.csv").read_bytes() for i in range(2)]
@@ -57,7 +63,11 @@ def test_the_same_comparison_gives_the_same_numbers(world: World, tmp_path: Path
 
 def test_processes_side_by_side_change_nothing(world: World, tmp_path: Path) -> None:
     comparison = Comparison(
-        world=world, agents=["random", "reinforce"], episodes=4, seeds=2, slate_size=2, evaluation_episodes=20
+        task=Task(world=world, env_options={"slate_size": 2}),
+        agents=["random", "reinforce"],
+        episodes=4,
+        seeds=2,
+        evaluation_episodes=20,
     )
     told: dict[int, list[tuple[str, int, int, float]]] = {1: [], 2: []}
     for jobs in (1, 2):
@@ -80,12 +90,12 @@ def quick_and_slow(world: World) -> Comparison:
     """A random agent, done at once, and a Rainbow that would take half an hour."""
     slow = {"hidden_layers": [1024] * 4, "network_update_frequency": 1, "batch_size": 512, "buffer_burn_in": 512}
     return Comparison(
-        world=world,
+        task=Task(world=world),
         agents=["random", "rainbow"],
         episodes=200,
         seeds=1,
         evaluation_episodes=20,
-        agent_options={"rainbow": slow},
+        hyperparameters={"rainbow": slow},
     )
 
 
@@ -126,10 +136,11 @@ def test_a_killed_process_is_told_and_what_was_done_is_kept(world: World, tmp_pa
 
 def test_seeds_see_other_users_and_judges_the_same(world: World, tmp_path: Path) -> None:
     one = compare(
-        Comparison(world=world, agents=["best-rated"], episodes=5, seeds=1, evaluation_episodes=20), tmp_path / "a"
+        compared(world, ["best-rated"], episodes=5, seeds=1, evaluation_episodes=20),
+        tmp_path / "a",
     )
     two = compare(
-        Comparison(world=world, agents=["random", "best-rated"], episodes=9, seeds=1, evaluation_episodes=20),
+        compared(world, ["random", "best-rated"], episodes=9, seeds=1, evaluation_episodes=20),
         tmp_path / "b",
     )
     # What else is compared, and how long anything trained, does not change who judges.
@@ -137,7 +148,7 @@ def test_seeds_see_other_users_and_judges_the_same(world: World, tmp_path: Path)
     assert returns[0] == returns[1]
     assert one["median_low"].isna().all()
     compare(
-        Comparison(world=world, agents=["best-rated"], episodes=5, seeds=2, n_envs=3, evaluation_episodes=1),
+        compared(world, ["best-rated"], episodes=5, seeds=2, n_envs=3, evaluation_episodes=1),
         tmp_path / "c",
     )
     metrics = pd.read_csv(tmp_path / "c" / "all_metrics.csv")
@@ -149,14 +160,13 @@ def test_seeds_see_other_users_and_judges_the_same(world: World, tmp_path: Path)
 def test_options_reach_world_and_agents(world: World, tmp_path: Path) -> None:
     calm = {"lambda_non_violent": 1.0}
     alike = Comparison(
-        world=world,
+        task=Task(world=world, env_options=calm),
         agents=["win-stay"],
         episodes=4,
         seeds=1,
-        world_options=calm,
-        agent_options={"win-stay": {"candidates": 1}},
+        hyperparameters={"win-stay": {"candidates": 1}},
     )
-    fixed = Comparison(world=world, agents=["best-rated"], episodes=4, seeds=1, world_options=calm)
+    fixed = compared(world, ["best-rated"], env_options=calm, episodes=4, seeds=1)
     a, b = (compare(c, tmp_path / str(i)).set_index("agent") for i, c in enumerate((alike, fixed)))
     assert a.loc["win-stay", "median"] == b.loc["best-rated", "median"]
     # At lambda 1 the reward is calm alone, and the oracle shows the least violent item.
@@ -171,7 +181,7 @@ def test_an_interrupted_comparison_leaves_what_was_done(world: World, tmp_path: 
 
     with pytest.raises(KeyboardInterrupt):
         compare(
-            Comparison(world=world, agents=["random", "win-stay"], episodes=6, seeds=3, evaluation_episodes=5),
+            compared(world, ["random", "win-stay"], episodes=6, seeds=3, evaluation_episodes=5),
             tmp_path,
             stop,
         )
@@ -189,7 +199,7 @@ def test_an_interrupted_comparison_leaves_what_was_done(world: World, tmp_path: 
 
 
 def test_a_comparison_called_again_goes_on_where_it_was(world: World, tmp_path: Path) -> None:
-    comparison = Comparison(world=world, agents=["reinforce", "dqn"], episodes=6, seeds=2, evaluation_episodes=5)
+    comparison = compared(world, ["reinforce", "dqn"], episodes=6, seeds=2, evaluation_episodes=5)
     told: list[tuple[str, int, int]] = []
 
     def stop(agent: str, seed: int, number: int, episode: Any) -> None:
@@ -211,7 +221,7 @@ def test_a_comparison_called_again_goes_on_where_it_was(world: World, tmp_path: 
 
 
 def test_more_seeds_are_added_and_other_settings_refused(world: World, tmp_path: Path) -> None:
-    comparison = Comparison(world=world, agents=["random"], episodes=3, seeds=1, evaluation_episodes=5)
+    comparison = compared(world, ["random"], episodes=3, seeds=1, evaluation_episodes=5)
     compare(comparison, tmp_path)
     first = (tmp_path / "runs" / "random-0" / "result.json").stat().st_mtime_ns
     assert compare(replace(comparison, seeds=2), tmp_path).set_index("agent").loc["random", "seeds"] == 2
@@ -225,16 +235,15 @@ def test_more_seeds_are_added_and_other_settings_refused(world: World, tmp_path:
     assert not (tmp_path / "runs" / "random-1").exists()
 
 
-def _run(agent: str, seed: int, returns: list[float]) -> Run:
-    evaluation = pd.DataFrame({"return": returns, "steps": 2, "violence": np.array(returns) / 100})
-    return Run(agent, seed, LearningStatistics(agent), 1.0, evaluation)
-
-
-def test_summary_by_hand() -> None:
-    runs = [_run("a", seed, returns) for seed, returns in enumerate(([30, 34], [0, 0], [36, 36], [40, 40], [99, 1]))]
-    runs += [_run("oracle", 0, [48, 52]), _run("random", 0, [10, 20])]
-    summary = summarize(runs).set_index("agent")
-    assert summary.index.tolist() == ["oracle", "a", "random"]
+def test_summary_by_hand(tmp_path: Path) -> None:
+    returns = {"a": [[30, 34], [0, 0], [36, 36], [40, 40], [99, 1]], "oracle": [[48, 52]], "random": [[10, 20]]}
+    runs = [
+        RunFolder(write_run(tmp_path / f"{agent}-{seed}", config_of(agent, seed), returns=own, violence=sum(own) / 200))
+        for agent, of_seeds in returns.items()
+        for seed, own in enumerate(of_seeds)
+    ]
+    summary = summarize(runs, {("dqn", 0), ("dqn", 1), ("a", 5)}).set_index("agent")
+    assert summary.index.tolist() == ["oracle", "a", "random", "dqn"]
     a = summary.loc["a"]
     # The seeds' means are 32, 0, 36, 40, 50.
     assert a["median"] == pytest.approx(36)
@@ -244,12 +253,13 @@ def test_summary_by_hand() -> None:
     assert a["violence"] == pytest.approx((32 + 0 + 36 + 40 + 50) / 500)
     assert a["seeds"] == 5
     assert math.isnan(summary.loc["oracle", "median_low"])
+    assert summary["failed"].tolist() == [0, 1, 0, 2]
 
 
 def test_where_no_violence_is_known_none_is_told(world: World, tmp_path: Path) -> None:
     unknown = np.full_like(world.violence, np.nan)
     bare = replace(world, violence=unknown, violence_measured=np.isfinite(unknown))
-    compare(Comparison(world=bare, agents=["random"], episodes=2, seeds=1, evaluation_episodes=2), tmp_path)
+    compare(compared(bare, ["random"], episodes=2, seeds=1, evaluation_episodes=2), tmp_path)
     summary = pd.read_csv(tmp_path / "summary.csv")
     assert summary["violence"].isna().all()
     assert (summary["coverage"] > 0).all()
@@ -267,14 +277,31 @@ def test_where_no_violence_is_known_none_is_told(world: World, tmp_path: Path) -
         ({"agents": []}, "each once"),
         ({"agents": ["random", "random"]}, "each once"),
         ({"agents": ["randm"]}, "did you mean 'random'"),
-        ({"agent_options": {"dqm": {}}}, "no agent 'dqm'"),
+        ({"hyperparameters": {"dqm": {}}}, "no agent 'dqm'"),
         ({"episodes": 0}, "episodes must be at least 1, it is 0"),
         ({"seeds": 0}, "seeds must be at least 1, it is 0"),
         ({"n_envs": -1}, "n_envs must be at least 1, it is -1"),
         ({"evaluation_episodes": 0}, "evaluation_episodes must be at least 1, it is 0"),
-        ({"world_options": {"pool": "all"}}, "hold a pool; give train_pool and evaluation_pool"),
+        ({"evaluate_every": 301}, "evaluate_every is 301, above the 300 training episodes"),
     ],
 )
 def test_comparisons_that_cannot_be(world: World, changes: dict[str, Any], match: str) -> None:
     with pytest.raises(InputError, match=match):
-        Comparison(**({"world": world, "agents": ["random"]} | changes))
+        Comparison(**({"task": Task(world=world), "agents": ["random"]} | changes))
+
+
+def test_what_has_no_users_is_compared_without_the_oracle(tmp_path: Path) -> None:
+    task = Task(env="contracts.own:Corridor-v0", env_options={"length": 4})
+    right = "contracts.own:Right"
+    settings = {"task": task, "agents": [right, "reinforce"], "episodes": 4, "seeds": 2, "evaluation_episodes": 3}
+    comparison = Comparison(**settings, hyperparameters={right: {"action": 1}, "reinforce": {"hidden_layers": [4]}})
+    alone = compare(comparison, tmp_path / "one")
+    assert alone["agent"].iloc[0] == right
+    assert set(alone["agent"]) == {right, "reinforce", "random"}
+    assert alone["violence"].isna().all()
+    assert alone.set_index("agent").loc[right, ["median", "session_length"]].tolist() == pytest.approx([0.7, 4])
+    # In processes of their own, the agent and the environment are imported again.
+    together = compare(comparison, tmp_path / "two", jobs=2)
+    pd.testing.assert_frame_equal(
+        alone.drop(columns="steps_per_second"), together.drop(columns="steps_per_second"), check_exact=True
+    )

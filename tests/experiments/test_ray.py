@@ -15,6 +15,7 @@ from contracts import tasks
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments.compare import Comparison, compare
+from pydeeprecsys.experiments.task import Task
 from pydeeprecsys.experiments.tune import tune
 from pydeeprecsys.experiments.tuning import Tuning
 from pydeeprecsys.experiments.workers import open_workers
@@ -81,19 +82,19 @@ def test_who_stops_waits_for_nothing(cluster: Any, folder: Path) -> None:
 
 
 def test_a_search_is_the_same(cluster: Any, world: World, tmp_path: Path) -> None:
-    tuning = Tuning(world=world, agent="reinforce", trials=2, episodes=4, seeds=1, evaluation_episodes=10)
+    tuning = Tuning(task=Task(world=world), agent="reinforce", trials=2, episodes=4, seeds=1, evaluation_episodes=10)
     assert tune(tuning, tmp_path / "ray", ray_address=cluster.address) == tune(tuning, tmp_path / "here")
 
 
 def test_a_comparison_is_the_same_though_a_machine_was_lost(cluster: Any, world: World, tmp_path: Path) -> None:
     options = {"hidden_layers": [16], "buffer_burn_in": 100}
     comparison = Comparison(
-        world=world,
+        task=Task(world=world),
         agents=["dqn"],
         episodes=80,
         seeds=2,
         evaluation_episodes=20,
-        agent_options={"dqn": options},
+        hyperparameters={"dqn": options},
         checkpoint_every=0.0,
     )
     compare(comparison, tmp_path / "here")
@@ -112,4 +113,4 @@ def test_a_comparison_is_the_same_though_a_machine_was_lost(cluster: Any, world:
     here, there = ((tmp_path / name / "all_metrics.csv").read_bytes() for name in ("here", "ray"))
     assert here == there
     logs = [(path.parent / "log.txt").read_text() for path in checkpoints]
-    assert sum("goes on after" in log for log in logs) == 1
+    assert sum("resumed after" in log for log in logs) == 1

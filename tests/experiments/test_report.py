@@ -16,11 +16,11 @@ from pydeeprecsys.errors import InputError
 from pydeeprecsys.evaluation.intervals import median_interval
 from pydeeprecsys.experiments.compare import Comparison, compare
 from pydeeprecsys.experiments.report import write_report
-from pydeeprecsys.experiments.report.content import results
-from pydeeprecsys.experiments.report.folders import read_folder
+from pydeeprecsys.experiments.report.content import read_source, results
 from pydeeprecsys.experiments.report.page import missing
 from pydeeprecsys.experiments.report.sessions import pack
 from pydeeprecsys.experiments.report.settings import differences, flat
+from pydeeprecsys.experiments.task import Task
 
 
 def run(*arguments: str) -> int:
@@ -52,7 +52,7 @@ def rows_of(page: str) -> list[list[str]]:
 def test_folders_from_before_there_were_pools_stand_apart(tmp_path: Path) -> None:
     before = write_comparison(tmp_path / "before")
     now = write_comparison(tmp_path / "now", train_pool="train", evaluation_pool="test")
-    worlds = results([read_folder(folder, number) for number, folder in enumerate((before, now))])
+    worlds = results([read_source(folder) for folder in (before, now)])
     assert [world.settings.get("evaluation_pool") for world in worlds] == [None, "test"]
     assert "evaluation_pool test" in page_of(before, now)
 
@@ -180,25 +180,25 @@ def test_runs_of_one_agent_are_put_together_and_none_counts_twice(tmp_path: Path
 
 def test_the_same_agent_with_other_settings_is_another(tmp_path: Path) -> None:
     first = write_run(tmp_path / "first", config_of("dqn", 0), returns=[40.0])
-    slow = write_run(tmp_path / "slow", config_of("dqn", 0, options={"learning_rate": 0.001}), returns=[30.0])
+    slow = write_run(tmp_path / "slow", config_of("dqn", 0, hyperparameters={"learning_rate": 0.001}), returns=[30.0])
     names = [row[0] for row in rows_of(page_of(first, slow))]
     assert names == ["dqn, learning_rate 0.01", "dqn, learning_rate 0.001"]
     many = {"learning_rate": 0.001, "batch_size": 8, "double": True}
-    other = write_run(tmp_path / "other", config_of("dqn", 0, options=many), returns=[20.0])
+    other = write_run(tmp_path / "other", config_of("dqn", 0, hyperparameters=many), returns=[20.0])
     assert [row[0] for row in rows_of(page_of(first, other))] == ["dqn, first", "dqn, other"]
 
 
 def test_other_worlds_are_tables_of_their_own(tmp_path: Path) -> None:
     first = write_run(tmp_path / "first", config_of("dqn", 0), returns=[40.0])
     other = write_run(
-        tmp_path / "other", config_of("dqn", 0, slate_size=1, world_options={"version": 1}), returns=[9.0]
+        tmp_path / "other", config_of("dqn", 0, env="MovieLensFairness-v1", env_options={}), returns=[9.0]
     )
-    bored = {"version": 1, "delta": -0.5}
-    third = write_run(tmp_path / "third", config_of("dqn", 0, slate_size=1, world_options=bored), returns=[9.0])
-    assert "synthetic, world 1, one item at a time, delta -0.5" in page_of(other, third)
+    bored = config_of("dqn", 0, env="MovieLensFairness-v1", env_options={"delta": -0.5})
+    third = write_run(tmp_path / "third", bored, returns=[9.0])
+    assert "synthetic, MovieLensFairness-v1, one item at a time, delta -0.5" in page_of(other, third)
     page = page_of(first, other)
-    assert "synthetic, world 0, slates of 2" in page
-    assert "synthetic, world 1, one item at a time" in page
+    assert "synthetic, MovieLensFairness-v0, slates of 2" in page
+    assert "synthetic, MovieLensFairness-v1, one item at a time" in page
     assert [[entry["label"] for entry in world["entries"]] for world in data_of(page)["worlds"]] == [["dqn"], ["dqn"]]
 
 
@@ -219,18 +219,18 @@ def test_the_best_that_is_no_oracle_is_named_first(tmp_path: Path) -> None:
 
 def test_what_is_not_done_is_said_and_the_rest_is_shown(tmp_path: Path) -> None:
     folder = write_comparison(tmp_path / "compared")
-    assert missing(read_folder(folder)) == []
-    for name in ("evaluation.csv", "exposure.csv", "sessions.json"):
+    assert missing(read_source(folder)) == []
+    for name in ("evaluation.csv", "exposure.csv", "sessions.json", "result.json"):
         (folder / "runs" / "dqn-1" / name).unlink()
     for name in ("dqn-2", "oracle-0"):
         for file in (folder / "runs" / name).iterdir():
             file.unlink()
-    assert missing(read_folder(folder)) == [
-        f"dqn in {folder}: seed 1 at episode 4 of 4, not judged; seed 2 not begun",
+    assert missing(read_source(folder)) == [
+        f"dqn in {folder}: seed 1 at episode 4 of 4, not evaluated; seed 2 not begun",
         f"oracle in {folder}: seed 0 not begun",
     ]
     page = page_of(folder)
-    assert "seed 1 at episode 4 of 4, not judged" in page
+    assert "seed 1 at episode 4 of 4, not evaluated" in page
     assert {row[0]: row[-1] for row in rows_of(page)} == {"oracle": "2", "dqn": "1", "win-stay": "3", "random": "3"}
 
 
@@ -239,17 +239,17 @@ def test_a_run_that_is_still_learning_has_a_page_with_its_curve(tmp_path: Path) 
     page = page_of(folder)
     assert "No agent is evaluated yet" in page
     assert data_of(page)["worlds"][0]["entries"][0]["curve"]["y"] == [1.0, 2.0]
-    assert missing(read_folder(folder)) == [f"dqn in {folder}: seed 0 at episode 2 of 4, not judged"]
-    # Killed between two files of its judgement, it is not judged either.
+    assert missing(read_source(folder)) == [f"dqn in {folder}: seed 0 at episode 2 of 4, not evaluated"]
+    # Killed between two files of its evaluation, it is not evaluated either.
     (folder / "evaluation.csv").write_text("episode,return,steps,violence\n0,7.0,3,0.1\n")
-    assert read_folder(folder).runs[0].measures is None
+    assert read_source(folder).runs[0].measures is None
 
 
 def test_a_line_that_is_being_written_is_left_out(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", config_of("dqn", 0), curve=[1.0, 2.0])
     with (folder / "metrics.csv").open("a") as file:
         file.write("moving_rewards,31")
-    assert read_folder(folder).runs[0].returns.tolist() == [1.0, 2.0]
+    assert read_source(folder).runs[0].curve[1].tolist() == [1.0, 2.0]
 
 
 @pytest.mark.parametrize(
@@ -258,18 +258,27 @@ def test_a_line_that_is_being_written_is_left_out(tmp_path: Path) -> None:
         (None, "there is no folder"),
         ({}, "no folder of a run or a comparison"),
         ({"config.json": '{"agent": "dqn"}'}, "no folder of a run or a comparison"),
-        ({"config.json": '{"kind": "compare"}'}, "no folder of a run or a comparison"),
         ({"config.json": "[1]"}, "no folder of a run or a comparison"),
-        ({"config.json": "{"}, "not readable as JSON"),
+        ({"config.json": "{"}, "no folder of a run or a comparison"),
         ({"config.json": json.dumps(config_of("dqn", 0))}, "nothing is done"),
-        ({"config.json": '{"kind": "compare", "agents": ["dqn"], "seeds": 2}'}, "nothing is done"),
+        ({"config.json": '{"kind": "compare", "agents": ["dqn"], "seeds": 2, "provenance": {}}'}, "nothing is done"),
         (
             {
                 "config.json": json.dumps(config_of("dqn", 0)),
                 "evaluation.csv": "a\n1\n",
                 "exposure.csv": "item,shown\n0,1\n",
+                "result.json": "{}",
             },
             "does not hold what a run writes",
+        ),
+        (
+            {
+                "config.json": json.dumps(config_of("dqn", 0)),
+                "evaluation.csv": "return,steps\n1,1\n",
+                "result.json": "{}",
+                "sessions.json": "{",
+            },
+            "not readable as JSON",
         ),
         (
             {"config.json": json.dumps(config_of("dqn", 0)), "metrics.csv": "metric,episode\nmoving_rewards,x\n"},
@@ -301,24 +310,24 @@ def test_a_report_wants_folders(capsys: pytest.CaptureFixture[str], tmp_path: Pa
 
 
 def test_settings_side_by_side() -> None:
-    first = flat({"episodes": 300, "world_options": {"delta": 1.0, "pool": "all"}, "git": None, "options": {}})
+    first = flat({"episodes": 300, "env_options": {"delta": 1.0, "slate_size": 2}, "git": None, "options": {}})
     assert first == {
         "episodes": "300",
-        "world_options.delta": "1.0",
-        "world_options.pool": "all",
+        "env_options.delta": "1.0",
+        "env_options.slate_size": "2",
         "git": "null",
         "options": "{}",
     }
-    second = {"episodes": "300", "world_options.delta": "0.0", "world_options.pool": "all", "git": "null"}
+    second = {"episodes": "300", "env_options.delta": "0.0", "env_options.slate_size": "2", "git": "null"}
     differing, common = differences([first, second])
-    assert differing == {"world_options.delta": ["1.0", "0.0"], "options": ["{}", None]}
-    assert common == {"episodes": "300", "world_options.pool": "all", "git": "null"}
+    assert differing == {"env_options.delta": ["1.0", "0.0"], "options": ["{}", None]}
+    assert common == {"episodes": "300", "env_options.slate_size": "2", "git": "null"}
 
 
 def test_what_differs_between_folders_is_on_the_page(tmp_path: Path) -> None:
     first = write_run(tmp_path / "first", config_of("dqn", 0), returns=[40.0])
-    record = config_of("dqn", 0)["record"] | {"git": "abc-dirty"}
-    other = write_run(tmp_path / "other", config_of("dqn", 0, episodes=9, record=record), returns=[9.0])
+    record = config_of("dqn", 0)["provenance"] | {"git": "abc-dirty"}
+    other = write_run(tmp_path / "other", config_of("dqn", 0, episodes=9, provenance=record), returns=[9.0])
     page = page_of(first, other)
     differing = [part.split("</table>")[0] for part in page.split('<table class="settings">')[1:]]
     assert re.findall(r'<th scope="row">(.*?)</th>\s*<td>(.*?)</td>\s*<td>(.*?)</td>', differing[0]) == [
@@ -327,7 +336,7 @@ def test_what_differs_between_folders_is_on_the_page(tmp_path: Path) -> None:
     assert re.findall(r'<th scope="row">(.*?)</th>\s*<td>(.*?)</td>\s*<td>(.*?)</td>', differing[1]) == [
         ("git", "null", "abc-dirty")
     ]
-    assert "<dt>world_options.delta</dt><dd>1.0</dd>" in page
+    assert "<dt>env_options.delta</dt><dd>1.0</dd>" in page
 
 
 def unpacked(packed: dict[str, Any], session: dict[str, Any]) -> list[tuple[list[str], int, dict[str, float]]]:
@@ -348,7 +357,7 @@ def test_sessions_are_packed_without_loss(tmp_path: Path) -> None:
     }
     recorded = {"genres": GENRES, "sessions": [session]}
     write_run(tmp_path / "run", config_of("dqn", 0), returns=[1.0], sessions=recorded)
-    packed = pack([("dqn", read_folder(tmp_path / "run").runs[0])])
+    packed = pack([("dqn", read_source(tmp_path / "run").runs[0])])
     assert packed["items"][0] == ["a", [GENRES.index("Action"), GENRES.index("Drama")], 0.25, True]
     assert unpacked(packed, packed["runs"][0]["sessions"][0]) == [
         (["a", "b"], -1, {"Other": 0.123, "Action": 0.0, "Drama": -2.0}),
@@ -385,7 +394,7 @@ def test_sessions_for_which_there_is_no_room_are_left_out(tmp_path: Path) -> Non
         for seed in range(2):
             sessions = sessions_of([f"{seed}{place}" for place in range(3)], ["a"], n_steps=20)
             write_run(tmp_path / f"{agent}-{seed}", config_of(agent, seed), returns=[1.0], sessions=sessions)
-    runs = [(run.agent, run) for folder in sorted(tmp_path.iterdir()) for run in read_folder(folder).runs]
+    runs = [(run.agent, run) for folder in sorted(tmp_path.iterdir()) for run in read_source(folder).runs]
     everything = pack(runs)
     assert [len(run["sessions"]) for run in everything["runs"]] == [3, 3, 3, 3]
     size = size_of(everything)
@@ -408,18 +417,32 @@ def test_a_large_comparison_stays_below_six_megabytes(tmp_path: Path) -> None:
     page = page_of(folder)
     assert 5_000_000 < len(page.encode()) < 6_000_000
     assert data_of(page)["worlds"][0]["leftOut"] > 0
-    assert len(results([read_folder(folder)])[0].entries) == 4
+    assert len(results([read_source(folder)])[0].entries) == 4
+
+
+def test_what_has_no_items_is_reported_without_them(tmp_path: Path) -> None:
+    task = Task(env="CartPole-v1")
+    compare(Comparison(task=task, agents=["random"], episodes=3, seeds=1, evaluation_episodes=2), tmp_path / "poles")
+    page = page_of(tmp_path / "poles")
+    assert "CartPole-v1</h2>" in page
+    assert [len(row) for row in rows_of(page)] == [8]  # without violence, coverage and Gini coefficient
+    assert 'data-chart="scatter"' not in page
+    assert missing(read_source(tmp_path / "poles")) == []
 
 
 def test_a_real_comparison_is_reported_as_it_stands_in_its_summary(world: World, tmp_path: Path) -> None:
     comparison = Comparison(
-        world=world, agents=["win-stay", "reinforce"], episodes=6, seeds=2, slate_size=2, evaluation_episodes=8
+        task=Task(world=world, env_options={"slate_size": 2}),
+        agents=["win-stay", "reinforce"],
+        episodes=6,
+        seeds=2,
+        evaluation_episodes=8,
     )
     summary = compare(comparison, tmp_path / "compared")
     page = page_of(tmp_path / "compared")
     assert [row[:2] for row in rows_of(page)] == [[row.agent, f"{row.median:.2f}"] for row in summary.itertuples()]
     assert [float(row[7]) for row in rows_of(page)] == pytest.approx(summary["violence"], abs=6e-4)
-    assert missing(read_folder(tmp_path / "compared")) == []
+    assert missing(read_source(tmp_path / "compared")) == []
     data = data_of(page)["worlds"][0]
     assert data["genres"] == list(GENRE_NAMES)
     assert {(run["label"], run["seed"], len(run["sessions"])) for run in data["runs"]} == {

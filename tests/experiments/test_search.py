@@ -39,7 +39,7 @@ def search(trials: int, path: Path, seed: int = 0, stops: tuple[int, ...] = ()) 
 
 def test_it_finds_what_is_best(tmp_path: Path) -> None:
     outcomes = search(60, tmp_path / "study.db")
-    assert outcomes[0].options == DEFAULTS
+    assert outcomes[0].hyperparameters == DEFAULTS
     assert outcomes[0].mean_return == pytest.approx(-2 + 0.5)
     late = [outcome.mean_return for outcome in outcomes[-20:] if outcome.state == "complete"]
     early = [outcome.mean_return for outcome in outcomes[1:12] if outcome.state == "complete"]

@@ -8,6 +8,7 @@ import pytest
 from pydeeprecsys.data.world import World
 from pydeeprecsys.experiments.registry import AGENTS, agent_options, learners, make_agent
 from pydeeprecsys.experiments.search import Search
+from pydeeprecsys.experiments.task import Task
 from pydeeprecsys.experiments.tuning import Tuning
 from pydeeprecsys.rl.manager import MovieLensFairnessManager
 
@@ -42,7 +43,7 @@ def test_agents_can_be_made_anywhere_in_it(world: World, agent: str) -> None:
 
 @pytest.mark.parametrize("agent", learners())
 def test_what_is_proposed_lies_in_it(world: World, agent: str, tmp_path_factory: pytest.TempPathFactory) -> None:
-    tuning = Tuning(world=world, agent=agent)
+    tuning = Tuning(task=Task(world=world), agent=agent)
     search = Search(tmp_path_factory.mktemp("search") / "study.db", tuning.space, tuning.defaults, seed=0)
     first, *others = [search.propose(number) for number in range(4)]
     assert first == tuning.defaults

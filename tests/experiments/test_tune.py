@@ -10,7 +10,8 @@ import pytest
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments.search import Outcome
-from pydeeprecsys.experiments.trial import Trial, try_out
+from pydeeprecsys.experiments.task import Task
+from pydeeprecsys.experiments.trial import Trial, run_trial
 from pydeeprecsys.experiments.tune import best_of, tune
 from pydeeprecsys.experiments.tuning import Tuning
 
@@ -19,7 +20,7 @@ ROUND = 4
 
 
 def quick(world: World, **changes: Any) -> Tuning:
-    # With this seed, trials 7 and 9 would end otherwise if bars knew of trials of their own rounds.
+    # With this seed, trials 7 and 9 would end otherwise if thresholds knew of trials of their own rounds.
     given = {
         "seed": 3,
         "trials": 10,
@@ -28,7 +29,7 @@ def quick(world: World, **changes: Any) -> Tuning:
         "evaluation_episodes": 10,
         "checkpoint_every": 0.0,
     } | changes
-    return Tuning(world=world, agent="reinforce", **given)
+    return Tuning(task=Task(world=world), agent="reinforce", **given)
 
 
 @pytest.fixture(scope="module")
@@ -42,18 +43,18 @@ def test_it_leaves_what_it_found(whole: tuple[Path, list[Outcome]], world: World
     folder, outcomes = whole
     assert {path.name for path in folder.iterdir()} == FILES
     assert [outcome.number for outcome in outcomes] == list(range(10))
-    assert outcomes[0].options == quick(world).defaults
+    assert outcomes[0].hyperparameters == quick(world).defaults
 
     trials = pd.read_csv(folder / "trials.csv")
     assert trials["trial"].tolist() == list(range(10))
     assert trials["state"].tolist() == [outcome.state for outcome in outcomes]
-    assert trials["learning_rate"].tolist() == [outcome.options["learning_rate"] for outcome in outcomes]
+    assert trials["learning_rate"].tolist() == [outcome.hyperparameters["learning_rate"] for outcome in outcomes]
 
     best = json.loads((folder / "best.json").read_text())
     number = trials["mean_return"].idxmax()
     assert best["agent"] == "reinforce"
     assert best["trial"] == number
-    assert best["options"] == outcomes[number].options
+    assert best["hyperparameters"] == outcomes[number].hyperparameters
     assert best["mean_return"] == trials["mean_return"].max() == pytest.approx(outcomes[number].mean_return)
     assert best["default_return"] == outcomes[0].mean_return
 
@@ -61,8 +62,8 @@ def test_it_leaves_what_it_found(whole: tuple[Path, list[Outcome]], world: World
     assert not list(folder.glob("runs/*/checkpoint.safetensors"))
 
 
-def test_a_trial_is_stopped_where_it_is_below_the_median_of_earlier_rounds(whole: tuple[Path, list[Outcome]]) -> None:
-    """Bars worked out anew from what came of the trials."""
+def test_a_trial_is_pruned_when_it_is_below_the_median_of_earlier_rounds(whole: tuple[Path, list[Outcome]]) -> None:
+    """Thresholds worked out anew from the outcomes of the trials."""
     _, outcomes = whole
     checks = [*range(4, 12), *range(16, 24)]  # one after each tenth, from a third of the way on; of both trainings
     assert {outcome.state for outcome in outcomes} == {"complete", "pruned"}
@@ -123,25 +124,25 @@ def test_a_training_that_falls_behind_ends(world: World, tmp_path: Path) -> None
     trial = Trial(0, tuning.defaults, {6: 100.0})
 
     told: list[int] = []
-    outcome = try_out((tuning, tmp_path), trial, lambda number, episodes: told.append(episodes))
+    outcome = run_trial((tuning, tmp_path), trial, lambda number, episodes: told.append(episodes))
     assert (outcome.state, outcome.returns, list(outcome.running)) == ("pruned", [], [4, 5, 6])
     assert told == [1, 2, 3, 4, 5, 6]
     assert math.isnan(outcome.mean_return)
-    # It was below the bar before it was killed, and nobody had heard of it.
-    assert try_out((tuning, tmp_path), trial, lambda number, episodes: None) == outcome
+    # It was below the threshold before it was killed, and nobody had heard of it.
+    assert run_trial((tuning, tmp_path), trial, lambda number, episodes: None) == outcome
 
 
 def test_a_training_that_diverges_is_a_failed_trial(world: World, tmp_path: Path) -> None:
     tuning = quick(world, seeds=1)
     options = tuning.defaults | {"learning_rate": 1e37}
-    outcome = try_out((tuning, tmp_path), Trial(0, options, {}), lambda number, episodes: None)
+    outcome = run_trial((tuning, tmp_path), Trial(0, options, {}), lambda number, episodes: None)
     assert outcome.state == "failed"
     assert best_of([outcome]) is None
 
 
 def test_a_folder_belongs_to_one_search(world: World, tmp_path: Path) -> None:
     tune(quick(world, trials=1, seeds=1), tmp_path)
-    with pytest.raises(InputError, match="its seed is 3, not 5; go on with that one by 'pydeeprecsys resume"):
+    with pytest.raises(InputError, match="its seed is 3, not 5; continue that one with 'pydeeprecsys resume"):
         tune(quick(world, trials=1, seeds=1, seed=5), tmp_path)
     (outcome,) = tune(quick(world, trials=1, seeds=1, seed=5), tmp_path, overwrite=True)
     assert {path.name for path in tmp_path.glob("runs/*")} == {"000-60000"}
@@ -149,27 +150,26 @@ def test_a_folder_belongs_to_one_search(world: World, tmp_path: Path) -> None:
 
 
 def test_what_is_given_is_not_looked_for(world: World, tmp_path: Path) -> None:
-    tuning = quick(world, trials=2, seeds=1, options={"hidden_layers": [5], "learning_rate": 0.01})
+    tuning = quick(world, trials=2, seeds=1, hyperparameters={"hidden_layers": [5], "learning_rate": 0.01})
     outcomes = tune(tuning, tmp_path)
-    assert all("learning_rate" not in outcome.options for outcome in outcomes)
+    assert all("learning_rate" not in outcome.hyperparameters for outcome in outcomes)
     best = json.loads((tmp_path / "best.json").read_text())
-    assert best["options"]["hidden_layers"] == [5]
+    assert best["hyperparameters"]["hidden_layers"] == [5]
     config = json.loads((tmp_path / "runs" / "001-40000" / "config.json").read_text())
-    assert config["options"]["learning_rate"] == 0.01
+    assert config["hyperparameters"]["learning_rate"] == 0.01
 
 
 @pytest.mark.parametrize(
     ("agent", "changes", "match"),
     [
         ("reinforse", {}, "did you mean 'reinforce'"),
-        ("win-stay", {}, "has no options to look for; varied, reinforce, actor-critic, .* have"),
-        ("dqn", {"options": {"rate": 1}}, "no option 'rate'"),
+        ("win-stay", {}, "has no search space; varied, reinforce, actor-critic, .* have one"),
+        ("dqn", {"hyperparameters": {"rate": 1}}, "no option 'rate'"),
         ("dqn", {"trials": 0}, "trials must be at least 1, it is 0"),
         ("dqn", {"seeds": 0}, "seeds must be at least 1, it is 0"),
         ("dqn", {"seed": -1}, "seed must be at least 0, it is -1"),
-        ("dqn", {"world_options": {"pool": "all"}}, "hold a pool; give train_pool and evaluation_pool"),
     ],
 )
 def test_searches_that_cannot_be(world: World, agent: str, changes: dict[str, Any], match: str) -> None:
     with pytest.raises(InputError, match=match):
-        Tuning(world=world, agent=agent, **changes)
+        Tuning(task=Task(world=world), agent=agent, **changes)

@@ -30,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
 def test_processes_give_the_same_results_in_the_same_order(folder: Path) -> None:
     told: list[int] = []
     with open_workers(SHARED, folder) as here:
-        alone = list(here.results(tasks.product, [3, 1, 2], tell=told.append))
+        alone = list(here.results(tasks.product, [3, 1, 2], report=told.append))
     assert told == [3, 1, 2]
     with open_workers(SHARED, folder, jobs=2) as processes:
         rounds = [list(processes.results(tasks.product, [3, 1, 2], cost=float)) for _ in range(2)]

@@ -8,23 +8,15 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from reproductions.runner import (
-    Claim,
-    Study,
-    learning_curve,
-    lines_across,
-    reproduce,
-    summarize,
-    table,
-    train_and_judge,
-    update_docs,
-)
+from reproductions.runner import Claim, Study, learning_curve, measure, reproduce
+from reproductions.tables import lines_across, summarize, table, update_docs
 
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.evaluation.standings import YARDSTICKS
 from pydeeprecsys.experiments.compare import Comparison, compare
 from pydeeprecsys.experiments.registry import make_agent
+from pydeeprecsys.experiments.task import Task
 from pydeeprecsys.simulation.movielens.simulator import user_pool
 from reproductions import runner
 
@@ -59,7 +51,8 @@ def results(folder: Path) -> tuple[pd.DataFrame, bytes]:
 
 def test_a_study_keeps_all_that_came_out(tmp_path: Path) -> None:
     summary = reproduce(SMALL, tmp_path, AGENTS, seeds=2)
-    assert {path.name for path in tmp_path.iterdir()} == {"small.csv", "small_curves.csv", "small.png"}
+    assert {path.name for path in tmp_path.iterdir()} == {"small.csv", "small_curves.csv", "small.png", "runs"}
+    assert not list(tmp_path.glob("runs/*/*"))
     rows = pd.read_csv(tmp_path / "small.csv")
     assert list(zip(rows["agent"], rows["seed"], strict=True)) == [(a, s) for a in AGENTS for s in (0, 1)]
     assert (rows["steps"] <= [400, 400, 300, 300]).all()
@@ -89,11 +82,11 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """What is trained from here on."""
     seen: list[tuple[str, int]] = []
 
-    def watched(study: Study, claim: Claim, seed: int) -> Any:
+    def watched(study: Study, claim: Claim, seed: int, folder: Path) -> Any:
         seen.append((claim.agent, seed))
-        return train_and_judge(study, claim, seed)
+        return measure(study, claim, seed, folder)
 
-    monkeypatch.setattr(runner, "train_and_judge", watched)
+    monkeypatch.setattr(runner, "measure", watched)
     return seen
 
 
@@ -102,15 +95,15 @@ def test_what_was_stopped_goes_on_where_it_was(
 ) -> None:
     reproduce(SMALL, tmp_path / "whole", AGENTS, seeds=2)
     trained.clear()
-    watched: Callable[..., Any] = runner.train_and_judge
+    watched: Callable[..., Any] = runner.measure
 
-    def interrupted(study: Study, claim: Claim, seed: int) -> Any:
+    def interrupted(study: Study, claim: Claim, seed: int, folder: Path) -> Any:
         if (claim.agent, seed) == ("reinforce", 1):
             raise KeyboardInterrupt
-        return watched(study, claim, seed)
+        return watched(study, claim, seed, folder)
 
     with monkeypatch.context() as patch:
-        patch.setattr(runner, "train_and_judge", interrupted)
+        patch.setattr(runner, "measure", interrupted)
         with pytest.raises(KeyboardInterrupt):
             reproduce(SMALL, tmp_path / "stopped", AGENTS, seeds=2)
     assert len(pd.read_csv(tmp_path / "stopped" / "small.csv")) == 2
@@ -143,15 +136,15 @@ def test_only_rows_with_other_settings_are_done_anew(tmp_path: Path, trained: li
     assert len(pd.read_csv(tmp_path / "small.csv")) == 2
 
 
-def test_training_stops_early_where_the_claim_says_so() -> None:
-    row, _ = train_and_judge(replace(SMALL, claims=[]), replace(SMALL.claims[1], steps=20_000, stop_at=1.0), 0)
+def test_training_stops_early_where_the_claim_says_so(tmp_path: Path) -> None:
+    row, _ = measure(replace(SMALL, claims=[]), replace(SMALL.claims[1], steps=20_000, stop_at=1.0), 0, tmp_path)
     assert 800 < row["steps"] < 4_000  # after a hundred episodes, of 8 steps at least
     assert json.loads(row["settings"])["stop_at"] == 1.0
 
 
 def test_an_agent_that_never_updated_is_marked(tmp_path: Path) -> None:
     options = {"episodes_per_update": 1000, "hidden_layers": [8]}
-    untrained = replace(SMALL, claims=[replace(SMALL.claims[0], options=options), SMALL.claims[1]])
+    untrained = replace(SMALL, claims=[replace(SMALL.claims[0], hyperparameters=options), SMALL.claims[1]])
     shown = table(reproduce(untrained, tmp_path, AGENTS, seeds=1))
     assert "| reinforce (a seed never updated) |" in shown
     assert "| random |" in shown
@@ -222,7 +215,7 @@ def test_the_table_says_which_bars_are_met(tmp_path: Path) -> None:
         update_docs("other", "", docs)
 
 
-def test_simulated_users_are_judged_as_in_a_comparison(world: World, tmp_path: Path) -> None:
+def test_simulated_users_are_evaluated_as_in_a_comparison(world: World, tmp_path: Path) -> None:
     world.save(tmp_path / "small.world")
     study = Study(
         "users",
@@ -233,10 +226,9 @@ def test_simulated_users_are_judged_as_in_a_comparison(world: World, tmp_path: P
     )
     ours = reproduce(study, tmp_path, [claim.agent for claim in study.claims], seeds=2)
     agents = ["reinforce", "best-rated"]
-    theirs = compare(
-        Comparison(world=world, agents=agents, episodes=12, seeds=2, n_envs=3, evaluation_episodes=100),
-        tmp_path / "compared",
-    )
+    task = Task(world=world)
+    comparison = Comparison(task=task, agents=agents, episodes=12, seeds=2, n_envs=3, evaluation_episodes=100)
+    theirs = compare(comparison, tmp_path / "compared")
     expected = theirs.set_index("agent")["median"]
     assert ours["median"].tolist() == pytest.approx([expected[agent] for agent in (*agents, "oracle")], rel=1e-12)
 
@@ -247,7 +239,9 @@ def test_users_of_a_study_are_of_the_pool_for_training_or_for_evaluation(
 ) -> None:
     world.save(tmp_path / "small.world")
     study = Study("users", "MovieLensFairness-v0", [Claim("random", 1)], dataset=str(tmp_path / "small.world"))
-    met = study.manager(0, 2, training=training).env.unwrapped.simulator.users
+    config = study.config(study.claims[0], 0)
+    manager = config.training_manager() if training else config.evaluation_manager()
+    met = manager.env.unwrapped.simulator.users
     assert met.tolist() == user_pool(world.n_users, "train" if training else "test").tolist()
     pools = {"train_pool": "train", "evaluation_pool": "test"}
     assert pools.items() <= json.loads(study.settings(study.claims[0])).items()
@@ -270,8 +264,7 @@ def test_every_claim_can_be_run(world: World, tmp_path: Path, name: str) -> None
         world.save(tmp_path / "small.world")
         study = replace(study, dataset=str(tmp_path / "small.world"))
     for claim in study.claims:
-        manager = study.manager(0, claim.n_envs, training=True)
-        make_agent(claim.agent, manager, 0, **claim.options)
+        make_agent(claim.agent, study.config(claim, 0).training_manager(), 0, **claim.hyperparameters)
         assert json.loads(study.settings(claim))["steps"] == claim.steps
     assert f"<!-- {name} -->" in runner.DOCS.read_text()
     assert study.evaluation_episodes >= 100

@@ -1,9 +1,10 @@
-"""The command line: one file per verb, loaded when it is called."""
+"""The command line: one file per command, loaded when it is called."""
 
 from __future__ import annotations
 
 import errno
 import importlib
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -13,11 +14,12 @@ from pydeeprecsys.errors import InputError, did_you_mean
 
 _VERBS = {
     "data": "See, fetch and describe data sets of ratings.",
-    "train": "Train one agent on simulated users.",
+    "train": "Train one agent, by default on simulated users.",
     "compare": "Train several agents and put them side by side.",
-    "tune": "Look for good options of an agent.",
-    "resume": "Go on with what was stopped or killed.",
-    "report": "Write one HTML page of what runs and comparisons reached.",
+    "tune": "Search for good hyperparameters of an agent.",
+    "evaluate": "Evaluate the policy of a run again.",
+    "resume": "Continue stopped or killed runs.",
+    "report": "Write one HTML page from the results of runs and comparisons.",
 }
 
 
@@ -28,28 +30,28 @@ class SuggestingGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, or fail with a hint."""
-        names = self.list_commands(ctx)
-        if args[0] not in names and not args[0].startswith("-"):
-            raise click.UsageError(f"{ctx.command_path}: there is no {args[0]!r}; {did_you_mean(args[0], names)}")
+        if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            known = did_you_mean(args[0], self.list_commands(ctx))
+            raise click.UsageError(f"{ctx.command_path}: there is no {args[0]!r}; {known}")
         return super().resolve_command(ctx, args)
 
 
 class _Verbs(SuggestingGroup):
-    """The verbs, each imported only when it runs: `--help` need not wait for torch."""
+    """The commands, each imported only when it runs: `--help` need not wait for torch."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Name the verbs."""
+        """Name the commands."""
         return list(_VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a verb."""
+        """Import a command."""
         if cmd_name not in _VERBS:
             return None
         command: click.Command = importlib.import_module(f"pydeeprecsys.cli.{cmd_name}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the verbs without importing them."""
+        """List the commands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(_VERBS.items()))
 
@@ -64,7 +66,8 @@ def cli() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; what the user can mend is said in one line, with exit code 2."""
+    """Run the command line; errors of the user are one line, with exit code 2."""
+    sys.path.append(os.getcwd())  # for environments and agents of the user
     sys.exit(_run(lambda: cli.main(args=arguments, prog_name="pydeeprecsys", standalone_mode=False)))
 
 

@@ -54,7 +54,7 @@ def read_options(path: Path) -> tuple[str, dict[str, Any]]:
     """
     try:
         config = json.loads(path.read_text())
-        agent, options = config["agent"], dict(config["options"])
+        agent, options = config["agent"], dict(config.get("hyperparameters", config.get("options")))
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{path} holds no hyperparameters of an agent; give the best.json of 'pydeeprecsys tune'"

@@ -63,7 +63,7 @@ def fetch_release(name: str, source: Path | None) -> None:
 @command.command("describe")
 @click.argument("name")
 def describe(name: str) -> None:
-    """Describe the data set NAME: a name from 'pydeeprecsys data list', or a path as --dataset of the other verbs.
+    """Describe the data set NAME: a name from 'pydeeprecsys data list', or a path as for --dataset.
 
     Its world is built, and kept, to tell how well ratings that were held out are predicted.
     """
@@ -108,19 +108,20 @@ def _calibration(records: list[dict[str, Any]], low: float) -> Table:
         table.add_column(heading, justify="left" if heading == "predicted" else "right")
     for band in records:
         predicted, error = band["predicted_from"], band["standard_error"]
-        table.add_row(
+        row = [
             "all" if predicted == low else f"{predicted:g} or more",
             f"{band['band']} times",
             f"{band['ratings']:,}",
             f"{band['mean_rated']:.3f}",
             f"{band['mean_predicted']:.3f}",
             f"{band['mean_predicted'] - band['mean_rated']:+.3f} ± {'?' if error is None else f'{error:.3f}'}",
-        )
+        ]
+        table.add_row(*row)
     return table
 
 
 def _violence(world: World) -> Iterator[tuple[str, str]]:
-    """What is measured of the items' violence, and how well the rest is imputed."""
+    """Measured violence of the items, and the error of the imputed rest."""
     measured, record = world.violence_measured, world.record["violence"]
     if not measured.any():
         yield "violence", f"not known: {record['source']}"

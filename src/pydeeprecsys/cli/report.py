@@ -8,6 +8,7 @@ import click
 
 from pydeeprecsys.cli.common import screen
 from pydeeprecsys.experiments.report import write_report
+from pydeeprecsys.experiments.run_folder import RunFolder
 
 
 @click.command("report")
@@ -15,14 +16,14 @@ from pydeeprecsys.experiments.report import write_report
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="The page to write; report.html in the first DIR when not given.",
+    help="The page to write; by default report.html in the first DIR.",
 )
 def command(folders: tuple[Path, ...], out: Path | None) -> None:
-    """Write one HTML page of what train or compare left in each DIR, done or not.
+    """Write one HTML page from the results of train or compare in each DIR, done or not.
 
-    It has the table of what every agent reached with intervals, learning curves, performance profiles, reward against
-    violence, recorded sessions step by step, and the settings, what differs first. It needs no network.
+    It has a table of the agents' returns with intervals, learning curves, performance profiles, reward against
+    violence, recorded sessions step by step, and the settings, those that differ first. It needs no network.
     """
-    out = out or folders[0] / "report.html"
+    out = out or RunFolder(folders[0]).report_file
     write_report(folders, out)
     screen.print(f"report in {out}, {out.stat().st_size / 1e6:.1f} MB; open it in a browser", soft_wrap=True)

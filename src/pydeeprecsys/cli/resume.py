@@ -2,67 +2,64 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 import click
 import torch
 
-from pydeeprecsys.cli.common import RAY_OPTION, open_world_with_progress, screen
+from pydeeprecsys.cli.common import building_bar, screen
 from pydeeprecsys.cli.compare import compare_with_progress
+from pydeeprecsys.cli.settings import JOBS, RAY, describe
 from pydeeprecsys.cli.train import train_with_progress
 from pydeeprecsys.cli.tune import tune_with_progress
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments.compare import Comparison
-from pydeeprecsys.experiments.record import record_of
-from pydeeprecsys.experiments.run import RunConfig
-from pydeeprecsys.experiments.run_folder import CONFIG, holds_run
+from pydeeprecsys.experiments.config import RunConfig, Settings
+from pydeeprecsys.experiments.provenance import provenance
+from pydeeprecsys.experiments.run_folder import RunFolder
 from pydeeprecsys.experiments.tuning import Tuning
 
-_SETTINGS: dict[str, type[RunConfig | Comparison | Tuning]] = {"run": RunConfig, "compare": Comparison, "tune": Tuning}
+_KINDS: dict[str, type[Settings]] = {each.kind: each for each in (RunConfig, Comparison, Tuning)}
 
 
 @click.command("resume")
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes side by side.")
 def command(folder: Path, jobs: int, ray: str | None) -> None:
-    """Go on with what was stopped or killed in FOLDER, to the same numbers as if it had not been.
+    """Continue the stopped or killed run, comparison or search in FOLDER, to the same numbers as without the stop.
 
-    Takes what 'train', 'compare' and 'tune' have begun, with the settings, the data and the number of threads that it
-    was begun with. What is done already is kept.
+    It uses the settings, the data and the number of threads of the first start. Finished runs are kept.
     """
-    config = _read(folder)
-    record = config["record"]
-    torch.set_num_threads(record["threads"])
-    world = open_world_with_progress(config["dataset"])
-    now = record_of(world)["versions"]
-    for package, version in record["versions"].items():
+    settings = read_settings(folder)
+    if isinstance(settings, Comparison):
+        compare_with_progress(settings, folder, jobs, ray)
+    elif isinstance(settings, Tuning):
+        tune_with_progress(settings, folder, jobs, ray)
+    elif isinstance(settings, RunConfig):
+        train_with_progress(settings, folder)
+
+
+command.params.extend([JOBS, RAY])
+
+
+def read_settings(folder: Path) -> Settings:
+    """The settings of the run, comparison or search in a folder; its world is opened, and torch's threads are set.
+
+    Raises:
+        InputError: the folder is of none of these, or of an earlier version.
+    """
+    results = RunFolder(folder)
+    config = results.config
+    if config.get("kind") not in _KINDS:
+        raise InputError(f"{folder} has no config.json of a run; give the folder that train, compare or tune wrote to")
+    kind = _KINDS[config["kind"]]
+    results.check_settings([each.name for each in fields(kind) if each.name != "task"])
+    torch.set_num_threads(config["provenance"]["threads"])
+    with building_bar(str(config["dataset"])) as progress:
+        settings = kind.from_json(config, progress)
+    describe(settings.task)
+    now = provenance(settings.task.world)["versions"]
+    for package, version in config["provenance"]["versions"].items():
         if now.get(package) != version:
             screen.print(f"begun with {package} {version}, this is {now.get(package)}: last bits may differ")
-    if config["kind"] == "compare":
-        compare_with_progress(Comparison.from_json(config, world), folder, jobs, ray)
-    elif config["kind"] == "tune":
-        tune_with_progress(Tuning.from_json(config, world), folder, jobs, ray)
-    else:
-        train_with_progress(RunConfig.from_json(config), world, folder)
-
-
-command.params.append(RAY_OPTION)
-
-
-def _read(folder: Path) -> dict[str, Any]:
-    if not holds_run(folder):
-        raise InputError(f"{folder} has no {CONFIG} of a run; give the folder that train, compare or tune wrote to")
-    config: dict[str, Any] = json.loads((folder / CONFIG).read_text())
-    settings = _SETTINGS[config["kind"]].__dataclass_fields__
-    missing = [name for name in settings if name not in config and name != "world"]
-    if missing:
-        version = config["record"].get("versions", {}).get("pydeeprecsys", "of another version")
-        raise InputError(
-            f"{folder} was begun by pydeeprecsys {version}, before there were settings for {', '.join(missing)}; "
-            "train it again in another folder"
-        )
-    if config["dataset"] is None:
-        raise InputError(f"{folder} was begun from Python, with a world of its own: go on by the same call")
-    return config
+    return settings

@@ -12,6 +12,7 @@ from pydeeprecsys.envs.one_session import Action, SessionEnv
 from pydeeprecsys.envs.options import WorldOptions
 from pydeeprecsys.envs.sessions import Info
 from pydeeprecsys.envs.vector import MovieLensFairnessVector
+from pydeeprecsys.errors import InputError
 
 
 class MovieLensFairness(SessionEnv):
@@ -41,6 +42,7 @@ class MovieLensFairness(SessionEnv):
         "render_modes": ["ansi"],
         "render_fps": 1,
         "measures": ("violence", "unmeasured", "dcg", "ndcg", "hit", "diversity", "novelty"),  # numbers in `info`
+        "series": ("dcg", "ndcg"),  # those that are kept of every step, not only their mean
     }
     reward_range = (0.0, 1.0)
     batch: MovieLensFairnessVector
@@ -98,6 +100,13 @@ class MovieLensFairness(SessionEnv):
 
 
 def simulated_users(env: Any) -> MovieLensFairnessVector:
-    """The simulated users behind an environment, single or vector, however it is wrapped."""
+    """The simulated users behind an environment, single or vector, however it is wrapped.
+
+    Raises:
+        InputError: it simulates no users of a data set.
+    """
     inner = env.unwrapped
-    return inner.batch if isinstance(inner, MovieLensFairness) else inner
+    users = inner.batch if isinstance(inner, MovieLensFairness) else inner
+    if not isinstance(users, MovieLensFairnessVector):
+        raise InputError(f"{inner} is no simulated world of users and items")
+    return users

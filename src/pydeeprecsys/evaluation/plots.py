@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_POINTS = 150  # on a curve: more are not seen, and every point's interval takes time
+CURVE_POINTS = 120
+"""Points on a learning curve: more are not seen, and the interval of each takes time."""
 _DASHES = ["", (4, 1.5), (1, 1), (3, 1, 1.5, 1), (5, 1, 1, 1, 1, 1)]  # distinct without colour, too
 
 
@@ -70,12 +71,12 @@ def learning_curves(metrics: pd.DataFrame, reference: tuple[str, float] | None =
     import seaborn as sns
 
     curves = metrics[metrics["metric"] == "moving_rewards"]
-    shown = np.unique(np.linspace(0, curves["episode"].max(), _POINTS).astype(int))
+    shown = np.unique(np.linspace(0, curves["episode"].max(), CURVE_POINTS).astype(int))
     curves = curves[curves["episode"].isin(shown)].assign(measurement=lambda rows: rows["measurement"].astype(float))
     with sns.axes_style("whitegrid"), sns.plotting_context("paper", font_scale=1.2):
         figure, axes = plt.subplots(figsize=(10, 5), layout="constrained")
         dashes = [_DASHES[i % len(_DASHES)] for i in range(curves["model"].nunique())]
-        median_curves(axes, curves, "episode", "measurement", "model", dashes)
+        median_curves(axes, curves, x="episode", y="measurement", hue="model", dashes=dashes)
         if reference is not None:
             label, height = reference
             line_across(axes, height, label)

@@ -83,18 +83,17 @@ def standings(
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def run_measures(evaluation: pd.DataFrame, exposure: ArrayLike) -> dict[str, float]:
-    """What a run did in the sessions it was evaluated in.
+def run_measures(evaluation: pd.DataFrame, exposure: ArrayLike | None) -> dict[str, float]:
+    """The measures of a run in its evaluation.
 
     Args:
-        evaluation: one row per session, with the columns return and steps and, where they are known, violence and
+        evaluation: one row per episode, with the columns return and steps and, if they are known, violence and
             unmeasured.
-        exposure: (items,) how often each item was shown.
+        exposure: (items,) how often each item was shown; None in an environment without users and items.
 
     Returns:
-        `return`, `violence` and `session_length` (slates), each the mean over sessions; `unmeasured`, the share of all
-        shown items whose violence was not measured; `coverage` and `gini`, see `metrics.exposure`. NaN where not
-        known.
+        `return`, `violence` and `session_length` (steps), each the mean over episodes; `unmeasured`, the share of all
+        shown items whose violence was not measured; `coverage` and `gini`, see `metrics.exposure`. NaN if not known.
     """
     unknown = pd.Series(float("nan"), index=evaluation.index)
     steps = evaluation["steps"]
@@ -104,6 +103,6 @@ def run_measures(evaluation: pd.DataFrame, exposure: ArrayLike) -> dict[str, flo
         "violence": float(evaluation.get("violence", unknown).mean()),
         "unmeasured": float(unmeasured.sum(skipna=False) / steps.sum()),
         "session_length": float(steps.mean()),
-        "coverage": coverage(exposure),
-        "gini": gini(exposure),
+        "coverage": float("nan") if exposure is None else coverage(exposure),
+        "gini": float("nan") if exposure is None else gini(exposure),
     }

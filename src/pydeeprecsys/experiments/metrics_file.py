@@ -1,4 +1,4 @@
-"""Measurements on disk as they come: a CSV file to read at any moment, and TensorBoard events."""
+"""Measurements on disk as they come: a CSV file that can be read at any moment, and TensorBoard events."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from pydeeprecsys.rl.learning_statistics import COLUMNS, LearningStatistics
 
 
 class MetricsFile:
-    """Appends what is collected to a CSV file, and its numbers to TensorBoard events beside it.
+    """Appends measurements to a CSV file, and the numbers among them to TensorBoard events beside it.
 
-    Measurements stand in the file as JSON: a number, or a list of them. A process killed while it writes leaves half a
-    line at most, which `read_back` cuts off: a checkpoint says how far the file was when it was taken.
+    A measurement is written as JSON: a number, or a list of numbers. A process killed while it writes leaves half a
+    line at most, which `read_back` cuts off: a checkpoint holds the size of the file at its time.
 
     Args:
-        path: of the CSV file; it is begun anew, with the first `append`.
-        statistics: what is collected.
+        path: of the CSV file; the first `append` begins it anew.
+        statistics: the measurements.
     """
 
     def __init__(self, path: Path, statistics: LearningStatistics) -> None:
@@ -36,7 +36,7 @@ class MetricsFile:
         self._events = SummaryWriter(path.parent)
 
     def append(self) -> int:
-        """Write what has come since the last time, and give the size of the file in bytes."""
+        """Write the measurements since the last call, and give the size of the file in bytes."""
         fresh = self.statistics.collected_metrics[self._written :]
         text = io.StringIO()
         lines = csv.writer(text, lineterminator="\n")
@@ -48,11 +48,11 @@ class MetricsFile:
             file.write(text.getvalue().encode())
         self._size = self.path.stat().st_size
         self._written += len(fresh)
-        self._tell_tensorboard(fresh)
+        self._add_events(fresh)
         return self._size
 
-    def _tell_tensorboard(self, rows: list[dict[str, Any]]) -> None:
-        """One point an episode: the mean of what was measured in it."""
+    def _add_events(self, rows: list[dict[str, Any]]) -> None:
+        """Give TensorBoard one point per metric and episode: the mean of its measurements."""
         points: dict[tuple[str, int], list[float]] = defaultdict(list)
         for row in rows:
             if isinstance(row["measurement"], int | float):
@@ -62,7 +62,7 @@ class MetricsFile:
         self._events.flush()
 
     def read_back(self, size: int) -> None:
-        """Cut the file to the size it had, and give the statistics what stands in it.
+        """Cut the file to an earlier size, and load its measurements into the statistics.
 
         Raises:
             InputError: it is shorter than that.
@@ -75,23 +75,28 @@ class MetricsFile:
         self._written, self._size = len(self.statistics.collected_metrics), size
 
     def close(self) -> None:
-        """Write what is left, and close the events."""
+        """Write the last measurements, and close the events."""
         self.append()
         self._events.close()
 
 
-def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The measurements of a file, every number to the bit; a last line that is not whole is left out."""
-    text = path.read_bytes().decode()
-    lines = csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1]))
-    return [
-        {
-            "metric": line["metric"],
-            "measurement": json.loads(line["measurement"]),
-            "timestep": int(line["timestep"]),
-            "episode": int(line["episode"]),
-            "model": line["model"] or None,
-            "env": line["env"] or None,
-        }
-        for line in lines
-    ]
+def read_metrics(path: Path, metric: str | None = None) -> list[dict[str, Any]]:
+    """The measurements in a file, of one metric or of all, every number to the bit; an unfinished last line is dropped.
+
+    The file may be growing.
+    """
+    with path.open(newline="") as file:
+        header = next(csv.reader([next(file, "")]), [])
+        # No field but the last holds an end of line, so a line of a metric begins with its name.
+        lines = (line for line in file if line.endswith("\n") and (metric is None or line.startswith(f"{metric},")))
+        return [
+            {
+                "metric": line["metric"],
+                "measurement": json.loads(line["measurement"]),
+                "timestep": int(line["timestep"]),
+                "episode": int(line["episode"]),
+                "model": line["model"] or None,
+                "env": line["env"] or None,
+            }
+            for line in csv.DictReader(lines, header)
+        ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -87,10 +88,7 @@ def _state_size(manager: Manager) -> int:
 
 
 def _simulator(manager: Manager) -> Simulator:
-    env = manager.env.unwrapped
-    if not isinstance(env, MovieLensFairness):
-        raise InputError(f"{env} is no simulated world of users and items, which this agent or option is for")
-    return env.simulator
+    return simulated_users(manager.batch).simulator
 
 
 def _observed_means(manager: Manager) -> NDArray[np.float64]:
@@ -130,7 +128,7 @@ def _candidate_features(manager: Manager) -> int | None:
 
 
 def _choice_scores(manager: Manager) -> ChoiceScores | None:
-    """How users choose, where the environment tells it: as a multinomial logit of what can be seen."""
+    """The choice model, if the environment has one: a multinomial logit of the observation."""
     env = manager.env.unwrapped
     if not isinstance(env, InterestEvolution) or not isinstance(env.choice, MultinomialLogit):
         return None
@@ -163,11 +161,20 @@ _FEATURES_BY_DEFAULT = {"linucb", "thompson"}  # without features these ignore t
 
 
 def agent_class(name: str) -> type[ReinforcementLearning]:
-    """The agent of that name.
+    """The agent of a name in `AGENTS`, or of `package.module:Class`, for an agent of your own.
 
     Raises:
         InputError: there is none; the message names the nearest.
     """
+    if ":" in name:
+        module, _, attribute = name.partition(":")
+        try:
+            found = getattr(import_module(module), attribute)
+        except (ImportError, AttributeError) as error:
+            raise InputError(f"there is no agent {name!r}: {error}") from error
+        if not (isinstance(found, type) and issubclass(found, ReinforcementLearning)):
+            raise InputError(f"{name} is no agent; give a class that derives from ReinforcementLearning")
+        return found
     if name not in AGENTS:
         raise InputError(f"there is no agent {name!r}; {did_you_mean(name, AGENTS)}")
     return AGENTS[name]
@@ -215,25 +222,31 @@ def make_agent(
     """Make an agent for the manager's environment.
 
     Args:
-        name: one of `AGENTS`.
-        manager: whose environment the agent is for.
-        seed: becomes the agent's `random_state`, where it has one.
-        statistics: takes what the agent tells of its learning, where it does.
-        **options: of the agent.
+        name: one of `AGENTS`, or `package.module:Class`.
+        manager: of the environment.
+        seed: the agent's `random_state`, if it has one.
+        statistics: receives the agent's metrics, such as its loss, if it logs any.
+        **options: hyperparameters of the agent.
 
     Raises:
         InputError: there is no such agent, or it has no such option; the message names the nearest. Or the agent is not
             for such an environment.
     """
     agent = agent_class(name)
-    for option in options:
-        agent_option(name, option)
+    for given in options:
+        agent_option(name, given)
     parameters = inspect.signature(agent).parameters
-    facts = {fact: read(manager) for fact, read in _FACTS.items() if fact in parameters}
+    try:
+        facts = {fact: read(manager) for fact, read in _FACTS.items() if fact in parameters}
+    except InputError as error:
+        raise InputError(f"the agent {name!r} cannot act here: {error}") from error
     if "random_state" in parameters:
         facts["random_state"] = seed
     if options.pop(_ITEM_FEATURES, name in _FEATURES_BY_DEFAULT and _has_item_features(manager)):
         facts[_ITEM_FEATURES] = _item_features(manager)
+    for option in agent_options(name):
+        if option.default is inspect.Parameter.empty and option.name not in options:
+            raise InputError(f"the agent {name!r} has no default for {option.name}; set it")
     made = agent(**facts, **options)
     if hasattr(made, "statistics"):
         made.statistics = statistics

@@ -1,163 +1,220 @@
-"""The folder of a run or of several: who is at work in it, what it was begun with, and what of it may be removed."""
+"""The files of a run, a comparison or a search: each is named, written and read here, and nowhere else."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from datetime import datetime
+from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import filelock
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
-from pydeeprecsys.errors import BusyError, InputError, shortened
-from pydeeprecsys.files import UNFINISHED, remove_leftovers, whole_file
+from pydeeprecsys.errors import InputError
+from pydeeprecsys.evaluation.plots import save_figure
+from pydeeprecsys.evaluation.standings import run_measures
+from pydeeprecsys.experiments.claimed_folder import ClaimedFolder
+from pydeeprecsys.experiments.metrics_file import MetricsFile, read_metrics
+from pydeeprecsys.files import whole_file
+from pydeeprecsys.rl.checkpoint import load_checkpoint, save_checkpoint
+from pydeeprecsys.rl.learning_statistics import LearningStatistics
 
-CONFIG, RUNS = "config.json", "runs"
-CHECKPOINT = "checkpoint.safetensors"
-RESULT = "result.json"
-"""It comes last: a run that has one is done."""
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-KINDS = ("run", "compare", "tune")
-"""What `config.json` may be of."""
+    from pydeeprecsys.experiments.evaluate import Evaluation
 
-_LOCK = ".lock"
-_FILES = [CONFIG, RESULT, CHECKPOINT, "agent.safetensors", "log.txt", "events.out.tfevents.*", "learning.png"]
-_FILES += ["metrics.csv", "relevance.csv", "evaluation.csv", "exposure.csv", "sessions.json", "report.html"]
-_FILES += ["all_metrics.csv", "summary.csv", "learning_curves.png", "learning_curves.pdf"]
-_FILES += ["relevance_metrics.csv", "relevance_metrics_describe.csv"]
-_FILES += ["best.json", "trials.csv", "study.db", "study.db-journal", _LOCK, f"{UNFINISHED}*"]
+_METRICS, _CHECKPOINT, _BEST_CHECKPOINT = "metrics.csv", "checkpoint.safetensors", "best.safetensors"
+_AGENT, _LEARNING = "agent.safetensors", "learning.png"
+_RESULT = "result.json"  # written last: a run that has it is done
+_EVALUATION, _EXPOSURE, _SESSIONS = "evaluation.csv", "exposure.csv", "sessions.json"
+_ALL_METRICS, _SUMMARY, _CURVES = "all_metrics.csv", "summary.csv", "learning_curves.png"
+_RELEVANCE, _RELEVANCE_DESCRIBED = "relevance_metrics.csv", "relevance_metrics_describe.csv"
+_BEST, _TRIALS, _STUDY = "best.json", "trials.csv", "study.db"
+_REPORT = "report.html"
 
 
-@contextmanager
-def claimed(folder: Path, *, overwrite: bool = False) -> Iterator[Callable[[str], None]]:
-    """Lock a folder, and give a function that writes one line to its log.
+class RunFolder(ClaimedFolder):
+    """A folder of results, however far its run has come.
 
-    Args:
-        folder: of a run, a comparison or a search; it is made where it does not exist.
-        overwrite: remove, once it is locked, the run that it holds.
+    What is read of a run that is done is kept: make another `RunFolder` to read it again.
 
-    Raises:
-        BusyError: another process is at work in it.
-        InputError: it is to be overwritten and holds anything that is not of a run; nothing was removed.
+    Attributes:
+        agent_file: the trained networks alone.
+        report_file: the report, by default.
+        best_file: the hyperparameters that a search found best.
+        trials_file: the table of its trials.
+        study_file: Optuna's database of them.
     """
-    if overwrite:
-        _check_ours(folder)  # a lock would be one more file among the user's own
-    with _locked(folder):
-        if overwrite:
-            _forget(folder)
-        remove_leftovers(folder)
 
-        def log(line: str) -> None:
-            with (folder / "log.txt").open("a") as file:
-                file.write(f"{datetime.now().astimezone().isoformat(timespec='seconds')} {line}\n")
+    def __init__(self, path: str | Path) -> None:
+        super().__init__(path)
+        self.agent_file, self.report_file = self.path / _AGENT, self.path / _REPORT
+        self.best_file, self.trials_file, self.study_file = self.path / _BEST, self.path / _TRIALS, self.path / _STUDY
 
-        yield log
+    results: ClassVar[list[str]] = [
+        *(_METRICS, "events.out.tfevents.*", _CHECKPOINT, _BEST_CHECKPOINT, _AGENT, _LEARNING, _RESULT),
+        *(_EVALUATION, _EXPOSURE, _SESSIONS, _ALL_METRICS, _SUMMARY, _CURVES, "learning_curves.pdf"),
+        *(_RELEVANCE, _RELEVANCE_DESCRIBED, _BEST, _TRIALS, _STUDY, f"{_STUDY}-journal", _REPORT),
+        "relevance.csv",  # of earlier versions
+    ]
+
+    # A run: how it learned.
+
+    @cached_property
+    def agent(self) -> str:
+        """The name of the agent."""
+        return str(self.config["agent"])
+
+    @cached_property
+    def seed(self) -> int:
+        """The seed of environments and agent."""
+        return int(self.config["seed"])
+
+    def open_metrics(self, statistics: LearningStatistics) -> MetricsFile:
+        """The file that the statistics go to as they come."""
+        return MetricsFile(self.path / _METRICS, statistics)
+
+    @cached_property
+    def statistics(self) -> LearningStatistics:
+        """All that was measured in training."""
+        statistics = LearningStatistics(self.agent, self.config["env"])
+        statistics.collected_metrics = self.measurements()
+        return statistics
+
+    def series(self, metric: str) -> list[Any]:
+        """The measurements of a metric in training, in order."""
+        return [row["measurement"] for row in self.statistics.collected_metrics if row["metric"] == metric]
+
+    @property
+    def steps_per_second(self) -> float:
+        """Environment steps of training per second, by the clock; NaN without training."""
+        steps = sum(map(len, self.series("timestep_rewards")))
+        return steps / self.result["seconds"] if steps else float("nan")
+
+    def measurements(self, metric: str | None = None) -> list[dict[str, Any]]:
+        """The measurements so far, of one metric or of all; see `read_metrics`."""
+        return read_metrics(self.path / _METRICS, metric) if (self.path / _METRICS).exists() else []
+
+    @cached_property
+    def curve(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """The learning curve so far: (points,) episodes from 0, and the moving average of the return at each."""
+        rows = self.measurements("moving_rewards")
+        episodes = np.array([row["episode"] for row in rows], dtype=np.int64)
+        return episodes, np.array([row["measurement"] for row in rows], dtype=np.float64)
+
+    def save_checkpoint(self, state: Mapping[str, Any], *, best: bool = False) -> None:
+        """Keep the state of the training; or the state of the best policy so far."""
+        save_checkpoint(self.path / (_BEST_CHECKPOINT if best else _CHECKPOINT), state)
+
+    def load_checkpoint(self, *, best: bool = False) -> dict[str, Any] | None:
+        """The state that was kept last; None if there is none."""
+        path = self.path / (_BEST_CHECKPOINT if best else _CHECKPOINT)
+        return load_checkpoint(path) if path.exists() else None
+
+    def drop_checkpoint(self) -> None:
+        """Remove the state of a training that is done."""
+        (self.path / _CHECKPOINT).unlink(missing_ok=True)
+
+    def save_learning(self, figure: Figure) -> None:
+        """Keep a figure of the training."""
+        save_figure(figure, self.path / _LEARNING, [".png"])
+
+    # A run: what it reached.
+
+    def finish(self, result: Mapping[str, Any]) -> None:
+        """Write the result, the last file of a run: `seconds` of training, `mean_return`, `updates` and a `note`."""
+        _write_json(self.path / _RESULT, result)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the run has its result."""
+        return (self.path / _RESULT).exists()
+
+    @cached_property
+    def result(self) -> dict[str, Any]:
+        """What `finish` was given; empty before."""
+        result: dict[str, Any] = _read_json(self.path / _RESULT) if self.is_done else {}
+        return result
+
+    @property
+    def note(self) -> str:
+        """Why the agent never updated, and what to change; empty if it did, or is not known to have not."""
+        return str(self.result.get("note", ""))
+
+    def write_evaluation(self, evaluation: Evaluation) -> None:
+        """Write a table of episodes and, for simulated users, how often each item was shown, and some sessions."""
+        _write_table(self.path / _EVALUATION, evaluation.episodes, index=False)
+        if evaluation.exposure is not None:
+            _write_table(self.path / _EXPOSURE, evaluation.exposure, index_label="item")
+        if evaluation.sessions is not None:
+            _write_json(self.path / _SESSIONS, evaluation.sessions)
+
+    @cached_property
+    def evaluation(self) -> pd.DataFrame:
+        """One row per episode of the evaluation: see `Evaluation`."""
+        return pd.read_csv(self.path / _EVALUATION, dtype={"user": str})
+
+    @cached_property
+    def measures(self) -> dict[str, float] | None:
+        """What the run reached in its evaluation, see `run_measures`; None before it is done."""
+        if not self.is_done:
+            return None
+        path = self.path / _EXPOSURE
+        return run_measures(self.evaluation, pd.read_csv(path)["shown"].to_numpy() if path.exists() else None)
+
+    @cached_property
+    def sessions(self) -> dict[str, Any]:
+        """Some sessions of the evaluation step by step, as `Evaluation` has them; without any if there are none."""
+        path = self.path / _SESSIONS
+        recorded: dict[str, Any] = _read_json(path) if path.exists() else {"genres": [], "sessions": []}
+        return recorded
+
+    # A comparison, and a search.
+
+    def add_metrics(self, frame: pd.DataFrame, *, first: bool) -> None:
+        """Add the measurements of a run to those of the comparison's other runs; the first begins the file anew."""
+        path = self.path / _ALL_METRICS
+        with whole_file(path) as temporary:
+            if not first:
+                shutil.copyfile(path, temporary)  # cheaper than to write all numbers out again
+            frame.to_csv(temporary, mode="a", header=first, index=False)
+
+    def write_summary(self, summary: pd.DataFrame) -> None:
+        """Write the table of a comparison."""
+        _write_table(self.path / _SUMMARY, summary, index=False)
+
+    def write_relevance(self, relevance: pd.DataFrame) -> None:
+        """Write DCG and NDCG of all training steps of a comparison, and their description."""
+        _write_table(self.path / _RELEVANCE, relevance)
+        _write_table(self.path / _RELEVANCE_DESCRIBED, relevance.describe())
+
+    def save_curves(self, figure: Figure) -> None:
+        """Keep the learning curves of a comparison."""
+        save_figure(figure, self.path / _CURVES)
+
+    def write_trials(self, trials: pd.DataFrame, best: Mapping[str, Any] | None) -> None:
+        """Write the table of the trials, and the best of them, if there is one."""
+        _write_table(self.trials_file, trials, index=False)
+        if best is not None:
+            _write_json(self.best_file, best, indent=2)
 
 
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    folder.mkdir(parents=True, exist_ok=True)
-    # The operating system releases the lock when a process ends, however it ends.
-    lock = filelock.FileLock(folder / _LOCK)
+def _read_json(path: Path) -> Any:
     try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout as error:
-        raise BusyError(f"another process is at work in {folder}; wait for it, or give another folder") from error
-    try:
-        yield
-    finally:
-        lock.release()
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise InputError(f"{path} is not readable as JSON ({error}); remove it, or run it again") from error
 
 
-def keep_config(folder: Path, config: Mapping[str, Any], may_change: Collection[str] = ()) -> None:
-    """Write what a folder is begun with; or, where that was done before, see that it is the same.
-
-    Args:
-        folder: of a run, or of what holds runs.
-        config: everything, and the `record` of where it is made.
-        may_change: names of settings that may be others than before.
-
-    Raises:
-        InputError: the folder was begun with other settings, or other ratings.
-    """
-    path = folder / CONFIG
-    if path.exists():
-        before = _config(folder)
-        if not before:
-            raise InputError(f"{path} is not that of a run; give another folder")
-        for name in config.keys() - {"checkpoint_every", "record", *may_change}:
-            if before.get(name) != config[name]:
-                raise InputError(
-                    f"{folder} holds another run: its {name} is {before.get(name)}, not {config[name]}; "
-                    f"go on with that one by 'pydeeprecsys resume {folder}', or give another folder"
-                )
-        checksums = [told["record"]["dataset_checksum"] for told in (before, config)]
-        if checksums[0] != checksums[1]:
-            raise InputError(f"the ratings are not those that {folder} was begun with; give another folder")
-        if not may_change:
-            return
+def _write_json(path: Path, value: Any, indent: int | None = None) -> None:
     with whole_file(path) as temporary:
-        temporary.write_text(json.dumps(config, indent=2))
+        temporary.write_text(json.dumps(value, indent=indent))
 
 
-def holds_run(folder: Path) -> bool:
-    """Whether a folder has the `config.json` of a run, a comparison or a search."""
-    return bool(_config(folder))
-
-
-def _config(folder: Path) -> dict[str, Any]:
-    """The `config.json` of a run, a comparison or a search; empty where there is none."""
-    try:
-        config = json.loads((folder / CONFIG).read_text())
-    except (OSError, ValueError):
-        return {}
-    ours = isinstance(config, dict) and str(config.get("kind")) in KINDS and isinstance(config.get("record"), dict)
-    return config if ours else {}
-
-
-def _check_ours(folder: Path) -> None:
-    """Raise an InputError where a folder holds anything that is not of the run, comparison or search it is of."""
-    if foreign := sorted(_foreign(folder)):
-        raise InputError(
-            f"{folder} holds what is not of a run: {shortened(foreign)}; nothing was removed; give another --out, or "
-            "go on with a run by 'pydeeprecsys resume'"
-        )
-
-
-def _foreign(folder: Path) -> Iterator[str]:
-    """What is in a folder and not of the run, comparison or search that its `config.json` tells."""
-    config = _config(folder)
-    for path in folder.iterdir() if folder.exists() else ():
-        if path.name == RUNS and config.get("kind") in ("compare", "tune") and path.is_dir() and not path.is_symlink():
-            yield from (f"{RUNS}/{run.name}" for run in path.iterdir() if not _is_run_of(config, run))
-        elif path.name != _LOCK and (not config or path.is_dir() or not any(map(path.match, _FILES))):
-            yield path.name
-
-
-def _is_run_of(config: Mapping[str, Any], folder: Path) -> bool:
-    """Whether a folder is of one of the runs of a comparison or a search, or of nothing yet."""
-    if folder.is_symlink() or not folder.is_dir() or any(_foreign(folder)):
-        return False
-    own = _config(folder)
-    shared = config.keys() & own.keys() - {"kind", "record", "agent", "seed", "episodes", "options", "checkpoint_every"}
-    fits = own.get("kind", "run") == "run" and all(own[name] == config[name] for name in shared)
-    if not own or config["kind"] == "tune":
-        return fits
-    return fits and folder.name == f"{own['agent']}-{own['seed']}"
-
-
-def _forget(folder: Path) -> None:
-    """Remove the run that a locked folder holds, where nothing else is in it and nobody is at work."""
-    _check_ours(folder)
-    with ExitStack() as stack:
-        for run in sorted(folder.glob(f"{RUNS}/*")):
-            stack.enter_context(_locked(run))
-        if (folder / RUNS).exists():
-            shutil.rmtree(folder / RUNS)
-        # The config last: without it, what is left after a kill would be taken for the user's own.
-        for path in sorted(folder.iterdir(), key=lambda path: path.name == CONFIG):
-            if path.name != _LOCK:
-                path.unlink()
+def _write_table(path: Path, table: pd.DataFrame, **options: Any) -> None:
+    with whole_file(path) as temporary:
+        table.to_csv(temporary, **options)

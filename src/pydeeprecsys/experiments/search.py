@@ -1,4 +1,4 @@
-"""A search for good options: trials in a file that Optuna reads, and what to try next."""
+"""The search: trials in a file that Optuna reads, and proposals of what to try next."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from pydeeprecsys.files import whole_file
 from pydeeprecsys.rl.search_space import Between, OneOf, SearchSpace
 
 ROUND = 4
-"""Trials that are proposed knowing only what came of the rounds before, so that they may run side by side."""
+"""Trials of a round: they are proposed from the outcomes of earlier rounds alone, so they may run side by side."""
 
 _RANDOM = 2 * ROUND  # trials before the sampler makes use of them
 
@@ -34,38 +34,38 @@ _STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a trial.
+    """The outcome of a trial.
 
     Attributes:
-        number: of the trial, from 0; that one is of the agent's defaults.
-        options: of the agent, those that are searched for.
-        state: complete; pruned, stopped for falling behind; or failed, by numbers that were no longer finite.
-        returns: mean return in evaluation, of each training that was judged.
-        running: the running return, by the episodes learned from until then, in all trainings one after the other.
+        number: of the trial, from 0, which has the agent's defaults.
+        hyperparameters: of the agent, those that are searched for.
+        state: complete, pruned, or failed because a training diverged.
+        returns: mean return in evaluation, of each training that was evaluated.
+        running: the running return, by the number of episodes so far in all trainings one after the other.
     """
 
     number: int
-    options: Mapping[str, Any]
+    hyperparameters: Mapping[str, Any]
     state: Literal["complete", "pruned", "failed"]
     returns: list[float]
     running: dict[int, float]
 
     @property
     def mean_return(self) -> float:
-        """Over the trainings; NaN unless all were judged."""
+        """Over the trainings; NaN unless all were evaluated."""
         return fmean(self.returns) if self.state == "complete" else float("nan")
 
 
 class Search:
-    """Trials that are maximized over, by the tree-structured Parzen estimator (Bergstra et al. 2011).
+    """Maximizes the mean return by the tree-structured Parzen estimator (Bergstra et al. 2011).
 
-    What is proposed depends on the seed, the number of the trial and the outcomes of earlier rounds; neither on when
-    others ended nor on whether the search was ever stopped.
+    A proposal depends on the seed, the number of the trial and the outcomes of earlier rounds; neither on when other
+    trials ended nor on whether the search was ever stopped.
 
     Args:
-        path: an SQLite file, in which Optuna's own tools find the trials as the study "tune"; made when there is none.
-        space: where to look.
-        defaults: what the first trial takes; they lie in the space.
+        path: an SQLite file, in which Optuna's own tools find the trials as the study "tune"; made if there is none.
+        space: the search space.
+        defaults: the hyperparameters of the first trial; they lie in the space.
         seed: of the proposals, 0 or more.
     """
 
@@ -82,11 +82,11 @@ class Search:
 
     @property
     def outcomes(self) -> list[Outcome]:
-        """Of all trials that ended, in their order."""
+        """The outcomes of all trials that have ended, in order."""
         return [_outcome(trial) for trial in self._study.get_trials(deepcopy=False)]
 
     def propose(self, number: int) -> dict[str, Any]:
-        """The options of a trial; all rounds before its own have ended."""
+        """Hyperparameters for a trial; all rounds before its own have ended."""
         if number == 0:
             return dict(self._defaults)
         seed = int(np.random.SeedSequence([self._seed, number]).generate_state(1)[0])
@@ -97,12 +97,12 @@ class Search:
         return {name: _decoded(domain, drawn[name]) for name, domain in self._space.items()}
 
     def add(self, outcome: Outcome) -> None:
-        """Keep what came of a trial; they are added in their order."""
+        """Keep the outcome of a trial; outcomes are added in the order of their numbers."""
         self._study.add_trial(
             create_trial(
                 state=_STATES[outcome.state],
                 value=outcome.mean_return if outcome.state == "complete" else None,
-                params={name: _encoded(outcome.options[name]) for name in self._space},
+                params={name: _encoded(outcome.hyperparameters[name]) for name in self._space},
                 distributions=self._distributions,
                 intermediate_values=outcome.running,
                 user_attrs={"outcome": asdict(outcome)},
@@ -115,9 +115,9 @@ def _storage(path: Path) -> optuna.storages.RDBStorage:
 
 
 def _outcome(trial: FrozenTrial) -> Outcome:
-    told = dict(trial.user_attrs["outcome"])
-    told["running"] = {int(k): value for k, value in told["running"].items()}  # JSON's keys are text
-    return Outcome(**told)
+    outcome = dict(trial.user_attrs["outcome"])
+    outcome["running"] = {int(k): value for k, value in outcome["running"].items()}  # JSON's keys are text
+    return Outcome(**outcome)
 
 
 def _distribution(domain: Between | OneOf) -> BaseDistribution:

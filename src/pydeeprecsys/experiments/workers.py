@@ -1,8 +1,7 @@
-"""Who carries out tasks: this process, processes side by side, or the machines of a Ray cluster.
+"""Workers that call a function for many cases: this process, several processes, or the machines of a Ray cluster.
 
-A task is one call of a function, `function(shared, task, tell)`. All three give the same results, to the bit, and in
-the order of the tasks. For processes and Ray, the function is one of a module, and what it takes and gives can be
-pickled.
+A call is `function(shared, case, report)`. All three give the same results, to the bit, in the order of the cases. For
+processes and Ray, the function is one of a module, and its arguments and results can be pickled.
 """
 
 from __future__ import annotations
@@ -12,58 +11,65 @@ import signal
 import socket
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import torch
 
 from pydeeprecsys.errors import BusyError, InputError
+from pydeeprecsys.experiments.run_folder import RunFolder
 
-Shared = TypeVar("Shared")
-Task = TypeVar("Task")
+Case = TypeVar("Case")
 Result = TypeVar("Result")
-Tell = Callable[..., None]
-Function = Callable[[Any, Task, Tell], Result]
+Report = Callable[..., None]
+Function = Callable[[Any, Case, Report], Result]
 
 LOCAL = "local"
-_RETRIES = 3  # of a task whose Ray worker or machine was lost
+_RETRIES = 3  # of a call whose Ray worker or machine was lost
 _PATIENCE = 60.0  # seconds, until what a lost machine held is free
 
 
-def _nobody(*news: object) -> None:
+def _ignore(*news: object) -> None:
     pass
 
 
-class Workers(Protocol):
-    """Carries out tasks."""
+class Workers(ABC):
+    """Calls a function for many cases."""
 
     def results(
         self,
-        function: Function[Task, Result],
-        tasks: Sequence[Task],
+        function: Function[Case, Result],
+        cases: Sequence[Case],
         *,
-        stop_if_asked: Callable[[], None] = _nobody,
-        tell: Tell = _nobody,
-        cost: Callable[[Task], float] | None = None,
+        stop_if_asked: Callable[[], None] = _ignore,
+        report: Report = _ignore,
+        cost: Callable[[Case], float] | None = None,
     ) -> Iterator[Result]:
-        """Carry out tasks and give their results in the order of the tasks.
+        """Call a function for each case, and give the results in the order of the cases.
 
         Args:
-            function: called with what is shared, a task, and a function that it may tell news to.
-            tasks: what to carry out.
-            stop_if_asked: called often; when it raises, or whoever takes the results leaves, what runs is ended.
-            tell: hears the news of tasks that this process carries out; what others carry out is not heard of.
-            cost: how long a task may take, in any unit; where several are carried out at once, the longest begin first.
+            function: called with what is shared, a case, and a function that it may report to.
+            cases: one for each call.
+            stop_if_asked: called often; if it raises, or the iterator is closed, running calls are ended.
+            report: receives the reports of calls in this process; those of other processes are dropped.
+            cost: how long a call may take, in any unit; where several run at once, the longest begin first.
 
         Raises:
             BrokenProcessPool: a process was killed; on Ray, more than 3 times.
         """
-        ...
+        order = sorted(range(len(cases)), key=lambda i: 0.0 if cost is None else -cost(cases[i]))
+        yield from self._results(function, cases, order=order, stop_if_asked=stop_if_asked, report=report)
+
+    @abstractmethod
+    def _results(
+        self, function: Any, cases: Sequence[Any], order: list[int], stop_if_asked: Callable[[], None], report: Report
+    ) -> Iterator[Any]: ...
 
 
 @contextmanager
@@ -71,8 +77,8 @@ def open_workers(shared: object, folder: Path, jobs: int = 1, ray_address: str |
     """Give workers, which end with the block.
 
     Args:
-        shared: what all tasks need, such as the world; it is sent to each worker once, and not to be changed.
-        folder: what tasks write into. On Ray all machines must see it, and its config.json, under the same path.
+        shared: what all calls need, such as the world; it is sent to each worker once, and not to be changed.
+        folder: where calls write. On Ray all machines must see it, and its configuration, under the same path.
         jobs: processes; 1 for this one. Each has as many threads of torch as this one.
         ray_address: of a Ray cluster's head, or "local" for one that begins and ends with the block.
 
@@ -83,7 +89,7 @@ def open_workers(shared: object, folder: Path, jobs: int = 1, ray_address: str |
         raise InputError(f"jobs is {jobs}; give at least 1")
     if ray_address is not None:
         if jobs > 1:
-            raise InputError("Ray decides by itself how many tasks run at once; leave jobs out")
+            raise InputError("Ray decides by itself how many run at once; leave jobs out")
         with _ray(ray_address) as ray:
             yield _OnRay(ray, shared, folder.resolve())
     elif jobs == 1:
@@ -94,58 +100,46 @@ def open_workers(shared: object, folder: Path, jobs: int = 1, ray_address: str |
             yield _SideBySide(pool)
 
 
-class _Here:
-    """This process, one task after the other."""
+class _Here(Workers):
+    """This process, one call after the other."""
 
     def __init__(self, shared: object) -> None:
         self._shared = shared
 
-    def results(
-        self,
-        function: Function[Task, Result],
-        tasks: Sequence[Task],
-        *,
-        stop_if_asked: Callable[[], None] = _nobody,
-        tell: Tell = _nobody,
-        cost: Callable[[Task], float] | None = None,
-    ) -> Iterator[Result]:
-        for task in tasks:
+    def _results(
+        self, function: Any, cases: Sequence[Any], order: list[int], stop_if_asked: Callable[[], None], report: Report
+    ) -> Iterator[Any]:
+        for case in cases:
             stop_if_asked()
-            yield function(self._shared, task, tell)
+            yield function(self._shared, case, report)
 
 
-class _SideBySide:
+class _SideBySide(Workers):
     """Processes of this machine."""
 
     def __init__(self, pool: ProcessPoolExecutor) -> None:
         self._pool = pool
         self._not_ours = set(active_children())
 
-    def results(
-        self,
-        function: Function[Task, Result],
-        tasks: Sequence[Task],
-        *,
-        stop_if_asked: Callable[[], None] = _nobody,
-        tell: Tell = _nobody,
-        cost: Callable[[Task], float] | None = None,
-    ) -> Iterator[Result]:
+    def _results(
+        self, function: Any, cases: Sequence[Any], order: list[int], stop_if_asked: Callable[[], None], report: Report
+    ) -> Iterator[Any]:
         try:
-            futures = {i: self._pool.submit(_in_process, function, tasks[i]) for i in _longest_first(tasks, cost)}
-            for i in range(len(tasks)):
+            futures = {i: self._pool.submit(_in_process, function, cases[i]) for i in order}
+            for i in range(len(cases)):
                 while not wait([futures[i]], timeout=0.2).done:
                     stop_if_asked()
                 yield futures[i].result()
         except BaseException:
-            # Whoever stops does not want to wait for what runs, nor for what has not begun.
+            # A stop waits neither for running calls nor for those that have not begun.
             self._pool.shutdown(wait=False, cancel_futures=True)
             for process in set(active_children()) - self._not_ours:
                 process.terminate()
             raise
 
 
-class _OnRay:
-    """The machines of a Ray cluster; what a lost one was at is done again by another."""
+class _OnRay(Workers):
+    """The machines of a Ray cluster; the calls of a lost machine are made again by another."""
 
     def __init__(self, ray: Any, shared: object, folder: Path) -> None:
         self._ray, self._folder = ray, folder
@@ -153,21 +147,17 @@ class _OnRay:
         self._threads = torch.get_num_threads()
         self._call = ray.remote(num_cpus=1, max_retries=_RETRIES)(_on_machine)
 
-    def results(
-        self,
-        function: Function[Task, Result],
-        tasks: Sequence[Task],
-        *,
-        stop_if_asked: Callable[[], None] = _nobody,
-        tell: Tell = _nobody,
-        cost: Callable[[Task], float] | None = None,
-    ) -> Iterator[Result]:
+    def _results(
+        self, function: Any, cases: Sequence[Any], order: list[int], stop_if_asked: Callable[[], None], report: Report
+    ) -> Iterator[Any]:
         ray, errors = self._ray, self._ray.exceptions
         futures: dict[int, Any] = {}
         try:
-            for i in _longest_first(tasks, cost):
-                futures[i] = self._call.remote(self._shared, function, tasks[i], self._folder, self._threads)
-            for i in range(len(tasks)):
+            for i in order:
+                futures[i] = self._call.remote(
+                    self._shared, function, cases[i], folder=self._folder, threads=self._threads
+                )
+            for i in range(len(cases)):
                 while not ray.wait([futures[i]], timeout=0.2)[0]:
                     stop_if_asked()
                 yield ray.get(futures.pop(i))
@@ -178,10 +168,6 @@ class _OnRay:
         finally:
             for future in futures.values():
                 ray.cancel(future, force=True)
-
-
-def _longest_first(tasks: Sequence[Task], cost: Callable[[Task], float] | None) -> list[int]:
-    return sorted(range(len(tasks)), key=lambda i: 0.0 if cost is None else -cost(tasks[i]))
 
 
 _shared_with_process: object = None
@@ -197,19 +183,19 @@ def _begin_process(shared: object, threads: int) -> None:
 
 
 def _end_with_parent() -> None:
-    # The first process may be killed: whoever then goes on in its folders must be the only one to write there.
+    # If the first process is killed, a process that continues in its folders must be the only one to write there.
     parent = parent_process()
     assert parent is not None
     parent.join()
     os._exit(1)
 
 
-def _in_process(function: Function[Task, Result], task: Task) -> Result:
-    return function(_shared_with_process, task, _nobody)
+def _in_process(function: Function[Case, Result], case: Case) -> Result:
+    return function(_shared_with_process, case, _ignore)
 
 
-def _on_machine(shared: object, function: Function[Task, Result], task: Task, folder: Path, threads: int) -> Result:
-    if not (folder / "config.json").is_file():
+def _on_machine(shared: object, function: Function[Case, Result], case: Case, folder: Path, threads: int) -> Result:
+    if not RunFolder(folder).is_begun:
         raise InputError(
             f"the machine {socket.gethostname()} does not see {folder}; give an --out on a disk that all machines share"
         )
@@ -217,7 +203,7 @@ def _on_machine(shared: object, function: Function[Task, Result], task: Task, fo
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:
-            return function(shared, task, _nobody)
+            return function(shared, case, _ignore)
         except BusyError:  # Ray may know of a loss before the lost process has ended
             if time.monotonic() > deadline:
                 raise
@@ -226,7 +212,7 @@ def _on_machine(shared: object, function: Function[Task, Result], task: Task, fo
 
 @contextmanager
 def _ray(address: str) -> Iterator[Any]:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would tell its makers of every cluster begun
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report every cluster to its makers
     try:
         import ray
     except ImportError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from copy import deepcopy
 from inspect import signature
 from typing import Any, cast
@@ -14,7 +14,6 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 
-import pydeeprecsys  # noqa: F401 - registers the environments
 from pydeeprecsys.envs.batch_of_one import BatchOfOne
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning
@@ -86,7 +85,7 @@ class Manager:
         if n_envs == 1:
             return BatchOfOne(self.env)
         assert self.env_name is not None
-        if str(gym.spec(self.env_name).vector_entry_point).startswith("pydeeprecsys."):
+        if self.env.spec is not None and str(self.env.spec.vector_entry_point).startswith("pydeeprecsys."):
             return gym.make_vec(
                 self.env_name, n_envs, vectorization_mode="vector_entry_point", autoreset_mode=mode, **options
             )
@@ -122,15 +121,16 @@ class Manager:
     ) -> None:
         """Let an agent act and learn.
 
-        After `load_state_dict` it goes on where `state_dict` was called, in `on_episode` perhaps, and the limits count
-        what was done before.
+        After `load_state_dict` it continues where `state_dict` was called, in `on_episode` for example; the limits
+        include the episodes and steps before.
 
         Args:
-            rl: the agent; for slates it is asked for its top k, and learns of the item that the user chose.
-            statistics: takes `episode_rewards`, `timestep_rewards`, `moving_rewards` (mean of the last 100 episodes, of
-                all where there are fewer) and the mean of each of the environment's `metadata["measures"]` in `info`.
-            max_episodes: how many episodes, over all environments together, in the order in which they end; None for no
-                limit.
+            rl: the agent; for slates it is asked for its top k, and learns from the item that the user chose.
+            statistics: receives `episode_rewards`, `timestep_rewards`, `moving_rewards` (mean of the last 100 episodes,
+                of all if there are fewer), the mean of each of the environment's `metadata["measures"]` in `info` and,
+                with slates of several items, `timestep_<name>` for each of its `metadata["series"]`.
+            max_episodes: number of episodes, over all environments together, in the order in which they end; None for
+                no limit.
             should_print: keep one line of progress on screen.
             on_episode: called after each episode with its number from 0.
             max_steps: how many environment steps, over all environments together; episodes that are not over by then
@@ -150,7 +150,7 @@ class Manager:
             last.extend(self._resumed["last_returns"])
             self._resumed = None
         self._last_returns = last
-        while max_episodes is None or episodes.episodes < max_episodes:
+        while (max_episodes is None or episodes.episodes < max_episodes) and not self._is_solved(last):
             number = episodes.episodes
             episode = next(episodes, None)
             if episode is None:
@@ -162,6 +162,8 @@ class Manager:
                 statistics.episode, statistics.timestep = number, timesteps
                 statistics.append_metric("episode_rewards", reward_sum)
                 statistics.append_metric("timestep_rewards", episode.rewards)
+                for name, values in episode.series.items():
+                    statistics.append_metric(f"timestep_{name}", values)
                 statistics.append_metric("moving_rewards", moving_average)
                 for name, mean in episode.measures.items():
                     if not math.isnan(mean):  # what is not known is not recorded
@@ -170,12 +172,12 @@ class Manager:
                 print(f"\rEpisode {number} Mean Rewards {moving_average:.2f} Last Reward {reward_sum:.2f}\t\t", end="")
             if on_episode is not None:
                 on_episode(number, episode)
-            if len(last) == MOVING_AVERAGE and moving_average >= self.reward_threshold:
-                if should_print:
-                    print("Reward threshold reached", end="")
-                break
         if should_print:
-            print()
+            print("Reward threshold reached" if self._is_solved(last) else "")
+
+    def _is_solved(self, returns: Collection[float]) -> bool:
+        """Whether the mean of the last episodes has reached the threshold."""
+        return len(returns) == MOVING_AVERAGE and math.fsum(returns) / MOVING_AVERAGE >= self.reward_threshold
 
     def execute_episodes(
         self,
@@ -242,12 +244,18 @@ class Manager:
             training=training,
             slate_size=self.slate_size,
             measures=self.env.unwrapped.metadata.get("measures", ()),
+            series=self.env.unwrapped.metadata.get("series", ()) if training and self.slate_size > 1 else (),
             seed=seed,
             max_episode_steps=self.max_episode_steps,
             max_steps=max_steps,
             statistics=statistics,
             on_step=on_step,
         )
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether the environments have a `state_dict`, without which a training cannot be resumed."""
+        return hasattr(self.batch.unwrapped, "state_dict")
 
     def state_dict(self) -> dict[str, Any]:
         """All that the training's future depends on besides agent and statistics, between two of its episodes.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,12 +41,14 @@ class EpisodeOutput(NamedTuple):
 class Episode(NamedTuple):
     """One episode: its rewards, the mean of each measure, and the number of its environment.
 
-    A mean is over the steps at which the measure is known, and NaN where it is known at none.
+    A mean is over the steps at which the measure is known, and NaN where it is known at none. `series` holds other
+    measures at each step.
     """
 
     rewards: list[float]
     measures: dict[str, float]
     environment: int = 0
+    series: dict[str, list[float]] = {}  # noqa: RUF012 - never changed
 
     @property
     def output(self) -> EpisodeOutput:
@@ -67,6 +70,7 @@ class EpisodeLoop(Iterator[Episode]):
         slate_size: above 1, the agent is asked for its top actions and learns the one whose position is
             `chosen_action` in the environment's `info`; -1 is for none.
         measures: numbers in `info` of which each episode keeps the mean.
+        series: numbers in the `info` of every step, of which each episode keeps all.
         seed: of the environments' random streams; they continue if not given.
         max_episode_steps: after which an episode is truncated.
         max_steps: environment steps, over all environments, after which the loop ends; no limit if not given.
@@ -91,6 +95,7 @@ class EpisodeLoop(Iterator[Episode]):
         training: bool,
         slate_size: int = 1,
         measures: Sequence[str] = (),
+        series: Sequence[str] = (),
         seed: int | None = None,
         max_episode_steps: float = math.inf,
         max_steps: float = math.inf,
@@ -107,6 +112,7 @@ class EpisodeLoop(Iterator[Episode]):
         self._masks: NDArray[np.bool_] | None = None
         self._has_costs: bool | None = None  # unknown before the first step
         self._rewards: list[list[float]] = [[] for _ in range(batch.num_envs)]
+        self._series: dict[str, list[list[float]]] = {name: [[] for _ in range(batch.num_envs)] for name in series}
         self._names = tuple(measures)
         # (2, measures, n): sums over the steps of running episodes where a measure is known, and the number of these.
         self._sums = np.zeros((2, len(self._names), batch.num_envs))
@@ -154,8 +160,9 @@ class EpisodeLoop(Iterator[Episode]):
         next_observations, reward, terminated, truncated, infos = self.batch.step(actions)
         self.steps += self.batch.num_envs
         self._longest += 1
-        for row, value in enumerate(reward.tolist()):
-            rewards[row].append(value)
+        for kept, values in ((rewards, reward), *((kept, infos[name]) for name, kept in self._series.items())):
+            for row, value in enumerate(values.tolist()):
+                kept[row].append(value)
         self._measure(infos)
         if self._longest >= self.max_episode_steps:
             at_limit = np.array([len(episode) >= self.max_episode_steps for episode in rewards])
@@ -186,8 +193,10 @@ class EpisodeLoop(Iterator[Episode]):
             for row in np.flatnonzero(self._over).tolist():
                 means = zip(self._names, *self._sums[:, :, row].tolist(), strict=True)
                 measures = {name: total / n if n else math.nan for name, total, n in means if name in self._seen}
-                self._ended.append(Episode(rewards[row], measures, row))
-                rewards[row] = []
+                series = {name: kept[row] for name, kept in self._series.items()}
+                self._ended.append(Episode(rewards[row], measures, row, series))
+                for kept in (rewards, *self._series.values()):
+                    kept[row] = []
             self._longest = max(map(len, rewards))
             self._sums[:, :, self._over] = 0.0
 
@@ -238,7 +247,8 @@ class EpisodeLoop(Iterator[Episode]):
             "over": self._over,
             "observations": self._observations,
             "masks": self._masks,
-            "rewards": [list(rewards) for rewards in self._rewards],
+            "rewards": deepcopy(self._rewards),
+            "series": deepcopy(self._series),
             "sums": self._sums.copy(),
             "seen": list(self._seen),
             "longest": self._longest,
@@ -250,7 +260,7 @@ class EpisodeLoop(Iterator[Episode]):
         """Continue from where `state_dict` was taken."""
         self.steps, self.episodes = state["steps"], state["episodes"]
         self._over, self._observations, self._masks = state["over"], state["observations"], state["masks"]
-        self._rewards = [list(rewards) for rewards in state["rewards"]]
+        self._rewards, self._series = deepcopy(state["rewards"]), deepcopy(state["series"])
         self._sums, self._seen, self._longest = state["sums"].copy(), list(state["seen"]), state["longest"]
         self._ended = deque(Episode(**episode) for episode in state["ended"])
         self.batch.load_state_dict(state["environments"])  # type: ignore[attr-defined]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pydeeprecsys.errors import InputError
-from pydeeprecsys.experiments.report.folders import read_folder
+from pydeeprecsys.experiments.report.content import read_source
 from pydeeprecsys.experiments.report.page import render
 from pydeeprecsys.files import whole_file
 
@@ -19,10 +19,11 @@ def write_report(folders: Sequence[Path], out: Path) -> None:
         out: the HTML file; it appears whole or not at all.
 
     Raises:
-        InputError: no folders; or one of them is of neither, or has nothing done in it yet, or damaged files.
+        InputError: no folders; or a folder is of neither a run nor a comparison, or nothing is done in it yet, or its
+            files are damaged.
     """
     if not folders:
         raise InputError("there is nothing to report; name folders that train or compare wrote")
-    page = render([read_folder(folder, number) for number, folder in enumerate(folders)])
+    page = render([read_source(folder) for folder in folders])
     with whole_file(out) as temporary:
         temporary.write_text(page, encoding="utf-8")

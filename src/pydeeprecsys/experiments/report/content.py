@@ -1,31 +1,80 @@
-"""What a report says: runs put together by agent and world, with the statistics and curves of each."""
+"""The content of a report: runs grouped by task and agent, with the statistics and curves of each group."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from pydeeprecsys.errors import InputError
 from pydeeprecsys.evaluation.intervals import median_interval
+from pydeeprecsys.evaluation.plots import CURVE_POINTS
 from pydeeprecsys.evaluation.scores import normalized_scores, performance_profile, profile_band
 from pydeeprecsys.evaluation.standings import ORACLE, RANDOM, YARDSTICKS, standings
-from pydeeprecsys.experiments.report.folders import RunFolder, Source
 from pydeeprecsys.experiments.report.settings import differences, flat
+from pydeeprecsys.experiments.run_folder import RunFolder
 
-_POINTS = 120  # on a curve: more are not seen
 _MEANS = ("violence", "unmeasured", "coverage", "gini", "session_length")
 
 
 @dataclass(frozen=True)
-class Entry:
-    """An agent with its options: its runs, a seed each.
+class Source:
+    """A folder that the report was asked for.
 
     Attributes:
-        label: its name; where that is not enough to tell it from others, with what sets it apart.
+        folder: of a run or a comparison.
+        runs: the run itself, or those of the comparison that have episodes or results.
+    """
+
+    folder: RunFolder
+    runs: Sequence[RunFolder]
+
+    @property
+    def path(self) -> Path:
+        """As it was given."""
+        return self.folder.path
+
+
+def read_source(path: Path) -> Source:
+    """Read the folder of a run or a comparison, done or not.
+
+    Raises:
+        InputError: it is no such folder, nothing has been done in it yet, or one of its files cannot be read.
+    """
+    if not path.is_dir():
+        raise InputError(f"there is no folder {path}; name one that train or compare wrote")
+    folder = RunFolder(path)
+    config = folder.config
+    if config.get("kind") not in ("run", "compare"):
+        raise InputError(f"{path} is no folder of a run or a comparison; name one that train or compare wrote")
+    runs = []
+    for run in folder.runs:
+        try:
+            if len(run.curve[0]) or run.measures is not None:
+                run.agent, run.seed, run.sessions["genres"]
+                runs.append(run)
+        except (KeyError, TypeError, ValueError, OSError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(
+                f"{run.path} does not hold what a run writes ({error}); remove it, or run it again"
+            ) from error
+    if not runs:
+        raise InputError(f"nothing is done in {path} yet; there is something to report after the first episodes")
+    return Source(folder, runs)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An agent with its hyperparameters: its runs, one per seed.
+
+    Attributes:
+        label: the agent's name, with what sets it apart from other entries of the same agent.
         runs: of different seeds, all that have begun.
     """
 
@@ -39,30 +88,31 @@ class Entry:
 
     @property
     def is_yardstick(self) -> bool:
-        """Whether it is a policy that does not learn, the oracle among them."""
+        """Whether it is a policy that does not learn, or the oracle."""
         return self.agent in (*YARDSTICKS, ORACLE)
 
     @property
-    def judged(self) -> list[RunFolder]:
+    def done(self) -> list[RunFolder]:
         """The runs that are done."""
         return [run for run in self.runs if run.measures is not None]
 
     def measured(self, name: str) -> list[float]:
-        """A measure of each judged run."""
+        """A measure of each run that is done."""
         return [run.measures[name] for run in self.runs if run.measures is not None]
 
     def curve(self) -> dict[str, list[float]] | None:
         """Learning curve: median over seeds with its interval, at some episodes; None without training.
 
-        At each episode of those seeds that have come so far; `range` is that of all their returns.
+        An episode counts the seeds that have come so far; `range` is that of all their returns.
         """
-        longest = max((int(run.episodes[-1]) for run in self.runs if len(run.episodes)), default=None)
+        curves = [run.curve for run in self.runs]
+        longest = max((int(episodes[-1]) for episodes, _ in curves if len(episodes)), default=None)
         if longest is None:
             return None
-        shown = np.unique(np.linspace(0, longest, _POINTS).astype(int))
+        shown = np.unique(np.linspace(0, longest, CURVE_POINTS).astype(int))
         points: dict[str, list[float]] = {"x": [], "y": [], "low": [], "high": []}
         all_returns: list[float] = []
-        by_episode = [dict(zip(run.episodes.tolist(), run.returns.tolist(), strict=True)) for run in self.runs]
+        by_episode = [dict(zip(episodes.tolist(), returns.tolist(), strict=True)) for episodes, returns in curves]
         for episode in shown.tolist():
             there = [returns[episode] for returns in by_episode if episode in returns]
             if there:
@@ -74,11 +124,11 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class WorldResults:
-    """What agents reached in one world.
+class TaskResults:
+    """What agents reached in one task.
 
     Attributes:
-        settings: of the world, flat; entries of the same world are comparable.
+        settings: of the task, flat; entries of the same task are comparable.
         entries: the agents.
     """
 
@@ -87,19 +137,19 @@ class WorldResults:
 
     def _label(self, agent: str) -> str:
         """The label of the entry of that agent, or the agent's own name."""
-        return next((entry.label for entry in self.entries if entry.agent == agent and entry.judged), agent)
+        return next((entry.label for entry in self.entries if entry.agent == agent and entry.done), agent)
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """See `standings`; with the means over seeds of what `_MEANS` names."""
-        judged = [entry for entry in self.entries if entry.judged]
+        """The columns of `standings`, and the means over seeds of other measures."""
+        done = [entry for entry in self.entries if entry.done]
         returns = {
-            entry.label: {run.seed: run.measures["return"] for run in entry.runs if run.measures} for entry in judged
+            entry.label: {run.seed: run.measures["return"] for run in entry.runs if run.measures} for entry in done
         }
-        yardsticks = [entry.label for entry in judged if entry.agent in YARDSTICKS]
+        yardsticks = [entry.label for entry in done if entry.agent in YARDSTICKS]
         table = standings(returns, self._label(RANDOM), self._label(ORACLE), yardsticks)
         for name in _MEANS:
-            means = {entry.label: float(np.mean(entry.measured(name))) for entry in judged}
+            means = {entry.label: float(np.mean(entry.measured(name))) for entry in done}
             table[name] = table["agent"].map(means)
         return table
 
@@ -111,9 +161,9 @@ class WorldResults:
         return (low, high) if high > low else None
 
     def profiles(self) -> list[dict[str, Any]]:
-        """Each judged entry's performance profile, of normalized scores where there is a scale.
+        """The performance profile of each entry with runs that are done, of normalized scores if there is a scale.
 
-        A stair: at each score that a run reached, the share of runs above it; and before the first, all.
+        A stair: at each score that a run reached, the share of runs above it; and before the first, all of them.
         """
         profiles = []
         for entry in self.entries:
@@ -129,32 +179,33 @@ class WorldResults:
         return profiles
 
 
-def results(sources: Sequence[Source]) -> list[WorldResults]:
-    """Put the runs of all folders together: those in the same world, and of these those of the same agent.
+def results(sources: Sequence[Source]) -> list[TaskResults]:
+    """Group the runs of all folders by task, and those of a task by agent.
 
     A run that is there twice, from the same seed with the same settings, counts once.
     """
-    worlds: dict[tuple[tuple[str, str], ...], dict[tuple[tuple[str, str], ...], list[RunFolder]]] = {}
+    tasks: dict[tuple[tuple[str, str], ...], dict[tuple[tuple[str, str], ...], list[RunFolder]]] = {}
     for run in (run for source in sources for run in source.runs):
-        entries = worlds.setdefault(tuple(sorted(_world_settings(run).items())), {})
+        entries = tasks.setdefault(tuple(sorted(_task_settings(run).items())), {})
         runs = entries.setdefault(tuple(sorted(_settings(run).items())), [])
         if run.seed not in {other.seed for other in runs}:
             runs.append(run)
     return [
-        WorldResults(dict(world), list(_labelled(list(entries.values()), sources))) for world, entries in worlds.items()
+        TaskResults(dict(task), list(_labelled(list(entries.values()), sources))) for task, entries in tasks.items()
     ]
 
 
-def _world_settings(run: RunFolder) -> dict[str, str]:
-    names = ("dataset", "slate_size", "world_options", "evaluation_pool")
-    world = {name: run.config[name] for name in names if name in run.config}
-    return flat(world | {"dataset_checksum": run.config.get("record", {}).get("dataset_checksum")})
+def _task_settings(run: RunFolder) -> dict[str, str]:
+    config = run.config
+    names = ("env", "env_options", "dataset", "evaluation_pool")
+    task = {name: config[name] for name in names if name in config}
+    return flat(task | {"dataset_checksum": config["provenance"].get("dataset_checksum")})
 
 
 def _settings(run: RunFolder) -> dict[str, str]:
-    apart = {"kind", "seed", "record", "threads", "checkpoint_every"}
-    if run.agent in (*YARDSTICKS, ORACLE):  # however long they were watched
-        apart |= {"episodes", "n_envs"}
+    apart = {"kind", "seed", "provenance", "checkpoint_every"}
+    if run.agent in (*YARDSTICKS, ORACLE):  # nothing is learned in their episodes of training
+        apart |= {"episodes", "steps", "n_envs", "evaluate_every"}
     return flat({name: value for name, value in run.config.items() if name not in apart})
 
 
@@ -168,7 +219,8 @@ def _labelled(entries: Sequence[Sequence[RunFolder]], sources: Sequence[Source])
             differing, _ = differences(alike)
             own = _settings(runs[0])
             apart = [f"{name.rpartition('.')[2]} {own.get(name, 'not set')}" for name in differing]
-            label = f"{agent}, {', '.join(apart) if len(apart) < 3 else sources[runs[0].source].path.name}"
+            source = next(source.path.name for source in sources if runs[0] in source.runs)
+            label = f"{agent}, {', '.join(apart) if len(apart) < 3 else source}"
         while label in taken:
             label += "'"
         taken.add(label)

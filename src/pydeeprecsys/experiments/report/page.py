@@ -13,17 +13,16 @@ import plotly.offline
 
 import pydeeprecsys
 from pydeeprecsys.evaluation.standings import ORACLE, RANDOM
-from pydeeprecsys.experiments.report.content import WorldResults, results
-from pydeeprecsys.experiments.report.folders import Source
+from pydeeprecsys.experiments.report.content import Source, TaskResults, results
 from pydeeprecsys.experiments.report.sessions import BUDGET, pack
-from pydeeprecsys.experiments.report.settings import differences, flat, shared_settings, split_record
+from pydeeprecsys.experiments.report.settings import differences, flat, shared_settings, split_provenance
 from pydeeprecsys.experiments.run import joint_note
 
 
 def render(sources: Sequence[Source]) -> str:
     """The page: text, style, program and data in one."""
     here = files(__package__)
-    worlds = results(sources)
+    tasks = results(sources)
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -35,16 +34,16 @@ def render(sources: Sequence[Source]) -> str:
         "percent": _percent,
         "short": _short,
     }
-    apart, _ = differences([world.settings for world in worlds])
-    differing, common = differences([shared_settings(source.config) for source in sources])
+    apart, _ = differences([task.settings for task in tasks])
+    differing, common = differences([shared_settings(source.folder.config) for source in sources])
     return environment.from_string((here / "page.html").read_text("utf-8")).render(
         version=pydeeprecsys.__version__,
         sources=sources,
-        worlds=[_world(world, apart) for world in worlds],
+        worlds=[_task(task, apart) for task in tasks],
         missing=[line for source in sources for line in missing(source)],
-        differing=dict(zip(("told", "made"), split_record(differing), strict=True)),
-        common=dict(zip(("told", "made"), split_record(common), strict=True)),
-        data=_without_nan({"worlds": [_data(world, BUDGET // len(worlds)) for world in worlds]}),
+        differing=dict(zip(("settings", "provenance"), split_provenance(differing), strict=True)),
+        common=dict(zip(("settings", "provenance"), split_provenance(common), strict=True)),
+        data=_without_nan({"worlds": [_data(task, BUDGET // len(tasks)) for task in tasks]}),
         style=(here / "page.css").read_text("utf-8"),
         programs=[(here / name).read_text("utf-8") for name in ("charts.js", "explorer.js")],
         plotly=plotly.offline.get_plotlyjs(),
@@ -52,21 +51,23 @@ def render(sources: Sequence[Source]) -> str:
 
 
 def missing(source: Source) -> list[str]:
-    """What is not done yet in a folder, a line for each agent."""
+    """What is not done yet in a folder, one line per agent."""
+    config = source.folder.config
     lines = []
     runs = {(run.agent, run.seed): run for run in source.runs}
     planned = list(runs)
-    if source.config["kind"] == "compare":
-        agents = dict.fromkeys((*source.config["agents"], RANDOM, ORACLE))
-        planned = [(agent, seed) for agent in agents for seed in range(source.config["seeds"])]
+    if config["kind"] == "compare":
+        has_users = config["dataset"] or config.get("evaluation_pool")
+        agents = dict.fromkeys((*config["agents"], RANDOM, *([ORACLE] if has_users else [])))
+        planned = [(agent, seed) for agent in agents for seed in range(config["seeds"])]
     for agent in dict.fromkeys(agent for agent, _ in planned):
         seeds = [seed for other, seed in planned if other == agent]
         states = []
         for seed in seeds:
             run = runs.get((agent, seed))
             if run is not None and run.measures is None:
-                done = int(run.episodes[-1]) + 1
-                states.append(f"seed {seed} at episode {done} of {run.config['episodes']}, not judged")
+                done = int(run.curve[0][-1]) + 1
+                states.append(f"seed {seed} at episode {done} of {run.config['episodes']}, not evaluated")
         fresh = [str(seed) for seed in seeds if (agent, seed) not in runs]
         if fresh:
             states.append(f"seed{'s' * (len(fresh) > 1)} {', '.join(fresh)} not begun")
@@ -75,53 +76,55 @@ def missing(source: Source) -> list[str]:
     return lines
 
 
-def _world(world: WorldResults, apart: Collection[str]) -> dict[str, Any]:
-    """What the template says of a world."""
-    table = world.table
+def _task(task: TaskResults, apart: Collection[str]) -> dict[str, Any]:
+    """The values of a task in the template."""
+    table = task.table
     ends = table[["median", "median_low", "median_high"]].to_numpy()
     low, high = (float(np.nanmin(ends)), float(np.nanmax(ends))) if len(table) else (0.0, 1.0)
     span = (high - low) or 1.0
     rows = table.to_dict("records")
-    yardsticks = {entry.label for entry in world.entries if entry.is_yardstick}
-    entries = {entry.label: entry for entry in world.entries}
-    oracles = {entry.label for entry in world.entries if entry.agent == ORACLE}
+    yardsticks = {entry.label for entry in task.entries if entry.is_yardstick}
+    entries = {entry.label: entry for entry in task.entries}
+    oracles = {entry.label for entry in task.entries if entry.agent == ORACLE}
     for row in rows:
         row["yardstick"] = row["agent"] in yardsticks
-        notes = {run.seed: run.note for run in entries[row["agent"]].judged}
+        notes = {run.seed: run.note for run in entries[row["agent"]].done}
         row["note"] = joint_note(notes)
         row["mark"] = "never updated" if all(notes.values()) else "never updated in some seeds"
         row["left"] = 100 * (row["median_low"] - low) / span
         row["middle"] = 100 * (row["median"] - low) / span
         row["right"] = 100 * (high - row["median_high"]) / span
-    options = {entry.label: flat(entry.runs[0].config.get("options", {})) for entry in world.entries}
+    options = {entry.label: flat(entry.runs[0].config.get("hyperparameters", {})) for entry in task.entries}
     return {
-        "title": _title(world.settings, apart),
+        "title": _title(task.settings, apart),
         "rows": rows,
         "best": next((row for row in rows if row["agent"] not in oracles), None),
         "scale": (low, high),
+        "has_items": bool(table["coverage"].notna().any()),
         "unknown": [row["agent"] for row in rows if math.isnan(row["violence"])],
         "reference": next(iter(table["reference"].dropna()), None),
-        "options": {label: told for label, told in options.items() if told},
-        "curves": any(len(run.episodes) for entry in world.entries for run in entry.runs),
-        "sessions": any(run.sessions for entry in world.entries for run in entry.runs),
+        "options": {label: own for label, own in options.items() if own},
+        "curves": any(len(run.curve[0]) for entry in task.entries for run in entry.runs),
+        "sessions": any(run.sessions["sessions"] for entry in task.entries for run in entry.runs),
     }
 
 
 def _title(settings: Mapping[str, str], apart: Collection[str]) -> str:
-    """The data, the world and the slates, and what else sets it apart from other worlds."""
-    version = settings.get("world_options.version", "0")
-    size = settings.get("slate_size", "1")
-    shown = "one item at a time" if size == "1" else f"slates of {size}"
-    named = {"dataset", "dataset_checksum", "world_options.version", "slate_size"}
-    more = [f", {name.rpartition('.')[2]} {settings[name]}" for name in settings if name in apart and name not in named]
-    return f"{settings.get('dataset', 'unknown data')}, world {version}, {shown}{''.join(more)}"
+    """The data, the environment and the slates, and what else sets the task apart from others."""
+    parts = [settings["env"]]
+    if settings["dataset"] != "null":
+        size = settings.get("env_options.slate_size", "1")
+        parts = [settings["dataset"], *parts, "one item at a time" if size == "1" else f"slates of {size}"]
+    named = {"env", "dataset", "dataset_checksum", "env_options.slate_size"}
+    more = [f"{name.rpartition('.')[2]} {settings[name]}" for name in settings if name in apart and name not in named]
+    return ", ".join([*parts, *more])
 
 
-def _data(world: WorldResults, budget: int) -> dict[str, Any]:
-    """What the charts and the explorer draw of a world."""
-    reached = dict(zip(world.table["agent"], world.table["median"], strict=True))
-    # In the order of the table, so that what stands together looks alike everywhere; those not judged come last.
-    entries = sorted(world.entries, key=lambda entry: -reached.get(entry.label, -math.inf))
+def _data(task: TaskResults, budget: int) -> dict[str, Any]:
+    """What the charts and the explorer draw of a task."""
+    reached = dict(zip(task.table["agent"], task.table["median"], strict=True))
+    # In the order of the table, for the same colours everywhere; agents that are not evaluated come last.
+    entries = sorted(task.entries, key=lambda entry: -reached.get(entry.label, -math.inf))
     return {
         "entries": [
             {
@@ -135,9 +138,9 @@ def _data(world: WorldResults, budget: int) -> dict[str, Any]:
             }
             for entry in entries
         ],
-        "profiles": world.profiles(),
-        "normalized": world.scale is not None,
-        **pack([(entry.label, run) for entry in world.entries for run in entry.runs], budget),
+        "profiles": task.profiles(),
+        "normalized": task.scale is not None,
+        **pack([(entry.label, run) for entry in task.entries for run in entry.runs], budget),
     }
 
 

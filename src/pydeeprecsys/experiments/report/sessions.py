@@ -6,19 +6,19 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydeeprecsys.experiments.report.folders import RunFolder
+from pydeeprecsys.experiments.run_folder import RunFolder
 
 BUDGET = 700_000
 """Bytes of JSON: with plotly's 5 MB the page stays below 6."""
 
 
 class Packer:
-    """Packs sessions: what is known of an item stands once, and of affinities what has moved.
+    """Packs sessions: each item is described once, and of the affinities only changes are kept.
 
     Attributes:
         genres: names of the affinities, and of the genres of items.
-        items: of each item shown in any session: title, numbers of its genres, none where they are not known; violence,
-            null where not known; whether that was measured.
+        items: for each item shown in any session its title, the numbers of its genres, its violence (null if it is not
+            known), and whether that was measured.
     """
 
     def __init__(self) -> None:
@@ -68,9 +68,9 @@ class Packer:
 
 
 def pack(runs: Sequence[tuple[str, RunFolder]], budget: int = BUDGET) -> dict[str, Any]:
-    """Pack the recorded sessions of runs in one world, as many as there is room for.
+    """Pack the recorded sessions of runs of one task, as many as there is room for.
 
-    Those of the same seed and place are of the same user, and stay or go together; the last of all runs go first.
+    Sessions of the same seed and place are of the same user, and are kept or left out together, the last ones first.
 
     Args:
         runs: each with the label of its agent.
@@ -82,23 +82,24 @@ def pack(runs: Sequence[tuple[str, RunFolder]], budget: int = BUDGET) -> dict[st
     """
     packer = Packer()
     packed: list[dict[str, Any]] = [{"label": label, "seed": run.seed, "sessions": []} for label, run in runs]
-    places = {(place, run.seed) for _, run in runs for place in range(len(run.sessions))}
+    recorded = [run.sessions["sessions"] for _, run in runs]
+    places = {(place, run.seed) for (_, run), own in zip(runs, recorded, strict=True) for place in range(len(own))}
     for place, seed in sorted(places):
-        there = [number for number, (_, run) in enumerate(runs) if run.seed == seed and place < len(run.sessions)]
+        there = [i for i, (_, run) in enumerate(runs) if run.seed == seed and place < len(recorded[i])]
         known = len(packer.items)
-        together = [packer.session(runs[number][1].sessions[place], runs[number][1].genres) for number in there]
+        together = [packer.session(recorded[i][place], runs[i][1].sessions["genres"]) for i in there]
         budget -= len(json.dumps([together, packer.items[known:]], separators=(",", ":")))
         if budget < 0:
             del packer.items[known:]
             break
-        for number, session in zip(there, together, strict=True):
-            packed[number]["sessions"].append(session)
+        for i, session in zip(there, together, strict=True):
+            packed[i]["sessions"].append(session)
     kept = sum(len(run["sessions"]) for run in packed)
     return {
         "genres": packer.genres,
         "items": packer.items,
         "runs": [run for run in packed if run["sessions"]],
-        "leftOut": sum(len(run.sessions) for _, run in runs) - kept,
+        "leftOut": sum(map(len, recorded)) - kept,
     }
 
 

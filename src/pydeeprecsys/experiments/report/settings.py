@@ -1,4 +1,4 @@
-"""What runs were told, and what made them: settings that differ, and settings in common."""
+"""The settings of runs and the provenance of their numbers: what differs, and what is in common."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-# What else the page shows of a run, and what is no matter of its numbers.
-_APART = {"kind", "agent", "agents", "seed", "seeds", "options", "agent_options", "checkpoint_every"}
-_RECORD = "record."
+# What the page shows elsewhere, and what the numbers do not depend on.
+_APART = {"kind", "agent", "agents", "seed", "seeds", "hyperparameters", "checkpoint_every"}
+_PROVENANCE = "provenance."
 
 
 def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Settings by dotted names, as text: `{"world_options": {"delta": 1.0}}` gives `world_options.delta`: `1.0`."""
+    """Settings by dotted names, as text: `{"env_options": {"delta": 1.0}}` gives `env_options.delta`: `1.0`."""
     texts: dict[str, str] = {}
     for name, value in config.items():
         if isinstance(value, Mapping) and value:
@@ -23,7 +23,7 @@ def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 
 
 def shared_settings(config: Mapping[str, Any]) -> dict[str, str]:
-    """Of the settings of a run or a comparison those that are not of one agent, flat."""
+    """The settings of a run or a comparison without those of single agents, flat."""
     return flat({name: value for name, value in config.items() if name not in _APART})
 
 
@@ -31,10 +31,10 @@ def differences(configs: Sequence[Mapping[str, str]]) -> tuple[dict[str, list[st
     """Put flat settings side by side.
 
     Args:
-        configs: one a column.
+        configs: one per column.
 
     Returns:
-        Those that differ, each with its text in every column, None where it is not set; and those in common.
+        Those that differ, each with its text in every column, None if it is not set; and those in common.
     """
     names = dict.fromkeys(name for config in configs for name in config)
     columns = {name: [config.get(name) for config in configs] for name in names}
@@ -42,9 +42,9 @@ def differences(configs: Sequence[Mapping[str, str]]) -> tuple[dict[str, list[st
     return {name: texts for name, texts in columns.items() if name not in common}, common
 
 
-def split_record(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What was set, and what was recorded of where it was made, the latter without `record.` before the names."""
-    told = {name: value for name, value in settings.items() if not name.startswith(_RECORD)}
-    made = {name.removeprefix(_RECORD): value for name, value in settings.items() if name.startswith(_RECORD)}
+def split_provenance(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings proper, and those of the provenance, the latter without `provenance.` before their names."""
+    proper = {name: value for name, value in settings.items() if not name.startswith(_PROVENANCE)}
+    made = {name.removeprefix(_PROVENANCE): value for name, value in settings.items() if name not in proper}
     made.pop("calibration", None)  # a table of its own, which `pydeeprecsys data describe` prints
-    return told, made
+    return proper, made

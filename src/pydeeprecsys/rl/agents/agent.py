@@ -52,6 +52,9 @@ class ReinforcementLearning(ABC):
     search_space: ClassVar[SearchSpace] = {}
     """Search space of the hyperparameters, for `pydeeprecsys tune`; empty if there is nothing to tune."""
 
+    training_cost: ClassVar[float] = 1.0
+    """About how long an episode of training takes, relative to other agents; the longest runs of many begin first."""
+
     evaluation_changes_state: ClassVar[bool] = True
     """Whether `begin_episodes`, or acting without exploration, changes the `state_dict`: evaluation then restores it.
 

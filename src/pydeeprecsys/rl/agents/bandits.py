@@ -61,6 +61,7 @@ class LinearBandit(ReinforcementLearning):
     """
 
     evaluation_changes_state = False
+    training_cost = 200
 
     search_space: ClassVar[SearchSpace] = {
         "item_features": OneOf(False, True),

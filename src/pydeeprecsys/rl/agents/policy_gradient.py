@@ -37,6 +37,7 @@ class PolicyGradientAgent(ReinforcementLearning):
 
     evaluation_changes_state = False
     save, load = save_networks, load_networks
+    training_cost = 150
 
     def __init__(
         self,

@@ -55,6 +55,7 @@ class PPOAgent(ReinforcementLearning):
 
     evaluation_changes_state = False
     save, load = save_networks, load_networks
+    training_cost = 250
 
     search_space: ClassVar[SearchSpace] = {
         "item_features": OneOf(False, True),

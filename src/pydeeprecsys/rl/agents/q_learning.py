@@ -48,6 +48,7 @@ class QLearningAgent(ReinforcementLearning):
 
     evaluation_changes_state = False
     save, load = save_networks, load_networks
+    training_cost: ClassVar[float] = 800
     stored_columns: ClassVar[tuple[str, ...]] = ("next_action_masks",)
     """Optional columns of the transitions that it learns from."""
 

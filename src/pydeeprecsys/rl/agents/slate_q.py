@@ -63,6 +63,7 @@ class SlateQAgent(QLearningAgent):
     """
 
     stored_columns = ("next_action_masks", "slates", "choices", "next_slates")
+    training_cost = 3000
 
     search_space: ClassVar[SearchSpace] = {
         "item_features": OneOf(False, True),

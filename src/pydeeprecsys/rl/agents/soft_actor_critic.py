@@ -74,6 +74,7 @@ class SoftActorCritic(ReinforcementLearning):
 
     evaluation_changes_state = False
     save, load = save_networks, load_networks
+    training_cost = 40000
 
     search_space: ClassVar[SearchSpace] = {
         "item_features": OneOf(False, True),

@@ -1,4 +1,4 @@
-"""Where numbers come from: what a run notes down of the software, the data and the machine that made it."""
+"""The provenance of numbers: the software, the data and the machine that made them."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from pydeeprecsys.data.world import World
 _PACKAGES = ("gymnasium", "numba", "numpy", "pandas", "torch")
 
 
-def record_of(world: World) -> dict[str, Any]:
-    """What made the numbers, besides the settings: versions, machine, git revision where there is one, data set."""
+def provenance(world: World | None) -> dict[str, Any]:
+    """What made the numbers, besides the settings: versions, machine, the git revision and the data set if any."""
     versions = {"pydeeprecsys": pydeeprecsys.__version__, "python": platform.python_version()}
     return {
         "versions": versions | {package: version(package) for package in _PACKAGES},
         "threads": torch.get_num_threads(),
         "git": _revision(Path(pydeeprecsys.__file__).parent) or _revision(Path.cwd()),
         "machine": f"{platform.platform()}, {platform.machine()}, {os.cpu_count()} cores",
-        **world.record,
+        **(world.record if world is not None else {}),
     }
 
 
 def _revision(folder: Path) -> str | None:
-    """The git revision that a folder is at, "-dirty" where files differ from it; None where git knows of none."""
+    """The git revision of a folder, with "-dirty" if files differ from it; None without git."""
     try:
         command = ["git", "-C", str(folder), "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)

@@ -1,0 +1,212 @@
+"""A folder of results: its configuration, its lock, and which of its files may be removed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import filelock
+
+from pydeeprecsys.errors import BusyError, InputError, shortened
+from pydeeprecsys.files import UNFINISHED, remove_leftovers, whole_file
+
+_CONFIG, _LOCK, _LOG = "config.json", ".lock", "log.txt"
+_RUNS, _EVALUATIONS = "runs", "evaluations"
+_KINDS = {"run", "compare", "tune", "evaluation"}
+_OF_ONE_RUN = {
+    "kind",
+    "provenance",
+    "agent",
+    "seed",
+    "episodes",
+    "hyperparameters",
+    "checkpoint_every",
+    "evaluate_every",
+}
+_INNER = {"run": _EVALUATIONS, "compare": _RUNS, "tune": _RUNS}
+
+
+class ClaimedFolder:
+    """A folder that belongs to one run, one comparison, one search or one later evaluation.
+
+    Args:
+        path: of the folder; it is made with the first file.
+    """
+
+    results: ClassVar[list[str]] = []
+    """Patterns of the files that may be in it besides its configuration, its log and its lock."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether it has a configuration, of whatever kind."""
+        return (self.path / _CONFIG).is_file()
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The configuration of a run, a comparison, a search or an evaluation; empty if it is none of these."""
+        try:
+            config = json.loads((self.path / _CONFIG).read_text())
+        except (OSError, ValueError):
+            return {}
+        config = _with_todays_names(config) if isinstance(config, dict) else {}
+        return config if str(config.get("kind")) in _KINDS and isinstance(config.get("provenance"), dict) else {}
+
+    def begin(self, config: Mapping[str, Any], may_change: Collection[str] = ()) -> None:
+        """Write the configuration; or, if there is one already, check that it is the same.
+
+        Args:
+            config: the settings, and the `provenance` of the numbers.
+            may_change: names of settings that may differ from before.
+
+        Raises:
+            InputError: the folder was begun with other settings, or other ratings, or by an earlier version.
+        """
+        if self.is_begun:
+            before = self.config
+            if not before:
+                raise InputError(f"{self.path / _CONFIG} is not that of a run; give another folder")
+            self.check_settings(config.keys())
+            for name in config.keys() - {"checkpoint_every", "provenance", *may_change}:
+                if before[name] != config[name]:
+                    raise InputError(
+                        f"{self.path} holds another run: its {name} is {before[name]}, not {config[name]}; "
+                        f"continue that one with 'pydeeprecsys resume {self.path}', or give another folder"
+                    )
+            self.check_data(config["provenance"])
+            if not may_change:
+                return
+        with whole_file(self.path / _CONFIG) as temporary:
+            temporary.write_text(json.dumps(config, indent=2))
+
+    def check_settings(self, names: Collection[str]) -> None:
+        """Raise an InputError unless the configuration has settings of all these names."""
+        config = self.config
+        if missing := [name for name in names if name not in config]:
+            version = config["provenance"].get("versions", {}).get("pydeeprecsys", "of another version")
+            raise InputError(
+                f"{self.path} was begun by pydeeprecsys {version}, before there were settings for "
+                f"{', '.join(missing)}; train it again in another folder"
+            )
+
+    def check_data(self, provenance: Mapping[str, Any]) -> None:
+        """Raise an InputError if the folder was begun with other ratings than those of a `provenance`."""
+        if self.config["provenance"].get("dataset_checksum") != provenance.get("dataset_checksum"):
+            raise InputError(f"the ratings are not those that {self.path} was begun with; give another folder")
+
+    @contextmanager
+    def claimed(self, *, overwrite: bool = False) -> Iterator[Callable[[str], None]]:
+        """Lock the folder, and give a function that writes a line to its log.
+
+        Args:
+            overwrite: remove what the folder holds, once it is locked.
+
+        Raises:
+            BusyError: another process is using it.
+            InputError: it is to be overwritten and holds files that are not of a run; nothing was removed.
+        """
+        if overwrite:
+            self._check_ours()  # a lock would be one more file among the user's own
+        with self._locked():
+            if overwrite:
+                self._clear()
+            remove_leftovers(self.path)
+
+            def log(line: str) -> None:
+                with (self.path / _LOG).open("a") as file:
+                    file.write(f"{datetime.now().astimezone().isoformat(timespec='seconds')} {line}\n")
+
+            yield log
+
+    @property
+    def files(self) -> list[str]:
+        """The names of its files and folders, without hidden ones."""
+        return sorted(path.name for path in self.path.iterdir() if not path.name.startswith("."))
+
+    @property
+    def runs(self) -> list[Self]:
+        """The runs of a comparison or a search that have begun; of a run, the run itself."""
+        if self.config.get("kind") == "run":
+            return [self]
+        return [run for path in sorted(self.path.glob(f"{_RUNS}/*/")) if (run := type(self)(path)).config]
+
+    def run(self, agent: str, seed: int) -> Self:
+        """The folder of a run of a comparison; or of a search, with the number of the trial for the agent."""
+        return type(self)(self.path / _RUNS / f"{agent.replace(':', '.')}-{seed}")
+
+    def again(self, label: str) -> Self:
+        """The folder of a later evaluation of the run."""
+        return type(self)(self.path / _EVALUATIONS / label)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        self.path.mkdir(parents=True, exist_ok=True)
+        # The operating system releases the lock when a process ends, however it ends.
+        lock = filelock.FileLock(self.path / _LOCK)
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout as error:
+            raise BusyError(f"another process is using {self.path}; wait for it, or give another folder") from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _check_ours(self) -> None:
+        if foreign := sorted(self._foreign()):
+            raise InputError(
+                f"{self.path} holds what is not of a run: {shortened(foreign)}; nothing was removed; give another "
+                "--out, or continue a run with 'pydeeprecsys resume'"
+            )
+
+    def _foreign(self) -> Iterator[str]:
+        """Names of what is in the folder and not of the run, comparison, search or evaluation of its configuration."""
+        config = self.config
+        inner = _INNER.get(str(config.get("kind")))
+        ours = [_CONFIG, _LOG, f"{UNFINISHED}*", *self.results]
+        for path in self.path.iterdir() if self.path.exists() else ():
+            if path.name == inner and path.is_dir() and not path.is_symlink():
+                yield from (f"{inner}/{one.name}" for one in path.iterdir() if not self._holds(type(self)(one)))
+            elif path.name != _LOCK and (not config or path.is_dir() or not any(map(path.match, ours))):
+                yield path.name
+
+    def _holds(self, inner: Self) -> bool:
+        """Whether a folder within this one is one of its runs or evaluations, or of nothing yet."""
+        if inner.path.is_symlink() or not inner.path.is_dir() or any(inner._foreign()):
+            return False
+        config, own = self.config, inner.config
+        if not own or config["kind"] == "run":
+            return bool(own.get("kind", "evaluation") == "evaluation")
+        differing = {name for name in config.keys() & own.keys() if config[name] != own[name]}
+        fits: bool = own["kind"] == "run" and differing <= _OF_ONE_RUN
+        return fits and (config["kind"] == "tune" or inner.path == self.run(own["agent"], own["seed"]).path)
+
+    def _clear(self) -> None:
+        """Remove what a locked folder holds, if nothing else is in it and no process is using it."""
+        self._check_ours()
+        with ExitStack() as stack:
+            for run in sorted(self.path.glob(f"{_RUNS}/*")):
+                stack.enter_context(type(self)(run)._locked())
+            for inner in (_RUNS, _EVALUATIONS):
+                shutil.rmtree(self.path / inner, ignore_errors=not (self.path / inner).exists())
+            # The configuration last: without it, what is left after a kill would be taken for the user's own.
+            for path in sorted(self.path.iterdir(), key=lambda path: path.name == _CONFIG):
+                if path.name != _LOCK:
+                    path.unlink()
+
+
+def _with_todays_names(config: dict[str, Any]) -> dict[str, Any]:
+    """A configuration, also of versions whose only environments were the two of MovieLens, by the names of today."""
+    if not isinstance(config.get("record"), dict):
+        return config
+    names = {"record": "provenance", "options": "hyperparameters", "agent_options": "hyperparameters"}
+    config = {names.get(name, name): value for name, value in config.items()}
+    env_options = {"slate_size": config.pop("slate_size", 1), **config.pop("world_options", {})}
+    return config | {"env": f"MovieLensFairness-v{env_options.pop('version', 0)}", "env_options": env_options}

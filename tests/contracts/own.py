@@ -1,0 +1,61 @@
+"""An environment and an agent of a user's own; importing the module registers the environment as Corridor-v0."""
+
+from typing import Any, Literal
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.spaces import Box, Discrete
+from numpy.typing import NDArray
+
+from pydeeprecsys.rl.agents.agent import ReinforcementLearning
+
+
+class Corridor(gym.Env[NDArray[np.float32], int]):
+    """A corridor whose end is worth 1; each step before costs 0.1."""
+
+    def __init__(
+        self,
+        length: int = 5,
+        start: Literal["left", "middle"] = "left",
+        bonus: float | None = None,
+        walls: list[int] | None = None,
+        name: str | None = None,
+        fast: bool = False,
+        anything: Any = None,
+        render_mode: str | None = None,
+    ) -> None:
+        self.length, self.first = length, 0 if start == "left" else length // 2
+        self.observation_space, self.action_space = Box(0, 1, (1,), np.float32), Discrete(2)
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[NDArray[np.float32], dict[str, Any]]:
+        super().reset(seed=seed)
+        self.at, self.steps = self.first, 0
+        return self._observation(), {}
+
+    def step(self, action: int) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
+        self.at, self.steps = max(0, self.at + (1 if action == 1 else -1)), self.steps + 1
+        over = self.at >= self.length
+        return self._observation(), 1.0 if over else -0.1, over, self.steps >= 20, {}
+
+    def _observation(self) -> NDArray[np.float32]:
+        return np.array([self.at / self.length], dtype=np.float32)
+
+
+class Right(ReinforcementLearning):
+    """Always takes the same action.
+
+    Args:
+        n_actions: number of actions.
+        action: the action that is taken.
+    """
+
+    def __init__(self, n_actions: int, action: int) -> None:
+        self.action = action
+
+    def top_k_actions_for_states(
+        self, states: NDArray[Any], k: int = 1, *, explore: bool = True, action_masks: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.int64]:
+        return np.full((len(states), k), self.action)
+
+
+gym.register("Corridor-v0", Corridor)
