@@ -28,7 +28,7 @@ Interval = Callable[[Floats, np.random.Generator], tuple[Floats, Floats]]  # of 
 
 
 def failing(share: float, fall: float = 10.0) -> Draw:
-    """Normal returns, of which a share fails, and falls by so many standard deviations."""
+    """Normal returns of which a share fails: these are lower by a number of standard deviations."""
     return lambda generator, size: generator.normal(size=size) - fall * (generator.random(size) < share)
 
 

@@ -5,7 +5,7 @@ what they had, and go when their patience is used up. Needs `pydeeprecsys data f
 best policy that does not learn, `varied` with 29.1.
 """
 
-from pydeeprecsys.evaluation.standings import YARDSTICKS
+from pydeeprecsys.evaluation.standings import SIMPLE_POLICIES
 from reproductions.runner import Claim, Study, main
 
 BAR = 29.5
@@ -66,7 +66,7 @@ STUDY = Study(
     evaluation_episodes=500,
     evaluation_envs=100,
     claims=[
-        *(Claim(name, 2000) for name in YARDSTICKS),
+        *(Claim(name, 2000) for name in SIMPLE_POLICIES),
         Claim("linucb", 40_000, hyperparameters=LINUCB, n_envs=64),
         Claim("thompson", 40_000, hyperparameters=THOMPSON, n_envs=64),
         Claim("reinforce", 150_000, BAR, REINFORCE, n_envs=64),

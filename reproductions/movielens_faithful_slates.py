@@ -4,7 +4,7 @@ As `movielens_faithful`, ten movies at a time, of which a user takes one or none
 policy that does not learn, `varied` with 31.8.
 """
 
-from pydeeprecsys.evaluation.standings import YARDSTICKS
+from pydeeprecsys.evaluation.standings import SIMPLE_POLICIES
 from reproductions import movielens_faithful
 from reproductions.runner import Claim, Study, main
 
@@ -36,7 +36,7 @@ STUDY = Study(
     evaluation_episodes=500,
     evaluation_envs=100,
     claims=[
-        *(Claim(name, 2000) for name in YARDSTICKS),
+        *(Claim(name, 2000) for name in SIMPLE_POLICIES),
         Claim("linucb", 40_000, hyperparameters=movielens_faithful.LINUCB, n_envs=64),
         Claim("thompson", 40_000, hyperparameters=movielens_faithful.THOMPSON, n_envs=64),
         Claim("reinforce", 150_000, BAR, REINFORCE, n_envs=64),

@@ -4,7 +4,7 @@ MovieLens 1M, one movie at a time, delta 1; needs `pydeeprecsys data fetch ml-1m
 how far the learning agents come beside the simple policies and the oracle.
 """
 
-from pydeeprecsys.evaluation.standings import RANDOM, YARDSTICKS
+from pydeeprecsys.evaluation.standings import RANDOM, SIMPLE_POLICIES
 from reproductions.runner import Claim, Study, main
 
 STEPS = 300 * 50
@@ -30,7 +30,7 @@ STUDY = Study(
     evaluation_envs=100,
     claims=[
         Claim("random", STEPS, published=_ORIGINAL.format("34.7")),
-        *(Claim(name, STEPS) for name in YARDSTICKS if name != RANDOM),
+        *(Claim(name, STEPS) for name in SIMPLE_POLICIES if name != RANDOM),
         Claim("reinforce", STEPS, hyperparameters=REINFORCE, published=_ORIGINAL.format("34.7, 34.7, 34.8")),
         Claim("actor-critic", STEPS, hyperparameters=ACTOR_CRITIC, published=_ORIGINAL.format("35.2, 36.1, 24.3")),
         Claim("rainbow", STEPS, hyperparameters=RAINBOW, published=_ORIGINAL.format("38.0, 38.5")),

@@ -4,7 +4,7 @@ One movie at a time, delta 1, at most a million steps; needs `pydeeprecsys data 
 policy that does not learn, win-stay with 48.2 of 50; the oracle reaches 49.9. Agents score movies by their features.
 """
 
-from pydeeprecsys.evaluation.standings import YARDSTICKS
+from pydeeprecsys.evaluation.standings import SIMPLE_POLICIES
 from reproductions.runner import Claim, Study, main
 
 BAR = 48.5
@@ -64,7 +64,7 @@ STUDY = Study(
     dataset="ml-1m",
     evaluation_envs=100,
     claims=[
-        *(Claim(name, 2000) for name in YARDSTICKS),
+        *(Claim(name, 2000) for name in SIMPLE_POLICIES),
         Claim("dqn", 400_000, BAR, DQN, n_envs=16),
         Claim("rainbow", 400_000, BAR, RAINBOW, n_envs=16),
         Claim("reinforce", 1_000_000, BAR, REINFORCE, n_envs=64),

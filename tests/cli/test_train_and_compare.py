@@ -18,7 +18,7 @@ import safetensors.numpy
 from contracts.quick import QUICK
 from pydeeprecsys.cli import main
 from pydeeprecsys.data.world import World
-from pydeeprecsys.evaluation.standings import YARDSTICKS
+from pydeeprecsys.evaluation.standings import SIMPLE_POLICIES
 from pydeeprecsys.experiments.compare import Comparison
 from pydeeprecsys.experiments.registry import AGENTS, agent_options, make_agent
 from pydeeprecsys.rl.manager import MovieLensFairnessManager
@@ -201,7 +201,7 @@ def test_an_agent_that_never_updated_is_marked_on_screen(saved: str, capsys: pyt
     assert summary["note"].notna().tolist() == (summary.index == "ppo").tolist()
 
 
-def test_users_are_of_the_pools_asked_for_and_every_yardstick_is_compared(
+def test_users_are_of_the_pools_asked_for_and_every_simple_is_compared(
     saved: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Any] = []
@@ -218,7 +218,7 @@ def test_users_are_of_the_pools_asked_for_and_every_yardstick_is_compared(
             assert run(*verb, "--dataset", saved, *pools) == 130
     assert [what.train_pool for what in asked] == ["train", "all"] * 3
     assert [what.evaluation_pool for what in asked] == ["test", "train", "test", "train", "evaluation", "train"]
-    assert set(YARDSTICKS) <= set(asked[0].agents)
+    assert set(SIMPLE_POLICIES) <= set(asked[0].agents)
 
 
 def test_settings_of_a_comparison_are_read_as_the_options_are(saved: str, monkeypatch: pytest.MonkeyPatch) -> None:

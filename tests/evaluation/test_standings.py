@@ -44,8 +44,8 @@ def test_differences_are_to_the_best_policy_that_does_not_learn() -> None:
     expected = paired_difference(RETURNS["dqn"], RETURNS["win-stay"])
     assert tuple(table.loc["dqn", ["difference", "difference_low", "difference_high"]]) == expected
     assert table.loc["win-stay", ["difference", "difference_low", "difference_high"]].isna().all()
-    assert list(standings(RETURNS, yardsticks=["dqn", "random"])["reference"].dropna().unique()) == ["dqn"]
-    assert standings(RETURNS, yardsticks=[])[["reference", "difference"]].isna().all(axis=None)
+    assert list(standings(RETURNS, simple_policies=["dqn", "random"])["reference"].dropna().unique()) == ["dqn"]
+    assert standings(RETURNS, simple_policies=[])[["reference", "difference"]].isna().all(axis=None)
     # Of other seeds than the reference has nothing can be paired.
     others = standings(RETURNS | {"dqn": {seed + 2: 45.0 for seed in range(4)}}).set_index("agent")
     assert others.loc["dqn", "reference"] == "win-stay"

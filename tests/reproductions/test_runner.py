@@ -13,7 +13,7 @@ from reproductions.tables import lines_across, summarize, table, update_docs
 
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError
-from pydeeprecsys.evaluation.standings import YARDSTICKS
+from pydeeprecsys.evaluation.standings import SIMPLE_POLICIES
 from pydeeprecsys.experiments.compare import Comparison, compare
 from pydeeprecsys.experiments.registry import make_agent
 from pydeeprecsys.experiments.task import Task
@@ -251,7 +251,7 @@ def test_users_of_a_study_are_of_the_pool_for_training_or_for_evaluation(
 @pytest.mark.parametrize("name", [name for name in STUDIES if name.startswith("movielens")])
 def test_every_study_of_movielens_shows_all_simple_policies(name: str) -> None:
     claimed = [claim.agent for claim in import_module(f"reproductions.{name}").STUDY.claims]
-    assert claimed[: len(YARDSTICKS)] == list(YARDSTICKS)
+    assert claimed[: len(SIMPLE_POLICIES)] == list(SIMPLE_POLICIES)
 
 
 @pytest.mark.parametrize("name", STUDIES)

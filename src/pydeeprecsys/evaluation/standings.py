@@ -1,4 +1,4 @@
-"""Agents in order of what they reached, with how sure it is: one row each."""
+"""Ranking of agents by their median return, with confidence intervals: one row per agent."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from pydeeprecsys.evaluation.scores import (
 from pydeeprecsys.metrics.exposure import coverage, gini
 
 RANDOM, ORACLE, BEST_CONSTANT = "random", "oracle", "best-constant"
-YARDSTICKS = (RANDOM, "popular", "best-rated", "varied", BEST_CONSTANT, "win-stay")
-"""Policies that do not learn, the oracle apart: whoever does not beat the best has learned nothing worth having."""
+SIMPLE_POLICIES = (RANDOM, "popular", "best-rated", "varied", BEST_CONSTANT, "win-stay")
+"""Policies that do not learn, without the oracle: an agent below the best of them has learned nothing useful."""
 
 COLUMNS = [
     *("agent", "median", "median_low", "median_high", "iqm", "normalized"),
@@ -34,23 +34,23 @@ def standings(
     returns: Mapping[str, Mapping[int, float]],
     random: str = RANDOM,
     oracle: str = ORACLE,
-    yardsticks: Collection[str] = YARDSTICKS,
+    simple_policies: Collection[str] = SIMPLE_POLICIES,
 ) -> pd.DataFrame:
-    """Summarise what agents reached in one world, the best first.
+    """Rank agents in one world, best first.
 
     Args:
-        returns: for each agent the mean return from each of its seeds.
-        random: which of them chooses at random.
-        oracle: which of them reads the users' minds.
-        yardsticks: which of them do not learn; the best of these is the reference of the differences.
+        returns: mean return per agent and seed.
+        random: name of the random policy.
+        oracle: name of the policy that knows the true affinities.
+        simple_policies: names of the policies that do not learn; the best of them is the reference of the differences.
 
     Returns:
         One row per agent: `agent`; `median` over seeds, with the ends `median_low` and `median_high` of its 95 %
         confidence interval; `iqm`, the interquartile mean; `normalized`, where the medians of random and oracle are 0
-        and 1; `reference`, the best yardstick, and the median paired `difference` to it, with `difference_low` and
+        and 1; `reference`, the best simple policy, and the median paired `difference` to it, with `difference_low` and
         `difference_high`; `improvement`, the probability of improvement over the agent of the next row, with
-        `improvement_low` and `improvement_high`; `seeds`. NaN where it cannot be told: see `median_interval`,
-        `paired_difference` and `improvement_interval` for how many seeds they need; `improvement` in the last row;
+        `improvement_low` and `improvement_high`; `seeds`. NaN if there are too few seeds, see `median_interval`,
+        `paired_difference` and `improvement_interval`; `improvement` in the last row;
         differences of the reference itself, or without one; `normalized` without random and oracle, or with an oracle
         that is not above random.
 
@@ -62,7 +62,7 @@ def standings(
     order = sorted(reached, key=lambda agent: -reached[agent])
     nothing = float("nan")
     floor, ceiling = reached.get(random, nothing), reached.get(oracle, nothing)
-    reference = next((agent for agent in order if agent in yardsticks), None)
+    reference = next((agent for agent in order if agent in simple_policies), None)
     rows = []
     for agent, following in itertools.zip_longest(order, order[1:]):
         table, row = tables[agent], dict[str, Any]({"agent": agent, "median": reached[agent]})

@@ -1,4 +1,4 @@
-"""Managers: an environment, and what is done with agents in it."""
+"""Managers: train and evaluate agents in an environment."""
 
 from __future__ import annotations
 
@@ -192,12 +192,12 @@ class Manager:
 
         Args:
             rl: the agent.
-            n_episodes: how many episodes, over all environments together: of each the first so many, for of those that
-                happen to end first too many would be short.
+            n_episodes: number of episodes over all environments, the first ones of each: among those that end first
+                overall, too many are short.
             should_render: render `env` after each step, and print what comes as text; needs `n_envs=1`.
             should_print: print each step.
             on_episode: called after each episode with its number from 0.
-            on_step: called after each step, those of sessions included that are not counted in the end.
+            on_step: called after each step, also in sessions that are not counted.
         """
         if should_render and self.batch.num_envs > 1:
             raise InputError("only a single environment can be rendered; make the manager with n_envs=1")
@@ -258,17 +258,17 @@ class Manager:
         return hasattr(self.batch.unwrapped, "state_dict")
 
     def state_dict(self) -> dict[str, Any]:
-        """All that the training's future depends on besides agent and statistics, between two of its episodes.
+        """State of the training between two episodes, without agent and statistics.
 
         Raises:
-            InputError: nothing was trained yet, or the environments cannot tell their state.
+            InputError: nothing was trained yet, or the environments have no `state_dict`.
         """
         if self._training is None:
             raise InputError("there is no training whose state could be kept; call train first")
         return {"rollout": self._training.state_dict(), "last_returns": list(self._last_returns)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Let the next `train` go on from where `state_dict` was taken."""
+        """Let the next `train` continue from where `state_dict` was taken."""
         self._resumed = state
 
     def hyperparameter_search(
@@ -321,11 +321,11 @@ class MovieLensFairnessManager(Manager):
         seed: of the users' random streams.
         slate_size: items shown at a time.
         n_envs: how many users at once.
-        version: 0, the founding world, or 1, the more faithful one: see docs/worlds.md.
+        version: 0, the world of the notebook, or 1, the more faithful one: see docs/worlds.md.
         **options: the simulated world, see `pydeeprecsys.envs.options.WorldOptions`.
 
     Raises:
-        InputError: a version that there is not, or an option that cannot be.
+        InputError: an unknown version, or an invalid option.
     """
 
     def __init__(

@@ -31,13 +31,13 @@ const report = (() => {
     let learned = 0;
     let simple = 0;
     for (const entry of entries) {
-      const place = entry.yardstick ? simple++ : learned++;
+      const place = entry.simple ? simple++ : learned++;
       found.set(entry.label, {
-        color: entry.yardstick ? colours.neutral : colours.hues[place % colours.hues.length],
-        dash: DASHES[(entry.yardstick ? place + 1 : place) % DASHES.length],
-        marker: MARKERS[place % MARKERS.length] + (entry.yardstick ? "-open" : ""),
-        glyph: entry.yardstick ? OPEN_GLYPHS[place % OPEN_GLYPHS.length] : GLYPHS[place % GLYPHS.length],
-        width: entry.yardstick ? 1.5 : 2.2,
+        color: entry.simple ? colours.neutral : colours.hues[place % colours.hues.length],
+        dash: DASHES[(entry.simple ? place + 1 : place) % DASHES.length],
+        marker: MARKERS[place % MARKERS.length] + (entry.simple ? "-open" : ""),
+        glyph: entry.simple ? OPEN_GLYPHS[place % OPEN_GLYPHS.length] : GLYPHS[place % GLYPHS.length],
+        width: entry.simple ? 1.5 : 2.2,
       });
     }
     return found;

@@ -15,7 +15,7 @@ from pydeeprecsys.errors import InputError
 from pydeeprecsys.evaluation.intervals import median_interval
 from pydeeprecsys.evaluation.plots import CURVE_POINTS
 from pydeeprecsys.evaluation.scores import normalized_scores, performance_profile, profile_band
-from pydeeprecsys.evaluation.standings import ORACLE, RANDOM, YARDSTICKS, standings
+from pydeeprecsys.evaluation.standings import ORACLE, RANDOM, SIMPLE_POLICIES, standings
 from pydeeprecsys.experiments.report.settings import differences, flat
 from pydeeprecsys.experiments.run_folder import RunFolder
 
@@ -87,9 +87,9 @@ class Entry:
         return self.runs[0].agent
 
     @property
-    def is_yardstick(self) -> bool:
+    def is_simple(self) -> bool:
         """Whether it is a policy that does not learn, or the oracle."""
-        return self.agent in (*YARDSTICKS, ORACLE)
+        return self.agent in (*SIMPLE_POLICIES, ORACLE)
 
     @property
     def done(self) -> list[RunFolder]:
@@ -146,8 +146,8 @@ class TaskResults:
         returns = {
             entry.label: {run.seed: run.measures["return"] for run in entry.runs if run.measures} for entry in done
         }
-        yardsticks = [entry.label for entry in done if entry.agent in YARDSTICKS]
-        table = standings(returns, self._label(RANDOM), self._label(ORACLE), yardsticks)
+        simple_policies = [entry.label for entry in done if entry.agent in SIMPLE_POLICIES]
+        table = standings(returns, self._label(RANDOM), self._label(ORACLE), simple_policies)
         for name in _MEANS:
             means = {entry.label: float(np.mean(entry.measured(name))) for entry in done}
             table[name] = table["agent"].map(means)
@@ -204,7 +204,7 @@ def _task_settings(run: RunFolder) -> dict[str, str]:
 
 def _settings(run: RunFolder) -> dict[str, str]:
     apart = {"kind", "seed", "provenance", "checkpoint_every"}
-    if run.agent in (*YARDSTICKS, ORACLE):  # nothing is learned in their episodes of training
+    if run.agent in (*SIMPLE_POLICIES, ORACLE):  # nothing is learned in their episodes of training
         apart |= {"episodes", "steps", "n_envs", "evaluate_every"}
     return flat({name: value for name, value in run.config.items() if name not in apart})
 

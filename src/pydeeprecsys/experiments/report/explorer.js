@@ -123,7 +123,7 @@
   const explorer = (place, world) => {
     const { agent, seed, session, previous, next } = place.querySelector("form").elements;
     const entries = world.entries.filter((entry) => world.runs.some((run) => run.label === entry.label));
-    const favourite = entries.find((entry) => !entry.yardstick) ?? entries[0];
+    const favourite = entries.find((entry) => !entry.simple) ?? entries[0];
     const show = () => {
       const runs = world.runs.filter((run) => run.label === agent.value);
       choose(seed, runs.map((run) => [String(run.seed), String(run.seed)]), seed.value);

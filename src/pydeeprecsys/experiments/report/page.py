@@ -83,11 +83,11 @@ def _task(task: TaskResults, apart: Collection[str]) -> dict[str, Any]:
     low, high = (float(np.nanmin(ends)), float(np.nanmax(ends))) if len(table) else (0.0, 1.0)
     span = (high - low) or 1.0
     rows = table.to_dict("records")
-    yardsticks = {entry.label for entry in task.entries if entry.is_yardstick}
+    simple_policies = {entry.label for entry in task.entries if entry.is_simple}
     entries = {entry.label: entry for entry in task.entries}
     oracles = {entry.label for entry in task.entries if entry.agent == ORACLE}
     for row in rows:
-        row["yardstick"] = row["agent"] in yardsticks
+        row["simple"] = row["agent"] in simple_policies
         notes = {run.seed: run.note for run in entries[row["agent"]].done}
         row["note"] = joint_note(notes)
         row["mark"] = "never updated" if all(notes.values()) else "never updated in some seeds"
@@ -129,7 +129,7 @@ def _data(task: TaskResults, budget: int) -> dict[str, Any]:
         "entries": [
             {
                 "label": entry.label,
-                "yardstick": entry.is_yardstick,
+                "simple": entry.is_simple,
                 "reached": reached.get(entry.label),
                 "curve": entry.curve(),
                 "points": [
