@@ -49,7 +49,7 @@ RULES = [
     Rule(r"(?i)\b(go|goes|going|went|gone) on\b", "continue, resume", "it goes on where it was"),
     Rule(r"(?i)\bcarr(y|ies|ied|ying) out\b", "run", "Carry out the trainings"),
     Rule(r"(?i)\bat work in\b", "use", "a folder that another process is at work in"),
-    Rule(r"(?i)\bsimple_policies?\b", "simple policy", "a simple, not deployable"),
+    Rule(r"(?i)\byardsticks?\b", "simple policy", "a yardstick, not deployable"),
     Rule(r"(?i)\bfounding\b", "v0, of the notebook, notebook API", "the founding world"),
     Rule(r"(?i)\bin 0\.\.1\b", "in [0, 1]", "a probability in 0..1"),
     Rule(r"(?i)\bexperiences\b(?!/)", "transitions", "the experiences that are kept"),
@@ -149,9 +149,7 @@ def test_a_sentence_against_a_rule_is_found(rule: Rule) -> None:
 
 
 def test_code_and_names_are_not_read() -> None:
-    text = (
-        'def f(simple_policies=()):\n    """Rank.\n\n    Args:\n        simple_policies: `judge` or "founding".\n    """\n'
-    )
+    text = 'def f(yardsticks=()):\n    """Rank.\n\n    Args:\n        yardsticks: `judge` or "founding".\n    """\n'
     assert [line for part in program(text) for line in broken(part)] == []
     assert [line for part in page("```\njudge\n```\n[a](judge.md)\n") for line in broken(part)] == []
 
