@@ -50,11 +50,9 @@ class Right(ReinforcementLearning):
     """
 
     def __init__(self, n_actions: int, action: int) -> None:
-        self.action = action
+        self.n_actions, self.action = n_actions, action
 
-    def top_k_actions_for_states(
-        self, states: NDArray[Any], k: int = 1, *, explore: bool = True, action_masks: NDArray[np.bool_] | None = None
-    ) -> NDArray[np.int64]:
+    def choose(self, states: Any, k: int, explore: bool, action_masks: Any) -> NDArray[np.int64]:
         return np.full((len(states), k), self.action)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -40,7 +39,7 @@ State = dict[str, Any]
 """What `state_dict` gives: plain numbers, strings, arrays, and dictionaries of them."""
 
 
-class ReinforcementLearning(ABC):
+class ReinforcementLearning:
     """An agent: it recommends for a batch of states and learns from what came of it.
 
     A subclass implements `choose` and, to learn, `store_experiences`. The batched methods do the work; the one-state
@@ -108,9 +107,9 @@ class ReinforcementLearning(ABC):
         check_slate_size(k, self.n_actions, action_masks)
         return self.choose(np.reshape(states, (len(states), -1)), k, explore, action_masks)
 
-    @abstractmethod
     def choose(self, states: Array, k: int, explore: bool, action_masks: Flags | None) -> Ints:
         """Choose as `top_k_actions_for_states`, which has checked k and the masks: (n, size) states to (n, k)."""
+        raise NotImplementedError(f"{type(self).__name__} implements neither choose nor top_k_actions_for_states")
 
     def actions_for_states(
         self, states: NDArray[Any], *, explore: bool = True, action_masks: NDArray[np.bool_] | None = None
@@ -118,7 +117,7 @@ class ReinforcementLearning(ABC):
         """Choose one action for each state: (n, ...) observations to (n, ...) actions."""
         return self.top_k_actions_for_states(states, 1, explore=explore, action_masks=action_masks)[:, 0]
 
-    def begin_episodes(self, rows: NDArray[np.bool_]) -> None:  # noqa: B027 - an agent need not remember
+    def begin_episodes(self, rows: NDArray[np.bool_]) -> None:
         """Take note that an episode begins in some environments, before the agent first acts in it.
 
         In training and in evaluation alike: this is where a memory of the running session is cleared. The default
@@ -128,7 +127,7 @@ class ReinforcementLearning(ABC):
             rows: (n,) True for the environments where an episode begins, whether or not the last one there had ended.
         """
 
-    def store_experiences(self, transitions: Transition) -> None:  # noqa: B027 - an agent need not learn
+    def store_experiences(self, transitions: Transition) -> None:
         """Store one step of every environment, and learn when an update is due. The default learns nothing.
 
         Raises:
@@ -162,7 +161,7 @@ class ReinforcementLearning(ABC):
         """Everything that the agent's future depends on, besides its constructor's arguments."""
         return {}
 
-    def load_state_dict(self, state: State) -> None:  # noqa: B027 - nor have a state
+    def load_state_dict(self, state: State) -> None:
         """Continue from where `state_dict` was taken."""
 
 
