@@ -194,7 +194,8 @@ def agent_options(name: str) -> list[Argument]:
         InputError: There is no such agent; the message names the nearest.
     """
     known = _FACTS.keys() | _NO_OPTIONS
-    options = [option for option in arguments_of(agent_class(name)).values() if option.name not in known]
+    agent: type = agent_class(name)
+    options = [option for option in arguments_of(agent).values() if option.name not in known]
     switch = "A switch: in simulation the features are the genres, the mean rating and the vector of each item."
     return [
         option._replace(type=bool, optional=False, default=name in _FEATURES_BY_DEFAULT, help=f"{option.help} {switch}")
