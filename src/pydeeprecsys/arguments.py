@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import inspect
+import json
 import math
 import re
 import reprlib
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, is_dataclass
 from numbers import Integral, Real
 from types import NoneType, UnionType
@@ -19,6 +21,7 @@ from typing import (
     NamedTuple,
     TypeVar,
     Union,
+    Unpack,
     get_args,
     get_origin,
     get_type_hints,
@@ -77,6 +80,7 @@ _TYPES: dict[Any, tuple[Any, str]] = {
     float: (Real, "a number"),
     bool: ((bool, np.bool_), "True or False"),
 }
+_BOOLS = {"true": True, "True": True, "false": False, "False": False}
 
 
 class Argument(NamedTuple):
@@ -110,6 +114,34 @@ class Argument(NamedTuple):
         choices = map(str, get_args(self.type) if get_origin(self.type) is Literal else ())
         raise InputError(f"{self.name} must be {wanted}, it is {shown}{nearest(str(value), choices)}")
 
+    def read(self, text: str) -> Any:
+        """The value that a text stands for: "none", a number, true or false, a choice, numbers separated by commas, ...
+
+        Raises:
+            InputError: The text stands for no value of the type, or for one out of range.
+        """
+        try:
+            value = None if self.optional and text.lower() == "none" else _from_text(text, self.type)
+        except (KeyError, ValueError) as error:
+            self.check(text)
+            shown = getattr(self.type, "__name__", str(self.type))
+            raise InputError(f"{self.name} must be of the type {shown}, it is {text!r}") from error
+        self.check(value)
+        return value
+
+
+def _from_text(text: str, kind: Any) -> Any:
+    if get_origin(kind) is Literal:
+        return {str(choice): choice for choice in get_args(kind)}[text]
+    if list in (kind, get_origin(kind)):
+        (part,), inside = get_args(kind) or (Any,), text.strip("[]() ")
+        return [_from_text(piece.strip(), part) for piece in inside.split(",") if inside]
+    if kind is Any:
+        with suppress(ValueError):
+            return json.loads(text)
+    readers: dict[Any, Callable[[str], Any]] = {bool: _BOOLS.__getitem__, int: int, float: float, str: str, Any: str}
+    return readers[kind](text)
+
 
 def _unmet(value: Any, kind: Any, bounds: Range | None) -> str:
     """What a value must be but is not; empty if it is."""
@@ -117,7 +149,7 @@ def _unmet(value: Any, kind: Any, bounds: Range | None) -> str:
         return "" if value in get_args(kind) else f"one of {', '.join(map(str, get_args(kind)))}"
     if kind == list[int]:
         fits = isinstance(value, (list, tuple)) and not any(_unmet(number, int, bounds) for number in value)
-        return "" if fits else f"a list of integers, each {bounds}"
+        return "" if fits else "a list of integers" + (f", each {bounds}" if bounds else "")
     if kind not in _TYPES:
         return ""
     accepted, words = _TYPES[kind]
@@ -134,16 +166,18 @@ _FIRST_CLAUSE_ENDS = re.compile(r"(?=[;:.](?:\s|$))|$")
 
 
 @functools.cache
-def arguments_of(owner: type) -> Mapping[str, Argument]:
-    """The arguments of a class's constructor, or the keys of a TypedDict, by name.
+def arguments_of(owner: Callable[..., Any]) -> Mapping[str, Argument]:
+    """The arguments of a class's constructor or of a function, or the keys of a TypedDict, by name.
+
+    Keyword arguments `**options: Unpack[X]` are those of the TypedDict X.
 
     The help text is that of the docstring (`Args:` or `Attributes:`) of the class, or of the base whose constructor or
     fields it inherits, otherwise that of the annotation.
     """
-    construct = inspect.unwrap(owner.__init__)  # type: ignore[misc]
-    bases = list(reversed(owner.__mro__))
-    if not is_dataclass(owner):
-        bases = [base for base in bases if inspect.unwrap(base.__init__) is construct]  # type: ignore[misc]
+    construct = inspect.unwrap(owner.__init__ if isinstance(owner, type) else owner)  # type: ignore[misc]
+    bases = list(reversed(owner.__mro__)) if isinstance(owner, type) else [owner]
+    if isinstance(owner, type) and not is_dataclass(owner):
+        bases = [base for base in bases if inspect.unwrap(base.__init__) is construct]
     texts = {name: text for base in bases for name, text in _documented(base).items()}
     if is_typeddict(owner):
         hints = get_type_hints(owner, include_extras=True)
@@ -153,7 +187,9 @@ def arguments_of(owner: type) -> Mapping[str, Argument]:
         hints = get_type_hints(owner if is_dataclass(owner) else construct, include_extras=True)
         parameters = inspect.signature(owner).parameters.values()
         defaults = {each.name: each.default for each in parameters if each.kind is not each.VAR_KEYWORD}
-    return {name: _argument(name, hints.get(name, Any), defaults[name], texts.get(name, "")) for name in defaults}
+    own = {name: _argument(name, hints.get(name, Any), defaults[name], texts.get(name, "")) for name in defaults}
+    unpacked = [get_args(hint)[0] for hint in hints.values() if get_origin(hint) is Unpack]
+    return own | {name: argument for each in unpacked for name, argument in arguments_of(each).items()}
 
 
 def check_arguments(owner: type, values: Mapping[str, Any]) -> None:
@@ -198,7 +234,7 @@ def _argument(name: str, hint: Any, default: Any, text: str) -> Argument:
     text = text or next((part for part in reversed(parts) if isinstance(part, str)), "")
     if bounds and text:
         text = _FIRST_CLAUSE_ENDS.sub(f", each {bounds}" if kind == list[int] else f", {bounds}", text, count=1)
-    return Argument(name, kind, NoneType in parts, bounds, default, text)
+    return Argument(name, kind, optional=NoneType in parts, range=bounds, default=default, help=text)
 
 
 def _parts(hint: Any) -> list[Any]:
@@ -211,7 +247,7 @@ def _parts(hint: Any) -> list[Any]:
 
 
 @functools.cache  # what was written, before `checked` completes it
-def _documented(owner: type) -> dict[str, str]:
+def _documented(owner: Callable[..., Any]) -> dict[str, str]:
     section = _SECTION.search(inspect.cleandoc(owner.__doc__ or "") + "\n")
     return {name: " ".join(text.split()) for name, text in _ENTRY.findall(section[2] if section else "")}
 

@@ -388,7 +388,10 @@ def test_a_seed_that_diverges_does_not_stop_the_others(saved: str, capsys: pytes
             ["compare", "--set", "reinforce.hidden_layers=a", "--dataset", "small.world"],
             "hidden_layers=a: .* a list of integers",
         ),
-        (["compare", "--set", "dqn.double=maybe", "--dataset", "small.world"], "dqn.double=maybe: .*boolean"),
+        (
+            ["compare", "--set", "dqn.double=maybe", "--dataset", "small.world"],
+            "dqn.double=maybe: .* must be True or False",
+        ),
         (
             ["compare", "--set", "dqn.learning_rate=x", "--dataset", "small.world"],
             "learning_rate must be a number, it is 'x'",

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -14,25 +12,20 @@ from pydeeprecsys.arguments import Argument
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments.registry import agent_option
 
-_READ: dict[Any, tuple[str, Callable[[str], Any]]] = {
-    int: ("integer", int),
-    float: ("float", float),
-    list[int]: ("n,n,...", lambda text: [int(number) for number in text.strip("[]").split(",")]),
-}
+_NAMES = {int: "integer", float: "float", list[int]: "n,n,..."}
 
 
 class _InRange(click.ParamType[Any]):
     """Values of an argument's type, within its range."""
 
     def __init__(self, argument: Argument) -> None:
-        self.argument = argument
-        self.name, self.read = _READ.get(argument.type, ("text", str))
+        self.argument, self.name = argument, _NAMES.get(argument.type, "text")
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Read and check the value."""
         try:
-            with suppress(ValueError):  # what cannot be read is checked as it is
-                value = self.read(value) if isinstance(value, str) else value
+            if isinstance(value, str):
+                return self.argument.read(value)
             self.argument.check(value)
         except InputError as error:
             self.fail(str(error), param, ctx)

@@ -12,7 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from pydeeprecsys.cli.agent_options import click_type, read_options
+from pydeeprecsys.cli.agent_options import read_options
 from pydeeprecsys.cli.common import at_work, choose_out, print_files, print_warnings, screen
 from pydeeprecsys.cli.settings import JOBS, RAY, settings_options, take_settings
 from pydeeprecsys.errors import DivergenceError, InputError
@@ -133,10 +133,9 @@ def _hyperparameters(configs: tuple[Path, ...], changes: tuple[str, ...]) -> dic
             raise InputError(f"--set takes AGENT.OPTION=VALUE, such as reinforce.learning_rate=0.003, not {change!r}")
         option = agent_option(agent, name.replace("-", "_"))
         try:
-            value = click_type(option).convert(text, None, None)
-        except click.BadParameter as error:
-            raise InputError(f"--set {change}: {error.message}") from error
-        hyperparameters.setdefault(agent, {})[option.name] = value
+            hyperparameters.setdefault(agent, {})[option.name] = option.read(text)
+        except InputError as error:
+            raise InputError(f"--set {change}: {error}") from error
     return hyperparameters
 
 

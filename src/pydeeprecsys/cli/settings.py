@@ -13,10 +13,8 @@ from pydeeprecsys.arguments import Argument, arguments_of
 from pydeeprecsys.cli.agent_options import click_type
 from pydeeprecsys.cli.common import building_bar, screen
 from pydeeprecsys.data.library import SYNTHETIC
-from pydeeprecsys.envs.options import WorldOptions
-from pydeeprecsys.envs.single import MovieLensFairness
 from pydeeprecsys.errors import InputError
-from pydeeprecsys.experiments.task import DEFAULT_ENV, Task, env_option, read_env_option
+from pydeeprecsys.experiments.task import DEFAULT_ENV, Task, env_option, env_options, read_env_option
 
 ENV_OPTION = click.Option(
     ["--env-option"],
@@ -81,7 +79,7 @@ def click_option(argument: Argument) -> click.Option:
 
 def settings_options(kind: type) -> list[click.Parameter]:
     """The options for a kind of settings: those of the environment, of the settings, and of the command."""
-    task, env = arguments_of(Task), {**arguments_of(MovieLensFairness), **arguments_of(WorldOptions)}
+    task, env = arguments_of(Task), env_options(DEFAULT_ENV)
     shorthands = [env[name]._replace(default=None) for name in _SHORTHANDS]
     own = [argument for name, argument in arguments_of(kind).items() if name not in _NOT_HERE]
     described = [click_option(argument) for argument in (task["env"], task["dataset"], *shorthands, *own)]

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
-import json
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import InitVar, dataclass, field
 from importlib import import_module
-from types import NoneType, UnionType
-from typing import Any, Literal, Union, Unpack, get_args, get_origin, get_type_hints
+from inspect import signature
+from typing import Any
 
 import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec, load_env_creator
 
+from pydeeprecsys.arguments import Argument, arguments_of
 from pydeeprecsys.data.library import SYNTHETIC, Progress, open_world
 from pydeeprecsys.data.world import World
 from pydeeprecsys.envs.single import MovieLensFairness
@@ -22,8 +20,6 @@ from pydeeprecsys.rl.manager import Manager
 from pydeeprecsys.simulation.movielens.simulator import Pool
 
 DEFAULT_ENV = "MovieLensFairness-v0"
-
-_WORDS: dict[Any, dict[str, Any]] = {bool: {"true": True, "false": False}, NoneType: {"none": None}}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,68 +93,45 @@ def has_users(env: str) -> bool:
     return isinstance(entry_point, type) and issubclass(entry_point, MovieLensFairness)
 
 
-def env_options(env: str) -> dict[str, Any]:
-    """The options of an environment by name, each with its type, from the signature of the constructor.
+def env_options(env: str) -> dict[str, Argument]:
+    """The options of an environment by name: the arguments of its constructor.
 
-    The seed, the data set and the pool of users are not among them.
+    The seed, the data set and the pool of users are not among them, nor is the version, which belongs to the id.
     """
-    known, _ = _signature(env)
-    return known
+    entry_point = _entry_point(env)
+    ours = has_users(env) or entry_point.__module__.startswith("pydeeprecsys.")
+    by_the_run = {"render_mode", *(("seed", "dataset", "pool", "version") if ours else ())}
+    return {name: argument for name, argument in arguments_of(entry_point).items() if name not in by_the_run}
 
 
-def env_option(env: str, name: str) -> Any:
-    """The type of one option of an environment; `Any` if its constructor takes any option.
+def env_option(env: str, name: str) -> Argument:
+    """One option of an environment.
 
     Raises:
         InputError: there is no such environment, or it has no such option; the message names the nearest.
     """
-    known, takes_any = _signature(env)
     if name == "pool" and has_users(env):
         raise InputError("the pool of users is no option of the environment; give train_pool and evaluation_pool")
-    if name not in known and not takes_any:
+    known = env_options(env)
+    if name in known:
+        return known[name]
+    others = [each for each in signature(_entry_point(env)).parameters.values() if each.kind is each.VAR_KEYWORD]
+    if not others or "Unpack" in str(others[0].annotation):
         raise InputError(f"{env} has no option {name!r}; {did_you_mean(name, known)}")
-    return known.get(name, Any)
+    return Argument(name, Any, optional=True, range=None, default=None, help="")
 
 
 def read_env_option(env: str, text: str) -> tuple[str, Any]:
-    """An option of an environment from NAME=VALUE, its value of the type in the constructor's signature.
+    """The name and the value of an option of an environment, from NAME=VALUE.
 
     Raises:
         InputError: it is not of this form, there is no such option, or the text is no value of its type.
     """
     name, equals, value = text.partition("=")
-    name = name.replace("-", "_")
     if not name or not equals:
         raise InputError(f"an option of the environment is NAME=VALUE, such as slate_size=3, not {text!r}")
-    kind = env_option(env, name)
-    try:
-        return name, _read(value, kind)
-    except ValueError as error:
-        shown = kind.__name__ if isinstance(kind, type) else str(kind).replace("typing.", "")
-        raise InputError(f"{name}={value}: {value!r} is no value of the type {shown}") from error
-
-
-def _read(text: str, kind: Any) -> Any:
-    """The value of a type that a text stands for; a ValueError if there is none."""
-    origin, parts = get_origin(kind), get_args(kind)
-    if origin in (Union, UnionType):
-        for part in sorted(parts, key=lambda part: part is str):  # any text would be a string
-            with suppress(ValueError):
-                return _read(text, part)
-    elif list in (kind, origin):
-        inside = text.strip("[]() ")
-        return [_read(piece.strip(), *(parts or (Any,))) for piece in inside.split(",") if inside]
-    elif kind is Any:
-        with suppress(ValueError):
-            return json.loads(text)
-        return text
-    elif kind in (int, float, str):
-        return kind(text)
-    else:
-        words: dict[str, Any] = {str(part): part for part in parts} if origin is Literal else _WORDS.get(kind, {})
-        if text in words:
-            return words[text]
-    raise ValueError(text)
+    argument = env_option(env, name.replace("-", "_"))
+    return argument.name, argument.read(value)
 
 
 def _spec(env: str) -> EnvSpec:
@@ -179,25 +152,3 @@ def _entry_point(env: str) -> Callable[..., Any]:
         return load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
     except (ImportError, gym.error.Error) as error:
         raise InputError(f"{env} cannot be made: {error}") from error
-
-
-def _signature(env: str) -> tuple[dict[str, Any], bool]:
-    """The types of an environment's options by name, and whether it takes any other as well."""
-    entry_point = _entry_point(env)
-    try:
-        hints = get_type_hints(entry_point.__init__ if isinstance(entry_point, type) else entry_point)  # type: ignore[misc]
-    except NameError:  # a name that is imported for type checkers only
-        hints = {}
-    known: dict[str, Any] = {}
-    takes_any = False
-    for name, parameter in inspect.signature(entry_point).parameters.items():
-        hint = hints.get(name, Any if parameter.default in (None, parameter.empty) else type(parameter.default))
-        if parameter.kind is not parameter.VAR_KEYWORD:
-            known[name] = hint
-        elif get_origin(hint) is Unpack:
-            known |= get_type_hints(get_args(hint)[0])
-        else:
-            takes_any = True
-    ours = has_users(env) or entry_point.__module__.startswith("pydeeprecsys.")
-    by_the_run = {"render_mode", *(("seed", "dataset", "pool", "version") if ours else ())}
-    return {name: hint for name, hint in known.items() if name not in by_the_run}, takes_any
