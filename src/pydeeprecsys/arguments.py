@@ -198,7 +198,7 @@ def _argument(name: str, hint: Any, default: Any, text: str) -> Argument:
     text = text or next((part for part in reversed(parts) if isinstance(part, str)), "")
     if bounds and text:
         text = _FIRST_CLAUSE_ENDS.sub(f", each {bounds}" if kind == list[int] else f", {bounds}", text, count=1)
-    return Argument(name, kind, NoneType in parts, bounds, default, text)
+    return Argument(name, kind, optional=NoneType in parts, range=bounds, default=default, help=text)
 
 
 def _parts(hint: Any) -> list[Any]:

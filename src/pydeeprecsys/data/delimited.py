@@ -12,7 +12,7 @@ import lzma
 import zipfile
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
@@ -22,8 +22,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
-from numpy.typing import NDArray
 
+from pydeeprecsys.arrays import Array
 from pydeeprecsys.errors import InputError
 
 BLOCK_BYTES = 1 << 24
@@ -49,20 +49,9 @@ def _number(text: str) -> float:
     return value
 
 
-def among(values: dict[str, Any]) -> Callable[[str], Any]:
-    """Parse a text as what `values` has for it; ValueError where it has nothing."""
-
-    def parse(text: str) -> Any:
-        if text not in values:
-            raise ValueError
-        return values[text]
-
-    return parse
-
-
 @dataclass(frozen=True)
 class Kind:
-    """What a field holds: how to say it, how to parse it (ValueError where it does not fit), its Arrow type."""
+    """What a field holds: its name, how to parse it (ValueError or KeyError if it does not fit), its Arrow type."""
 
     expected: str
     parse: Callable[[str], Any]
@@ -73,7 +62,21 @@ ID = Kind("a whole number", _whole_number, pa.int32())
 SECONDS = Kind("a time in whole seconds", _whole_number, pa.int64())
 NUMBER = Kind("a number", _number, pa.float32())
 TEXT = Kind("text", str)
-FLAG = Kind("0 or 1", among({"0": False, "1": True}))
+FLAG = Kind("0 or 1", {"0": False, "1": True}.__getitem__)
+
+
+def parse_fields(place: str, fields: list[str], columns: Sequence[tuple[str, Kind]], separator: str) -> dict[str, Any]:
+    """The parsed fields of one line; InputError at the first that does not fit, with the `place` of the line."""
+    if len(fields) != len(columns):
+        problem = f"expected {len(columns)} fields separated by {separator!r}, found {len(fields)}"
+        raise InputError(f"{place}: {problem}: {shorten(separator.join(fields))}")
+    row = {}
+    for (column, kind), text in zip(columns, fields, strict=True):
+        try:
+            row[column] = kind.parse(text)
+        except (ValueError, KeyError) as error:
+            raise InputError(f"{place}: {column} should be {kind.expected}, found {shorten(text)}") from error
+    return row
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ class Folder:
             raise InputError(f"{self.path}: {file.name} is empty")
         return pd.DataFrame(rows)
 
-    def columns(self, file: File) -> Iterator[dict[str, NDArray[Any]]]:
+    def columns(self, file: File) -> Iterator[dict[str, Array]]:
         """A large file of numbers, block by block, as one array a column."""
         # Arrow separates at one byte: where it takes more, the "unit separator", which no text holds, stands in.
         delimiter = file.separator if len(file.separator) == 1 else "\x1f"
@@ -179,17 +182,8 @@ class Folder:
                 fields = next(csv.reader([line], strict=True)) if file.header else line.split(file.separator)
             except (UnicodeDecodeError, csv.Error) as error:
                 raise self._error(file, number, f"cannot be read as {file.encoding} text: {error}") from error
-            if len(fields) != len(file.columns):
-                problem = f"expected {len(file.columns)} fields separated by {file.separator!r}, found {len(fields)}"
-                raise self._error(file, number, f"{problem}: {shorten(line)}")
-            row = {}
-            for (column, kind), text in zip(file.columns.items(), fields, strict=True):
-                try:
-                    row[column] = kind.parse(text)
-                except ValueError as error:
-                    problem = f"{column} should be {kind.expected}, found {shorten(text)}"
-                    raise self._error(file, number, problem) from error
-            yield number, row
+            place = f"{self.path}: {file.name}, line {number}"
+            yield number, parse_fields(place, fields, list(file.columns.items()), file.separator)
 
     def _diagnose(self, file: File, block: bytes, first_line: int, cause: Exception) -> NoReturn:
         _exhaust(self._blocks(file))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from pydeeprecsys.arrays import Flags, Floats
 from pydeeprecsys.data.dataset import Dataset
 from pydeeprecsys.data.movielens_layouts import GENRES
 from pydeeprecsys.errors import InputError
@@ -117,7 +117,7 @@ def synthetic_dataset(
     )
 
 
-def _genres(rng: np.random.Generator, n_items: int, frequency: NDArray[np.float64]) -> NDArray[np.bool_]:
+def _genres(rng: np.random.Generator, n_items: int, frequency: Floats) -> Flags:
     """(items, genres) one to three genres per item, by the frequency of genres."""
     gumbel = np.log(frequency) + rng.gumbel(size=(n_items, len(GENRES)))
     rank = np.argsort(np.argsort(-gumbel, axis=1), axis=1)
