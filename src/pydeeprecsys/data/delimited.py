@@ -121,31 +121,23 @@ class Folder:
         """A large file of numbers, block by block, as one array a column."""
         # Arrow separates at one byte: where it takes more, the "unit separator", which no text holds, stands in.
         delimiter = file.separator if len(file.separator) == 1 else "\x1f"
+        types = {column: kind.arrow for column, kind in file.columns.items()}
+        reading = pyarrow.csv.ReadOptions(column_names=list(types))
+        parsing = pyarrow.csv.ParseOptions(delimiter=delimiter, quote_char=False)
+        converting = pyarrow.csv.ConvertOptions(column_types=types, null_values=[])
         for first_line, block in self._blocks(file):
             content = block if delimiter == file.separator else block.replace(file.separator.encode(), b"\x1f")
             if not content.strip(b"\r\n"):
                 continue
             try:
-                table = pyarrow.csv.read_csv(
-                    pa.BufferReader(content),
-                    pyarrow.csv.ReadOptions(column_names=list(file.columns)),
-                    pyarrow.csv.ParseOptions(delimiter=delimiter, quote_char=False),
-                    pyarrow.csv.ConvertOptions(
-                        column_types={column: kind.arrow for column, kind in file.columns.items()}, null_values=[]
-                    ),
-                )
+                table = pyarrow.csv.read_csv(pa.BufferReader(content), reading, parsing, converting)
             except pa.ArrowInvalid as error:
                 self._diagnose(file, block, first_line, error)
             yield {column: table[column].to_numpy() for column in file.columns}
 
     def row_error(self, file: File, row: int, problem: str) -> InputError:
         """The error of a row (from 0, of all that `columns` gave), with its line."""
-        lines = (
-            line
-            for first_line, block in self._blocks(file)
-            for line, text in enumerate(block.splitlines(), first_line)
-            if text
-        )
+        lines = (line for first_line, block in self._blocks(file) for line, _ in _lines(block, first_line))
         line = next(itertools.islice(lines, row, None))
         _exhaust(lines)
         return self._error(file, line, problem)
@@ -174,9 +166,7 @@ class Folder:
 
     def _parse(self, file: File, block: bytes, first_line: int) -> Iterator[tuple[int, dict[str, Any]]]:
         """Line number and parsed fields of each line of `block`; InputError at the first that does not fit."""
-        for number, raw in enumerate(block.splitlines(), first_line):
-            if not raw:
-                continue
+        for number, raw in _lines(block, first_line):
             try:
                 line = raw.decode(file.encoding)
                 fields = next(csv.reader([line], strict=True)) if file.header else line.split(file.separator)
@@ -189,6 +179,11 @@ class Folder:
         _exhaust(self._blocks(file))
         _exhaust(self._parse(file, block, first_line))
         raise InputError(f"{self.path}: {file.name} cannot be read: {str(cause).splitlines()[0]}") from cause
+
+
+def _lines(block: bytes, first_line: int) -> Iterator[tuple[int, bytes]]:
+    """The lines of a block that are not empty, with their numbers."""
+    return ((number, line) for number, line in enumerate(block.splitlines(), first_line) if line)
 
 
 def _exhaust(reading: Iterator[Any]) -> None:

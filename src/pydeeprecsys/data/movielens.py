@@ -136,9 +136,8 @@ def violence_of(
         with open_folders(genome_titles) as folders:
             layout, folder = require_layout(LAYOUTS, folders)
             if not layout.genome_ids:
-                raise InputError(
-                    f"{genome_titles}: its movie ids are not those of the tag genome; give another release"
-                )
+                problem = "its movie ids are not those of the tag genome; give another release"
+                raise InputError(f"{genome_titles}: {problem}")
             listed.append(folder.table(layout.items))
     ids = items["item_id"].where(by_id & items["item_id"].isin(scores.index))
     known = [pair for table in listed for pair in zip(table["title"], table["item_id"], strict=True)]

@@ -60,11 +60,8 @@ def synthetic_dataset(
     women = rng.random(n_users) < _SHARE_OF_WOMEN
     age = rng.choice(ages, size=n_users, p=np.array(list(_AGES.values())) / sum(_AGES.values()))
     taste_of_sex, taste_of_age = (rng.normal(0, 0.1, (n, len(GENRES))) for n in (2, len(ages)))
-    affinity = (
-        taste_of_sex[women.astype(int)]
-        + taste_of_age[np.searchsorted(ages, age)]
-        + rng.normal(0, 0.25, (n_users, len(GENRES)))
-    )
+    shared_taste = taste_of_sex[women.astype(int)] + taste_of_age[np.searchsorted(ages, age)]
+    affinity = shared_taste + rng.normal(0, 0.25, (n_users, len(GENRES)))
     latent = 8
     user_vectors = np.hstack([rng.normal(0, 0.45, (n_users, latent)), affinity])
     item_vectors = np.hstack([rng.normal(0, 0.35, (n_items, latent)), genres / np.sqrt(genres.sum(axis=1))[:, None]])

@@ -120,17 +120,13 @@ class _File:
         return {key: column for key, column in wanted.items() if column.name in names}
 
     def _read_csv(self, present: dict[str, Column]) -> pa.Table:
+        types = {column.name: column.type for column in present.values()}
+        parsing = pyarrow.csv.ParseOptions(delimiter=self.separator, newlines_in_values=True)
+        converting = pyarrow.csv.ConvertOptions(
+            include_columns=list(types), column_types=types, null_values=MISSING, strings_can_be_null=True
+        )
         try:
-            return pyarrow.csv.read_csv(
-                self.path,
-                parse_options=pyarrow.csv.ParseOptions(delimiter=self.separator, newlines_in_values=True),
-                convert_options=pyarrow.csv.ConvertOptions(
-                    include_columns=[column.name for column in present.values()],
-                    column_types={column.name: column.type for column in present.values()},
-                    null_values=MISSING,
-                    strings_can_be_null=True,
-                ),
-            )
+            return pyarrow.csv.read_csv(self.path, parse_options=parsing, convert_options=converting)
         except pa.ArrowInvalid:
             self._diagnose(present)
             raise
