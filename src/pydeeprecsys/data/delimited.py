@@ -102,11 +102,11 @@ class Folder:
         return (self.folder / file.name).is_file()
 
     def table(self, file: File) -> pd.DataFrame:
-        """A small file whole: one row a line, its first column an id that stands once."""
+        """A small file whole: one row per line, with a first column of unique ids."""
         id_column = next(iter(file.columns))
         rows: list[dict[str, Any]] = []
         line_of: dict[int, int] = {}
-        # All blocks before the first line: where an archive is damaged, that is said and not what it did to a line.
+        # All blocks before the first line: a damaged archive is reported as such, not by what it did to a line.
         for first_line, block in list(self._blocks(file)):
             for line, row in self._parse(file, block, first_line):
                 first = line_of.setdefault(row[id_column], line)
@@ -118,7 +118,7 @@ class Folder:
         return pd.DataFrame(rows)
 
     def columns(self, file: File) -> Iterator[dict[str, Array]]:
-        """A large file of numbers, block by block, as one array a column."""
+        """A large file of numbers, block by block, as one array per column."""
         # Arrow separates at one byte: where it takes more, the "unit separator", which no text holds, stands in.
         delimiter = file.separator if len(file.separator) == 1 else "\x1f"
         types = {column: kind.arrow for column, kind in file.columns.items()}

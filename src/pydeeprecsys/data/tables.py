@@ -15,9 +15,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
-from numpy.typing import NDArray
 
-from pydeeprecsys.arrays import Flags
+from pydeeprecsys.arrays import Flags, Rows
 from pydeeprecsys.data.dataset import ITEM_COLUMNS, USER_COLUMNS, Dataset, check_scale
 from pydeeprecsys.data.delimited import TEXT as ANY_TEXT
 from pydeeprecsys.data.delimited import Kind, parse_fields, shorten
@@ -166,7 +165,7 @@ _EXPECTED: dict[str, tuple[str, Callable[[pd.Series[Any]], pd.Series[bool]]]] = 
 """Valid values, where not missing."""
 
 
-def _codes(ids: pa.ChunkedArray) -> tuple[NDArray[np.int32], list[str]]:
+def _codes(ids: pa.ChunkedArray) -> tuple[Rows, list[str]]:
     """Ids as positions in the list of distinct ids; -1 for a missing id."""
     array = ids.unify_dictionaries().combine_chunks()
     return array.indices.fill_null(-1).to_numpy(zero_copy_only=False), array.dictionary.to_pylist()
@@ -195,7 +194,7 @@ def _read_entities(path: Path, columns: dict[str, Column]) -> pd.DataFrame:
 
 def _match(
     ratings: _File, rated: pa.ChunkedArray, path: Path | None, columns: dict[str, Column]
-) -> tuple[pd.DataFrame, NDArray[np.int32]]:
+) -> tuple[pd.DataFrame, Rows]:
     """The table of users or items, and its row for each rating; without a file, the ids rated, sorted."""
     id_key, id_column = next(iter(columns.items()))
     codes, ids = _codes(rated)

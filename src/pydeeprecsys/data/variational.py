@@ -24,13 +24,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit, prange
-from numpy.typing import NDArray
 
-from pydeeprecsys.arrays import Flags, Floats, Ints, Singles
+from pydeeprecsys.arrays import Flags, Floats, Ints, Rows, Singles
 
 _BLOCKS = 64  # of rows, each summed by one thread, whatever the number of threads
 
-Grouped = tuple[Ints, NDArray[np.int32], Floats]
+Grouped = tuple[Ints, Rows, Floats]
 """Ratings by row: (rows + 1,) start of each row, (ratings,) row on the other side, (ratings,) rating."""
 
 
@@ -138,7 +137,7 @@ def apart(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
         return thread.submit(function, *arguments, **named).result()
 
 
-def grouped(rows: NDArray[np.int32], columns: NDArray[np.int32], ratings: Floats, n_rows: int) -> Grouped:
+def grouped(rows: Rows, columns: Rows, ratings: Floats, n_rows: int) -> Grouped:
     """The ratings by row."""
     starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n_rows))])
     order = np.argsort(rows, kind="stable")
@@ -199,7 +198,7 @@ def _solve(
 
 
 @njit(cache=True)
-def _sums(columns: NDArray[np.int32], ratings: Floats, fixed: Floats, other: Posterior) -> tuple[Floats, Floats, float]:
+def _sums(columns: Rows, ratings: Floats, fixed: Floats, other: Posterior) -> tuple[Floats, Floats, float]:
     """Sums over the ratings of a row: E[x x'], its lower triangle; E[x (rating - given)]; E[(rating - given)^2].
 
     The sums are allocated here, which lets the compiler vectorize: arrays from outside could overlap.
