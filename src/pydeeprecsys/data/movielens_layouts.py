@@ -48,8 +48,8 @@ class Layout:
 
     ratings: File
     items: File
-    users: File | None
     scale: tuple[float, float]
+    users: File | None = None
     genome_ids: bool = True
 
     @property
@@ -78,6 +78,7 @@ _FLAGS = dict.fromkeys(GENRES, FLAG)
 _ITEM_100K = {"item_id": ID, "title": TEXT, "released": TEXT, "video": TEXT, "url": TEXT} | _FLAGS
 _USER_100K = {"user_id": ID, "age": ID, "sex": SEX, "occupation": OCCUPATION_NAME, "zip_code": TEXT}
 _USER_1M = {"user_id": ID, "sex": SEX, "age": ID, "occupation": OCCUPATION_CODE, "zip_code": TEXT}
+_RATINGS_CSV = File("ratings.csv", ",", _RATING, header="userId,movieId,rating,timestamp")
 _MOVIES_CSV = File("movies.csv", ",", _ITEM, header="movieId,title,genres")
 _SCORE = {"item_id": ID, "tag_id": ID, "relevance": NUMBER}
 
@@ -98,16 +99,9 @@ LAYOUTS = (
         scale=WHOLE_STARS,
     ),
     # MovieLens 10M: as 1M, without users
-    Layout(
-        ratings=File("ratings.dat", "::", _RATING), items=File("movies.dat", "::", _ITEM), users=None, scale=HALF_STARS
-    ),
+    Layout(ratings=File("ratings.dat", "::", _RATING), items=File("movies.dat", "::", _ITEM), scale=HALF_STARS),
     # MovieLens 20M, 25M, 32M, latest, latest-small
-    Layout(
-        ratings=File("ratings.csv", ",", _RATING, header="userId,movieId,rating,timestamp"),
-        items=_MOVIES_CSV,
-        users=None,
-        scale=HALF_STARS,
-    ),
+    Layout(ratings=_RATINGS_CSV, items=_MOVIES_CSV, scale=HALF_STARS),
 )
 """The first whose files are all there is the format of a release."""
 
