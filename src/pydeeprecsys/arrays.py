@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Rows = NDArray[np.int32]
 Flags = NDArray[np.bool_]
 Seeds = NDArray[np.uint64]
 Singles = NDArray[np.float32]

@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pydeeprecsys.data.variational import Side, grouped, prior_step
+from pydeeprecsys.data.variational import Prior, Side, grouped, prior_step
 
 
 def side(ratings: Any, fixed: Any, latents: Any, variances: Any, predictors: Any = None) -> Side:
@@ -56,7 +56,7 @@ def test_posteriors_agree_with_dense_algebra() -> None:
     other.posterior.cross[:] = covariance[:, 2:, :2]
     ratings = [(0, 0, 1.0), (0, 2, -0.5), (0, 3, 0.3), (1, 1, 2.0)]
     own = side(ratings, fixed, np.zeros((3, 2)), [0.3, 0.3, 0.2])
-    prior, tau = np.diag(1 / own.variances), 4.0
+    prior, tau = np.diag(1 / own.prior.variances), 4.0
     own.update(other, 1 / tau)
     for row in range(3):
         precision, moment = prior.copy(), np.zeros(3)
@@ -75,45 +75,42 @@ def test_posteriors_agree_with_dense_algebra() -> None:
 def test_the_prior_follows_the_posteriors() -> None:
     # One number, Lambda = 2, posteriors N(1, 1/4) and N(3, 1/4). Curvature 2 * 2 - 2 * (1/4 + 1/4) * 2 + 1 = 3,
     # gradient 2 * (1 + 3) = 8, so the mean is 8 / 3; residuals -5 / 3 and 1 / 3.
-    weights, precision = prior_step(
-        means=np.array([[1.0], [3.0]]),
-        covariances=np.full((1, 1, 1, 1), 0.5),
+    prior = Prior(
         predictors=np.ones((2, 1)),
         weights=np.zeros((1, 1)),
         learned=np.ones((1, 1), dtype=np.bool_),
         precision=np.array([[2.0]]),
         variances=np.array([0.1]),
     )
-    assert weights[0, 0] == pytest.approx(8 / 3)
-    assert 1 / precision[0, 0] == pytest.approx((25 / 9 + 1 / 9 + 0.5 + 0.1) / 3)
+    after = prior_step(prior, np.array([[1.0], [3.0]]), np.full((1, 1, 1, 1), 0.5))
+    assert after.weights[0, 0] == pytest.approx(8 / 3)
+    assert 1 / after.precision[0, 0] == pytest.approx((25 / 9 + 1 / 9 + 0.5 + 0.1) / 3)
 
 
 def test_a_number_that_no_rating_depends_on_keeps_a_prior() -> None:
     # The posterior is the prior, N(0, 1/2): without a prior on the mean, the step would be 0 / 0.
-    weights, precision = prior_step(
-        means=np.zeros((4, 1)),
-        covariances=np.full((1, 1, 1, 1), 2.0),
+    prior = Prior(
         predictors=np.ones((4, 1)),
         weights=np.zeros((1, 1)),
         learned=np.ones((1, 1), dtype=np.bool_),
         precision=np.array([[2.0]]),
         variances=np.array([0.5]),
     )
-    assert weights[0, 0] == 0
-    assert precision[0, 0] == pytest.approx(2.0)
+    after = prior_step(prior, np.zeros((4, 1)), np.full((1, 1, 1, 1), 2.0))
+    assert after.weights[0, 0] == 0
+    assert after.precision[0, 0] == pytest.approx(2.0)
 
 
 def test_weights_that_are_not_learned_stay_0() -> None:
     rng = np.random.default_rng(0)
     learned = np.array([[False, True], [False, True]])
-    weights, _ = prior_step(
-        means=rng.normal(1, 1, (9, 2)),
-        covariances=np.zeros((2, 2, 2, 2)),
+    prior = Prior(
         predictors=np.stack([np.ones(9), np.arange(9.0)], axis=1),
         weights=np.zeros((2, 2)),
         learned=learned,
         precision=np.array([[2.0, 0.5], [0.5, 1.0]]),
         variances=np.ones(2),
     )
-    assert (weights[~learned] == 0).all()
-    assert (weights[learned] != 0).all()
+    after = prior_step(prior, rng.normal(1, 1, (9, 2)), np.zeros((2, 2, 2, 2)))
+    assert (after.weights[~learned] == 0).all()
+    assert (after.weights[learned] != 0).all()

@@ -1,6 +1,5 @@
 """A world whose categories are its own, not the genres of MovieLens."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,11 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from pydeeprecsys.experiments.judge import judge
 
 from pydeeprecsys.data.synthetic import synthetic_dataset
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError
+from pydeeprecsys.experiments.evaluate import evaluate
 from pydeeprecsys.experiments.registry import item_features, make_agent
 from pydeeprecsys.rl.manager import MovieLensFairnessManager
 from pydeeprecsys.simulation.movielens.dynamics import SatiatingTaste
@@ -40,9 +39,7 @@ def test_a_world_takes_its_categories_from_the_data_set(songs: World, tmp_path: 
 
 @pytest.mark.parametrize(("version", "size"), [(0, 4 + 6), (1, 4 + 10 * 6)])
 @pytest.mark.parametrize("slate_size", [1, 3])
-def test_agents_train_and_are_evaluated_in_it(
-    songs: World, tmp_path: Path, version: int, size: int, slate_size: int
-) -> None:
+def test_agents_train_and_are_evaluated_in_it(songs: World, version: int, size: int, slate_size: int) -> None:
     features: dict[str, Any] = {"item_features": True}
     for name, options in (("reinforce", {}), ("dqn", features), ("linucb", {}), ("varied", {}), ("best-constant", {})):
         manager = MovieLensFairnessManager(0, slate_size, n_envs=3, version=version, dataset=songs)
@@ -52,8 +49,8 @@ def test_agents_train_and_are_evaluated_in_it(
         assert len(manager.execute_episodes(agent, 4)) == 4
     for name in ("win-stay", "oracle"):
         manager = MovieLensFairnessManager(0, slate_size, n_envs=3, version=version, dataset=songs)
-        judge(make_agent(name, manager, 0), manager, songs, 3).write(tmp_path)
-    recorded = json.loads((tmp_path / "sessions.json").read_text())
+        recorded = evaluate(make_agent(name, manager, 0), manager, 3).sessions
+        assert recorded is not None
     assert recorded["genres"] == list(MUSIC)
     step = recorded["sessions"][0]["steps"][0]
     assert len(step["affinities"]) == 4

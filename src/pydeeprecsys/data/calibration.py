@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from pydeeprecsys.arrays import Floats, Ints
 
 BANDS = {"0": 0, "1-4": 1, "5-9": 5, "10-19": 10, "20-49": 20, "50-99": 50, "100+": 100}
 """Bands of how often an item was rated: the name and the lowest number of each."""
 
 
-def calibration(
-    rated: NDArray[np.float64], predicted: NDArray[np.float64], counts: NDArray[np.int64], scale: tuple[float, float]
-) -> list[dict[str, Any]]:
+def calibration(rated: Floats, predicted: Floats, counts: Ints, scale: tuple[float, float]) -> list[dict[str, Any]]:
     """Compare means of ratings and of predictions, by how often the item was rated.
 
     Args:

@@ -8,9 +8,8 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from pydeeprecsys.arrays import Flags, Floats
+from pydeeprecsys.arrays import Flags, Floats, Rows, Singles
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.scale import MAX_RATING, MIN_RATING
 
@@ -56,9 +55,9 @@ class Dataset:
     name: str
     users: pd.DataFrame
     items: pd.DataFrame
-    user_index: NDArray[np.int32]
-    item_index: NDArray[np.int32]
-    ratings: NDArray[np.float32]
+    user_index: Rows
+    item_index: Rows
+    ratings: Singles
     categories: tuple[str, ...]
     scale: tuple[float, float] = field(default=(MIN_RATING, MAX_RATING))
     violence_source: str = "the data set's own"
@@ -106,7 +105,7 @@ class Dataset:
             )
 
     @cached_property
-    def stars(self) -> NDArray[np.float32]:
+    def stars(self) -> Singles:
         """(ratings,) the ratings in stars: `scale` mapped linearly to that of the simulated worlds."""
         low, high = self.scale
         stars = MIN_RATING + (self.ratings.astype(np.float64) - low) * ((MAX_RATING - MIN_RATING) / (high - low))
@@ -138,7 +137,7 @@ class Dataset:
         return [{name.strip() for name in names.split("|")} - {""} for names in self.items["genres"].fillna("")]
 
     @cached_property
-    def demographics(self) -> NDArray[np.float32]:
+    def demographics(self) -> Singles:
         """(users, 4) sex (F 0, M 1), age / 56, occupation / 20 and zip code / 99999, in [0, 1]; NaN where unknown.
 
         Only zip codes of the United States are known: five digits, or five and four.
@@ -150,11 +149,11 @@ class Dataset:
         digits = self.users["zip_code"].astype("string").str.extract(_ZIP_CODE, expand=False).str[:5]
         zip_code = pd.to_numeric(digits, errors="coerce").astype(float) / 99999
         columns = [column.to_numpy(np.float32, na_value=np.nan) for column in (sex, age, occupation, zip_code)]
-        scaled: NDArray[np.float32] = np.clip(np.stack(columns, axis=1), 0, 1)
+        scaled: Singles = np.clip(np.stack(columns, axis=1), 0, 1)
         return scaled
 
     @cached_property
-    def violence(self) -> NDArray[np.float32]:
+    def violence(self) -> Singles:
         """(items,) measured violence in [0, 1]; NaN where it was not measured."""
         return self.items["violence"].to_numpy(np.float32, na_value=np.nan)
 

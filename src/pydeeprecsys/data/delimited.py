@@ -12,7 +12,7 @@ import lzma
 import zipfile
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
@@ -22,8 +22,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
-from numpy.typing import NDArray
 
+from pydeeprecsys.arrays import Array
 from pydeeprecsys.errors import InputError
 
 BLOCK_BYTES = 1 << 24
@@ -49,20 +49,9 @@ def _number(text: str) -> float:
     return value
 
 
-def among(values: dict[str, Any]) -> Callable[[str], Any]:
-    """Parse a text as what `values` has for it; ValueError where it has nothing."""
-
-    def parse(text: str) -> Any:
-        if text not in values:
-            raise ValueError
-        return values[text]
-
-    return parse
-
-
 @dataclass(frozen=True)
 class Kind:
-    """What a field holds: how to say it, how to parse it (ValueError where it does not fit), its Arrow type."""
+    """What a field holds: its name, how to parse it (ValueError or KeyError if it does not fit), its Arrow type."""
 
     expected: str
     parse: Callable[[str], Any]
@@ -73,7 +62,21 @@ ID = Kind("a whole number", _whole_number, pa.int32())
 SECONDS = Kind("a time in whole seconds", _whole_number, pa.int64())
 NUMBER = Kind("a number", _number, pa.float32())
 TEXT = Kind("text", str)
-FLAG = Kind("0 or 1", among({"0": False, "1": True}))
+FLAG = Kind("0 or 1", {"0": False, "1": True}.__getitem__)
+
+
+def parse_fields(place: str, fields: list[str], columns: Sequence[tuple[str, Kind]], separator: str) -> dict[str, Any]:
+    """The parsed fields of one line; InputError at the first that does not fit, with the `place` of the line."""
+    if len(fields) != len(columns):
+        problem = f"expected {len(columns)} fields separated by {separator!r}, found {len(fields)}"
+        raise InputError(f"{place}: {problem}: {shorten(separator.join(fields))}")
+    row = {}
+    for (column, kind), text in zip(columns, fields, strict=True):
+        try:
+            row[column] = kind.parse(text)
+        except (ValueError, KeyError) as error:
+            raise InputError(f"{place}: {column} should be {kind.expected}, found {shorten(text)}") from error
+    return row
 
 
 @dataclass(frozen=True)
@@ -99,11 +102,11 @@ class Folder:
         return (self.folder / file.name).is_file()
 
     def table(self, file: File) -> pd.DataFrame:
-        """A small file whole: one row a line, its first column an id that stands once."""
+        """A small file whole: one row per line, with a first column of unique ids."""
         id_column = next(iter(file.columns))
         rows: list[dict[str, Any]] = []
         line_of: dict[int, int] = {}
-        # All blocks before the first line: where an archive is damaged, that is said and not what it did to a line.
+        # All blocks before the first line: a damaged archive is reported as such, not by what it did to a line.
         for first_line, block in list(self._blocks(file)):
             for line, row in self._parse(file, block, first_line):
                 first = line_of.setdefault(row[id_column], line)
@@ -114,35 +117,27 @@ class Folder:
             raise InputError(f"{self.path}: {file.name} is empty")
         return pd.DataFrame(rows)
 
-    def columns(self, file: File) -> Iterator[dict[str, NDArray[Any]]]:
-        """A large file of numbers, block by block, as one array a column."""
+    def columns(self, file: File) -> Iterator[dict[str, Array]]:
+        """A large file of numbers, block by block, as one array per column."""
         # Arrow separates at one byte: where it takes more, the "unit separator", which no text holds, stands in.
         delimiter = file.separator if len(file.separator) == 1 else "\x1f"
+        types = {column: kind.arrow for column, kind in file.columns.items()}
+        reading = pyarrow.csv.ReadOptions(column_names=list(types))
+        parsing = pyarrow.csv.ParseOptions(delimiter=delimiter, quote_char=False)
+        converting = pyarrow.csv.ConvertOptions(column_types=types, null_values=[])
         for first_line, block in self._blocks(file):
             content = block if delimiter == file.separator else block.replace(file.separator.encode(), b"\x1f")
             if not content.strip(b"\r\n"):
                 continue
             try:
-                table = pyarrow.csv.read_csv(
-                    pa.BufferReader(content),
-                    pyarrow.csv.ReadOptions(column_names=list(file.columns)),
-                    pyarrow.csv.ParseOptions(delimiter=delimiter, quote_char=False),
-                    pyarrow.csv.ConvertOptions(
-                        column_types={column: kind.arrow for column, kind in file.columns.items()}, null_values=[]
-                    ),
-                )
+                table = pyarrow.csv.read_csv(pa.BufferReader(content), reading, parsing, converting)
             except pa.ArrowInvalid as error:
                 self._diagnose(file, block, first_line, error)
             yield {column: table[column].to_numpy() for column in file.columns}
 
     def row_error(self, file: File, row: int, problem: str) -> InputError:
         """The error of a row (from 0, of all that `columns` gave), with its line."""
-        lines = (
-            line
-            for first_line, block in self._blocks(file)
-            for line, text in enumerate(block.splitlines(), first_line)
-            if text
-        )
+        lines = (line for first_line, block in self._blocks(file) for line, _ in _lines(block, first_line))
         line = next(itertools.islice(lines, row, None))
         _exhaust(lines)
         return self._error(file, line, problem)
@@ -171,30 +166,24 @@ class Folder:
 
     def _parse(self, file: File, block: bytes, first_line: int) -> Iterator[tuple[int, dict[str, Any]]]:
         """Line number and parsed fields of each line of `block`; InputError at the first that does not fit."""
-        for number, raw in enumerate(block.splitlines(), first_line):
-            if not raw:
-                continue
+        for number, raw in _lines(block, first_line):
             try:
                 line = raw.decode(file.encoding)
                 fields = next(csv.reader([line], strict=True)) if file.header else line.split(file.separator)
             except (UnicodeDecodeError, csv.Error) as error:
                 raise self._error(file, number, f"cannot be read as {file.encoding} text: {error}") from error
-            if len(fields) != len(file.columns):
-                problem = f"expected {len(file.columns)} fields separated by {file.separator!r}, found {len(fields)}"
-                raise self._error(file, number, f"{problem}: {shorten(line)}")
-            row = {}
-            for (column, kind), text in zip(file.columns.items(), fields, strict=True):
-                try:
-                    row[column] = kind.parse(text)
-                except ValueError as error:
-                    problem = f"{column} should be {kind.expected}, found {shorten(text)}"
-                    raise self._error(file, number, problem) from error
-            yield number, row
+            place = f"{self.path}: {file.name}, line {number}"
+            yield number, parse_fields(place, fields, list(file.columns.items()), file.separator)
 
     def _diagnose(self, file: File, block: bytes, first_line: int, cause: Exception) -> NoReturn:
         _exhaust(self._blocks(file))
         _exhaust(self._parse(file, block, first_line))
         raise InputError(f"{self.path}: {file.name} cannot be read: {str(cause).splitlines()[0]}") from cause
+
+
+def _lines(block: bytes, first_line: int) -> Iterator[tuple[int, bytes]]:
+    """The lines of a block that are not empty, with their numbers."""
+    return ((number, line) for number, line in enumerate(block.splitlines(), first_line) if line)
 
 
 def _exhaust(reading: Iterator[Any]) -> None:

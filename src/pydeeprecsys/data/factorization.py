@@ -16,9 +16,8 @@ from typing import Any
 
 import numpy as np
 from numba import njit, prange
-from numpy.typing import NDArray
 
-from pydeeprecsys.arrays import Floats
+from pydeeprecsys.arrays import Floats, Rows
 from pydeeprecsys.data.calibration import calibration
 from pydeeprecsys.data.dataset import Dataset
 from pydeeprecsys.data.variational import Side, apart, grouped
@@ -149,9 +148,7 @@ def _move_shared_affinities(user_vectors: Floats, item_vectors: Floats, n_genres
 
 
 @njit(parallel=True, cache=True)
-def _dot_products(
-    user_vectors: Floats, item_vectors: Floats, users: NDArray[np.int32], items: NDArray[np.int32]
-) -> Floats:
+def _dot_products(user_vectors: Floats, item_vectors: Floats, users: Rows, items: Rows) -> Floats:
     """(ratings,) user vector . item vector, without ever holding a vector for every rating."""
     products = np.zeros(len(users))
     for r in prange(len(users)):

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from pydeeprecsys.arrays import Array, Rows, Singles
 from pydeeprecsys.data.dataset import ITEM_COLUMNS, USER_COLUMNS, Dataset
 from pydeeprecsys.data.delimited import File, Folder, open_folders
 from pydeeprecsys.data.movielens_layouts import (
@@ -39,12 +38,12 @@ def _read_items(folder: Folder, file: File) -> pd.DataFrame:
 
 def _read_ratings(
     folder: Folder, layout: Layout, items: pd.DataFrame, users: pd.DataFrame | None
-) -> tuple[pd.DataFrame, NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
+) -> tuple[pd.DataFrame, Rows, Rows, Singles]:
     """The users (given, or those who rated), and the user index, item index and value of each rating."""
     file, (low, high) = layout.ratings, layout.scale
     item_ids = pd.Index(items["item_id"])
     user_ids = None if users is None else pd.Index(users["user_id"])
-    parts: dict[str, list[NDArray[Any]]] = {"user": [], "item": [], "rating": []}
+    parts: dict[str, list[Array]] = {"user": [], "item": [], "rating": []}
     rows = 0
     for block in folder.columns(file):
         rating = block["rating"]
@@ -111,7 +110,7 @@ def read_tag_genome(path: Path) -> pd.Series[float]:
 
 def violence_of(
     items: pd.DataFrame, tag_genome: Path, *, genome_titles: Path | None = None, by_id: bool = False
-) -> tuple[NDArray[np.float32], str]:
+) -> tuple[Singles, str]:
     """Violence of movies by a tag genome: by id, then by title and year (see `titles.match_titles`).
 
     Args:
@@ -136,9 +135,8 @@ def violence_of(
         with open_folders(genome_titles) as folders:
             layout, folder = require_layout(LAYOUTS, folders)
             if not layout.genome_ids:
-                raise InputError(
-                    f"{genome_titles}: its movie ids are not those of the tag genome; give another release"
-                )
+                problem = "its movie ids are not those of the tag genome; give another release"
+                raise InputError(f"{genome_titles}: {problem}")
             listed.append(folder.table(layout.items))
     ids = items["item_id"].where(by_id & items["item_id"].isin(scores.index))
     known = [pair for table in listed for pair in zip(table["title"], table["item_id"], strict=True)]

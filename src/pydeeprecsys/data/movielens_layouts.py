@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from pydeeprecsys.data.delimited import FLAG, ID, NUMBER, SECONDS, TEXT, File, Folder, Kind, among
+from pydeeprecsys.data.delimited import FLAG, ID, NUMBER, SECONDS, TEXT, File, Folder, Kind
 from pydeeprecsys.errors import InputError
 
 # fmt: off
@@ -37,9 +37,9 @@ _OCCUPATIONS_100K = {
 """As MovieLens 1M's codes; entertainers and librarians, which 1M has no code for, go where the Standard Occupational
 Classification has them: with artists and with educators."""
 
-SEX = Kind("F or M", among({"F": "F", "M": "M"}))
-OCCUPATION_CODE = Kind("an occupation code, 0..20", among({str(code): code for code in range(21)}))
-OCCUPATION_NAME = Kind(f"one of {', '.join(_OCCUPATIONS_100K)}", among(_OCCUPATIONS_100K))
+SEX = Kind("F or M", {"F": "F", "M": "M"}.__getitem__)
+OCCUPATION_CODE = Kind("an occupation code, 0..20", {str(code): code for code in range(21)}.__getitem__)
+OCCUPATION_NAME = Kind(f"one of {', '.join(_OCCUPATIONS_100K)}", _OCCUPATIONS_100K.__getitem__)
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ class Layout:
 
     ratings: File
     items: File
-    users: File | None
     scale: tuple[float, float]
+    users: File | None = None
     genome_ids: bool = True
 
     @property
@@ -74,6 +74,11 @@ class GenomeLayout:
 
 _RATING = {"user_id": ID, "item_id": ID, "rating": NUMBER, "timestamp": SECONDS}
 _ITEM = {"item_id": ID, "title": TEXT, "genres": TEXT}
+_FLAGS = dict.fromkeys(GENRES, FLAG)
+_ITEM_100K = {"item_id": ID, "title": TEXT, "released": TEXT, "video": TEXT, "url": TEXT} | _FLAGS
+_USER_100K = {"user_id": ID, "age": ID, "sex": SEX, "occupation": OCCUPATION_NAME, "zip_code": TEXT}
+_USER_1M = {"user_id": ID, "sex": SEX, "age": ID, "occupation": OCCUPATION_CODE, "zip_code": TEXT}
+_RATINGS_CSV = File("ratings.csv", ",", _RATING, header="userId,movieId,rating,timestamp")
 _MOVIES_CSV = File("movies.csv", ",", _ITEM, header="movieId,title,genres")
 _SCORE = {"item_id": ID, "tag_id": ID, "relevance": NUMBER}
 
@@ -81,18 +86,8 @@ LAYOUTS = (
     # MovieLens 100K
     Layout(
         ratings=File("u.data", "\t", _RATING),
-        items=File(
-            "u.item",
-            "|",
-            {"item_id": ID, "title": TEXT, "released": TEXT, "video": TEXT, "url": TEXT} | dict.fromkeys(GENRES, FLAG),
-            encoding="latin-1",
-        ),
-        users=File(
-            "u.user",
-            "|",
-            {"user_id": ID, "age": ID, "sex": SEX, "occupation": OCCUPATION_NAME, "zip_code": TEXT},
-            encoding="latin-1",
-        ),
+        items=File("u.item", "|", _ITEM_100K, encoding="latin-1"),
+        users=File("u.user", "|", _USER_100K, encoding="latin-1"),
         scale=WHOLE_STARS,
         genome_ids=False,
     ),
@@ -100,25 +95,13 @@ LAYOUTS = (
     Layout(
         ratings=File("ratings.dat", "::", _RATING),
         items=File("movies.dat", "::", _ITEM, encoding="latin-1"),
-        users=File(
-            "users.dat",
-            "::",
-            {"user_id": ID, "sex": SEX, "age": ID, "occupation": OCCUPATION_CODE, "zip_code": TEXT},
-            encoding="latin-1",
-        ),
+        users=File("users.dat", "::", _USER_1M, encoding="latin-1"),
         scale=WHOLE_STARS,
     ),
     # MovieLens 10M: as 1M, without users
-    Layout(
-        ratings=File("ratings.dat", "::", _RATING), items=File("movies.dat", "::", _ITEM), users=None, scale=HALF_STARS
-    ),
+    Layout(ratings=File("ratings.dat", "::", _RATING), items=File("movies.dat", "::", _ITEM), scale=HALF_STARS),
     # MovieLens 20M, 25M, 32M, latest, latest-small
-    Layout(
-        ratings=File("ratings.csv", ",", _RATING, header="userId,movieId,rating,timestamp"),
-        items=_MOVIES_CSV,
-        users=None,
-        scale=HALF_STARS,
-    ),
+    Layout(ratings=_RATINGS_CSV, items=_MOVIES_CSV, scale=HALF_STARS),
 )
 """The first whose files are all there is the format of a release."""
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from pydeeprecsys.arrays import Floats
 from pydeeprecsys.errors import InputError
 
 
-def damped_means(items: ArrayLike, ratings: ArrayLike, n_items: int) -> NDArray[np.float64]:
+def damped_means(items: ArrayLike, ratings: ArrayLike, n_items: int) -> Floats:
     """Mean rating of each item, shrunk towards the mean of all items: the more, the fewer ratings it has.
 
     Empirical Bayes for the one-way random-effects model, rating = m + item + noise, with variance B between items and W
@@ -44,5 +45,5 @@ def damped_means(items: ArrayLike, ratings: ArrayLike, n_items: int) -> NDArray[
     # count / (count + d), which is defined without noise too.
     trust = np.divide(counts * between, counts * between + within, out=np.zeros(n_items), where=rated)
     overall = np.sum(trust * means) / np.sum(trust)
-    damped: NDArray[np.float64] = trust * means + (1 - trust) * overall
+    damped: Floats = trust * means + (1 - trust) * overall
     return damped

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 GENOME = "tag-genome"
 
 _GROUPLENS = "https://files.grouplens.org/datasets"
 # Byte-identical copies of four releases, kept by the Recommenders project.
 _RECOMMENDERS = "https://huggingface.co/datasets/Recommenders/MovieLens/resolve/main"
+_MIRRORED = ("ml-100k", "ml-1m", "ml-10m", "ml-20m")
 
 
 @dataclass(frozen=True)
@@ -35,64 +35,41 @@ class Release:
     has_violence: bool = False
 
 
-def _movielens(name: str, description: str, megabytes: float, *, mirrored: bool = False, **facts: Any) -> Release:
-    bases = (f"{_GROUPLENS}/movielens", *((_RECOMMENDERS,) if mirrored else ()))
+_CHECKSUMS = {
+    "ml-100k": "md5:0e33842e24a9c977be4e0107933c0723",
+    "ml-1m": "md5:c4d9eecfca2ab87c1945afe126590906",
+    "ml-10m": "md5:ce571fd55effeba0271552578f2648bd",
+    "ml-20m": "md5:cd245b17a1ae2cc31bb14903e1204af3",
+    "ml-25m": "md5:6b51fb2759a8657d3bfcbfc42b592ada",
+    "ml-32m": "md5:d472be332d4daa821edc399621853b57",
+}
+_COUNTS = {
+    "ml-100k": (943, 1_682, 100_000),
+    "ml-1m": (6_040, 3_883, 1_000_209),
+    # The README says 71,567 users; this many of them have ratings.
+    "ml-10m": (69_878, 10_681, 10_000_054),
+    "ml-20m": (138_493, 27_278, 20_000_263),
+    "ml-25m": (162_541, 62_423, 25_000_095),
+    "ml-32m": (200_948, 87_585, 32_000_204),
+}
+
+
+def _movielens(name: str, description: str, megabytes: float, *, has_violence: bool = False) -> Release:
+    bases = (f"{_GROUPLENS}/movielens", *((_RECOMMENDERS,) if name in _MIRRORED else ()))
     urls = tuple(f"{base}/{name}.zip" for base in bases)
-    return Release(name, description, urls, megabytes, **facts)
+    checksum, counts = _CHECKSUMS.get(name), _COUNTS.get(name)
+    return Release(name, description, urls, megabytes, checksum=checksum, counts=counts, has_violence=has_violence)
 
 
 RELEASES = {
     release.name: release
     for release in (
-        _movielens(
-            "ml-100k",
-            "MovieLens 100K (1998): 100,000 ratings, demographics",
-            4.9,
-            checksum="md5:0e33842e24a9c977be4e0107933c0723",
-            counts=(943, 1_682, 100_000),
-            mirrored=True,
-        ),
-        _movielens(
-            "ml-1m",
-            "MovieLens 1M (2003): 1 million ratings, demographics; what most results here are on",
-            5.9,
-            checksum="md5:c4d9eecfca2ab87c1945afe126590906",
-            counts=(6_040, 3_883, 1_000_209),
-            mirrored=True,
-        ),
-        _movielens(
-            "ml-10m",
-            "MovieLens 10M (2009): 10 million ratings",
-            65.6,
-            checksum="md5:ce571fd55effeba0271552578f2648bd",
-            # The README says 71,567 users; this many of them have ratings.
-            counts=(69_878, 10_681, 10_000_054),
-            mirrored=True,
-        ),
-        _movielens(
-            "ml-20m",
-            "MovieLens 20M (2015): 20 million ratings, tag genome",
-            198.7,
-            checksum="md5:cd245b17a1ae2cc31bb14903e1204af3",
-            counts=(138_493, 27_278, 20_000_263),
-            has_violence=True,
-            mirrored=True,
-        ),
-        _movielens(
-            "ml-25m",
-            "MovieLens 25M (2019): 25 million ratings, tag genome",
-            262.0,
-            checksum="md5:6b51fb2759a8657d3bfcbfc42b592ada",
-            counts=(162_541, 62_423, 25_000_095),
-            has_violence=True,
-        ),
-        _movielens(
-            "ml-32m",
-            "MovieLens 32M (2024): 32 million ratings",
-            239.0,
-            checksum="md5:d472be332d4daa821edc399621853b57",
-            counts=(200_948, 87_585, 32_000_204),
-        ),
+        _movielens("ml-100k", "MovieLens 100K (1998): 100,000 ratings, demographics", 4.9),
+        _movielens("ml-1m", "MovieLens 1M (2003): 1 million ratings, demographics; what most results here are on", 5.9),
+        _movielens("ml-10m", "MovieLens 10M (2009): 10 million ratings", 65.6),
+        _movielens("ml-20m", "MovieLens 20M (2015): 20 million ratings, tag genome", 198.7, has_violence=True),
+        _movielens("ml-25m", "MovieLens 25M (2019): 25 million ratings, tag genome", 262.0, has_violence=True),
+        _movielens("ml-32m", "MovieLens 32M (2024): 32 million ratings", 239.0),
         _movielens("ml-latest-small", "a small sample of recent ratings (about 100,000), renewed now and then", 1.0),
         _movielens(
             "ml-latest", "all recent ratings (about 33 million), renewed now and then", 350.0, has_violence=True

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from pydeeprecsys.arrays import Flags, Floats
 from pydeeprecsys.data.dataset import Dataset
 from pydeeprecsys.data.movielens_layouts import GENRES
 from pydeeprecsys.errors import InputError
@@ -60,11 +60,8 @@ def synthetic_dataset(
     women = rng.random(n_users) < _SHARE_OF_WOMEN
     age = rng.choice(ages, size=n_users, p=np.array(list(_AGES.values())) / sum(_AGES.values()))
     taste_of_sex, taste_of_age = (rng.normal(0, 0.1, (n, len(GENRES))) for n in (2, len(ages)))
-    affinity = (
-        taste_of_sex[women.astype(int)]
-        + taste_of_age[np.searchsorted(ages, age)]
-        + rng.normal(0, 0.25, (n_users, len(GENRES)))
-    )
+    shared_taste = taste_of_sex[women.astype(int)] + taste_of_age[np.searchsorted(ages, age)]
+    affinity = shared_taste + rng.normal(0, 0.25, (n_users, len(GENRES)))
     latent = 8
     user_vectors = np.hstack([rng.normal(0, 0.45, (n_users, latent)), affinity])
     item_vectors = np.hstack([rng.normal(0, 0.35, (n_items, latent)), genres / np.sqrt(genres.sum(axis=1))[:, None]])
@@ -117,7 +114,7 @@ def synthetic_dataset(
     )
 
 
-def _genres(rng: np.random.Generator, n_items: int, frequency: NDArray[np.float64]) -> NDArray[np.bool_]:
+def _genres(rng: np.random.Generator, n_items: int, frequency: Floats) -> Flags:
     """(items, genres) one to three genres per item, by the frequency of genres."""
     gumbel = np.log(frequency) + rng.gumbel(size=(n_items, len(GENRES)))
     rank = np.argsort(np.argsort(-gumbel, axis=1), axis=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +15,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
-from numpy.typing import NDArray
 
-from pydeeprecsys.data.dataset import Dataset, check_scale
-from pydeeprecsys.data.delimited import shorten
+from pydeeprecsys.arrays import Flags, Rows
+from pydeeprecsys.data.dataset import ITEM_COLUMNS, USER_COLUMNS, Dataset, check_scale
+from pydeeprecsys.data.delimited import TEXT as ANY_TEXT
+from pydeeprecsys.data.delimited import Kind, parse_fields, shorten
 from pydeeprecsys.data.movielens import violence_of
 from pydeeprecsys.data.movielens_layouts import GENRES, HALF_STARS, WHOLE_STARS, canonical_genres
 from pydeeprecsys.errors import InputError, did_you_mean
@@ -38,6 +39,13 @@ class Column:
     optional: bool = False
 
 
+def _columns(keys: Sequence[str], names: Sequence[str]) -> dict[str, Column]:
+    """The columns of a table of users or items; all but the id may be absent unless the user named them."""
+    types = (ID, *(NUMBER if key in ("age", "occupation", "violence") else TEXT for key in keys[1:]))
+    columns = zip(keys, names, types, strict=True)
+    return {key: Column(name, kind, optional=kind != ID and name == key) for key, name, kind in columns}
+
+
 @dataclass(frozen=True)
 class _File:
     """One table on disk; errors name its lines (CSV) or rows (Parquet)."""
@@ -53,7 +61,7 @@ class _File:
     def separator(self) -> str:
         return "\t" if self.path.suffix.lower() == ".tsv" else ","
 
-    def require(self, right: NDArray[np.bool_], problem: str, found: Any = None) -> None:
+    def require(self, right: Flags, problem: str, found: Any = None) -> None:
         """Raise an InputError with the problem, and the value `found`, of the first row that is not `right`."""
         if not right.all():
             row = int(right.argmin())
@@ -89,9 +97,8 @@ class _File:
             kind = "Parquet" if self.is_parquet else "CSV in UTF-8"
             raise InputError(f"{self.path}: it cannot be read as {kind} ({str(error).splitlines()[0]})") from error
         except OSError as error:
-            raise InputError(
-                f"{self.path}: it cannot be read ({error.strerror or str(error).splitlines()[0]})"
-            ) from error
+            cause = error.strerror or str(error).splitlines()[0]
+            raise InputError(f"{self.path}: it cannot be read ({cause})") from error
 
     def read(self, wanted: dict[str, Column]) -> dict[str, pa.ChunkedArray]:
         """The wanted columns that the file has, by their keys; InputError if one is missing or does not parse."""
@@ -112,17 +119,13 @@ class _File:
         return {key: column for key, column in wanted.items() if column.name in names}
 
     def _read_csv(self, present: dict[str, Column]) -> pa.Table:
+        types = {column.name: column.type for column in present.values()}
+        parsing = pyarrow.csv.ParseOptions(delimiter=self.separator, newlines_in_values=True)
+        converting = pyarrow.csv.ConvertOptions(
+            include_columns=list(types), column_types=types, null_values=MISSING, strings_can_be_null=True
+        )
         try:
-            return pyarrow.csv.read_csv(
-                self.path,
-                parse_options=pyarrow.csv.ParseOptions(delimiter=self.separator, newlines_in_values=True),
-                convert_options=pyarrow.csv.ConvertOptions(
-                    include_columns=[column.name for column in present.values()],
-                    column_types={column.name: column.type for column in present.values()},
-                    null_values=MISSING,
-                    strings_can_be_null=True,
-                ),
-            )
+            return pyarrow.csv.read_csv(self.path, parse_options=parsing, convert_options=converting)
         except pa.ArrowInvalid:
             self._diagnose(present)
             raise
@@ -130,21 +133,11 @@ class _File:
     def _diagnose(self, present: dict[str, Column]) -> None:
         """Raise an InputError at the first record of another length than the header, or with an invalid number."""
         records = self.records()
-        _, header = next(records)
-        numbers = [(column.name, header.index(column.name)) for column in present.values() if column.type == NUMBER]
+        number = Kind("a number", lambda text: text in MISSING or float(text))
+        numbers = {column.name: number for column in present.values() if column.type == NUMBER}
+        columns = [(name, numbers.get(name, ANY_TEXT)) for name in next(records)[1]]
         for line, fields in records:
-            if len(fields) != len(header):
-                raise InputError(
-                    f"{self.path}, line {line}: expected {len(header)} fields separated by {self.separator!r}, "
-                    f"found {len(fields)}: {shorten(self.separator.join(fields))}"
-                )
-            for name, position in numbers:
-                text = fields[position]
-                try:
-                    float(text if text not in MISSING else "nan")
-                except ValueError as error:
-                    problem = f"{name} should be a number, found {shorten(text)}"
-                    raise InputError(f"{self.path}, line {line}: {problem}") from error
+            parse_fields(f"{self.path}, line {line}", fields, columns, self.separator)
 
     def _read_parquet(self, present: dict[str, Column]) -> pa.Table:
         table = pa.parquet.read_table(self.path, columns=[column.name for column in present.values()])
@@ -172,7 +165,7 @@ _EXPECTED: dict[str, tuple[str, Callable[[pd.Series[Any]], pd.Series[bool]]]] = 
 """Valid values, where not missing."""
 
 
-def _codes(ids: pa.ChunkedArray) -> tuple[NDArray[np.int32], list[str]]:
+def _codes(ids: pa.ChunkedArray) -> tuple[Rows, list[str]]:
     """Ids as positions in the list of distinct ids; -1 for a missing id."""
     array = ids.unify_dictionaries().combine_chunks()
     return array.indices.fill_null(-1).to_numpy(zero_copy_only=False), array.dictionary.to_pylist()
@@ -201,7 +194,7 @@ def _read_entities(path: Path, columns: dict[str, Column]) -> pd.DataFrame:
 
 def _match(
     ratings: _File, rated: pa.ChunkedArray, path: Path | None, columns: dict[str, Column]
-) -> tuple[pd.DataFrame, NDArray[np.int32]]:
+) -> tuple[pd.DataFrame, Rows]:
     """The table of users or items, and its row for each rating; without a file, the ids rated, sorted."""
     id_key, id_column = next(iter(columns.items()))
     codes, ids = _codes(rated)
@@ -286,33 +279,17 @@ def read_tables(
     """
     if scale is not None:
         check_scale(str(ratings), scale)
-    user_id, item_id, rating = Column(user_column, ID), Column(item_column, ID), Column(rating_column, NUMBER)
-
-    def about(default: str, column: str, kind: pa.DataType) -> Column:
-        # A column may be absent unless the user named it.
-        return Column(column, kind, optional=column == default)
-
-    user_columns = {
-        "user_id": user_id,
-        "sex": about("sex", sex_column, TEXT),
-        "age": about("age", age_column, NUMBER),
-        "occupation": about("occupation", occupation_column, NUMBER),
-        "zip_code": about("zip_code", zip_code_column, TEXT),
-    }
-    item_columns = {
-        "item_id": item_id,
-        "title": about("title", title_column, TEXT),
-        "genres": about("genres", genres_column, TEXT),
-        "violence": about("violence", violence_column, NUMBER),
-    }
-
+    names = (user_column, sex_column, age_column, occupation_column, zip_code_column)
+    user_columns = _columns(USER_COLUMNS, names)
+    item_columns = _columns(ITEM_COLUMNS, (item_column, title_column, genres_column, violence_column))
     if tag_genome and not wants_genome(items, title_column, violence_column):
         needed = f"the column {title_column!r} and not {violence_column!r}"
         raise InputError(f"{ratings}: tag_genome is for a table of items that has {needed}; leave it out")
     if genome_titles and not tag_genome:
         raise InputError(f"{ratings}: genome_titles are those of a tag_genome; give one")
     file = _File(ratings)
-    read = file.read({"user_id": user_id, "item_id": item_id, "rating": rating})
+    ids = {"user_id": user_columns["user_id"], "item_id": item_columns["item_id"]}
+    read = file.read({**ids, "rating": Column(rating_column, NUMBER)})
     values = read["rating"].to_numpy()
     low, high = scale or HALF_STARS
     hint = "" if scale else f" (say which scale they are on, as in '{ratings.name}?scale=1,10')"

@@ -24,13 +24,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit, prange
-from numpy.typing import NDArray
 
-from pydeeprecsys.arrays import Flags, Floats, Ints, Singles
+from pydeeprecsys.arrays import Flags, Floats, Ints, Rows, Singles
 
 _BLOCKS = 64  # of rows, each summed by one thread, whatever the number of threads
 
-Grouped = tuple[Ints, NDArray[np.int32], Floats]
+Grouped = tuple[Ints, Rows, Floats]
 """Ratings by row: (rows + 1,) start of each row, (ratings,) row on the other side, (ratings,) rating."""
 
 
@@ -42,6 +41,22 @@ class Posterior(NamedTuple):
     cross: Singles  # (rows, coefficients, latents) covariance of coefficients and latents
     bias_variance: Floats  # (rows,) variance of the first coefficient
     fixed: Floats  # (rows, coefficients of the other side) known factors of those coefficients
+
+
+class Prior(NamedTuple):
+    """The prior of a side: N(predictors . weights, precision^-1) for each row, weights and precision estimated."""
+
+    predictors: Floats  # (rows, k) of the mean; the first is 1
+    weights: Floats  # (k, d)
+    learned: Flags  # (k, d) which of the weights are learned; the others keep their values
+    precision: Floats  # (d, d) Lambda
+    variances: Floats  # (d,) towards which the covariance is shrunk, with the weight of d rows
+
+    @property
+    def means(self) -> Floats:
+        """(rows, d) the means; not by BLAS, whose rounding depends on the number of threads."""
+        means: Floats = (self.predictors[:, :, None] * self.weights).sum(axis=1)
+        return means
 
 
 class Side:
@@ -60,9 +75,8 @@ class Side:
         self, grouped: Grouped, fixed: Floats, predictors: Floats, learned: Flags, variances: Floats, latents: Floats
     ) -> None:
         rows, latent, size = len(latents), latents.shape[1], len(variances)
-        self.grouped, self.predictors, self.learned = grouped, predictors, learned
-        self.variances, self.precision = variances, np.diag(1 / variances)
-        self.weights: Floats = np.zeros((learned.shape[0], size))
+        self.grouped = grouped
+        self.prior = Prior(predictors, np.zeros(learned.shape), learned, np.diag(1 / variances), variances=variances)
         first, second = np.tril_indices(latent)
         self.posterior = Posterior(
             means=np.hstack([latents, np.zeros((rows, size - latent))]),
@@ -78,48 +92,28 @@ class Side:
         Returns:
             The expected sum of squared errors, valid where the only coefficient of the other side is a bias.
         """
-        means = (self.predictors[:, :, None] * self.weights).sum(axis=1)
-        pull = np.einsum("rd,de->re", means, self.precision)
-        of_rows = partial(_solve, self.grouped, self.predictors, self.posterior, other=other.posterior)
-        covariances, squares = apart(of_rows, pull=pull, precision=self.precision, tau=1 / noise)
-        self.weights, self.precision = prior_step(
-            self.posterior.means,
-            covariances.sum(axis=0),
-            self.predictors,
-            self.weights,
-            learned=self.learned,
-            precision=self.precision,
-            variances=self.variances,
-        )
+        precision = self.prior.precision
+        pull = np.einsum("rd,de->re", self.prior.means, precision)
+        of_rows = partial(_solve, self.grouped, self.prior.predictors, self.posterior, other=other.posterior)
+        covariances, squares = apart(of_rows, pull=pull, precision=precision, tau=1 / noise)
+        self.prior = prior_step(self.prior, self.posterior.means, covariances.sum(axis=0))
         return float(squares.sum())
 
 
-def prior_step(
-    means: Floats,
-    covariances: Floats,
-    predictors: Floats,
-    weights: Floats,
-    learned: Flags,
-    precision: Floats,
-    variances: Floats,
-) -> tuple[Floats, Floats]:
-    """Empirical Bayes step: weights of the prior mean and precision, from the posteriors.
+def prior_step(prior: Prior, means: Floats, covariances: Floats) -> Prior:
+    """Empirical Bayes step: the weights of the prior mean and the precision, from the posteriors.
 
     The step for the weights is exact, given that the posterior means move along with them; each weight has a prior
     N(0, 1), for weights that no rating depends on. Sums over the rows use einsum, not BLAS, whose rounding depends on
     the number of threads.
 
     Args:
+        prior: that the posteriors were computed with.
         means: (rows, d) posterior means.
         covariances: (k, k, d, d) sums over the rows of predictor * predictor * posterior covariance S.
-        predictors: (rows, k) of the prior mean.
-        weights: (k, d) that the posteriors were computed with.
-        learned: (k, d) which of them are learned.
-        precision: (d, d) Lambda that the posteriors were computed with.
-        variances: (d,) towards which the new prior covariance is shrunk, with the weight of d rows.
     """
-    rows, size = means.shape
-    residuals = means - (predictors[:, :, None] * weights).sum(axis=1)
+    (rows, size), (predictors, weights, learned, precision, variances) = means.shape, prior
+    residuals = means - prior.means
     gradient = np.einsum("rk,rd->kd", predictors, residuals) @ precision - weights
     squares = np.einsum("rk,rl->kl", predictors, predictors)
     curvature = squares[:, :, None, None] * precision - precision @ covariances @ precision
@@ -127,9 +121,10 @@ def prior_step(
     free = np.flatnonzero(learned)
     weights = weights.copy()
     weights.flat[free] += np.linalg.solve(curvature[np.ix_(free, free)], gradient.flat[free])
-    residuals = means - (predictors[:, :, None] * weights).sum(axis=1)
+    residuals = means - prior._replace(weights=weights).means
     scatter = np.einsum("rd,re->de", residuals, residuals) + covariances[0, 0]
-    return weights, np.linalg.inv((scatter + size * np.diag(variances)) / (rows + size))
+    precision = np.linalg.inv((scatter + size * np.diag(variances)) / (rows + size))
+    return prior._replace(weights=weights, precision=precision)
 
 
 def apart(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
@@ -142,7 +137,7 @@ def apart(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
         return thread.submit(function, *arguments, **named).result()
 
 
-def grouped(rows: NDArray[np.int32], columns: NDArray[np.int32], ratings: Floats, n_rows: int) -> Grouped:
+def grouped(rows: Rows, columns: Rows, ratings: Floats, n_rows: int) -> Grouped:
     """The ratings by row."""
     starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n_rows))])
     order = np.argsort(rows, kind="stable")
@@ -203,7 +198,7 @@ def _solve(
 
 
 @njit(cache=True)
-def _sums(columns: NDArray[np.int32], ratings: Floats, fixed: Floats, other: Posterior) -> tuple[Floats, Floats, float]:
+def _sums(columns: Rows, ratings: Floats, fixed: Floats, other: Posterior) -> tuple[Floats, Floats, float]:
     """Sums over the ratings of a row: E[x x'], its lower triangle; E[x (rating - given)]; E[(rating - given)^2].
 
     The sums are allocated here, which lets the compiler vectorize: arrays from outside could overlap.

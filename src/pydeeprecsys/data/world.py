@@ -14,7 +14,7 @@ from zlib import error as ZlibError
 import numpy as np
 from numpy.typing import NDArray
 
-from pydeeprecsys.arrays import Flags, Floats, Ints, Singles
+from pydeeprecsys.arrays import Flags, Floats, Ints, Rows, Singles
 from pydeeprecsys.data.dataset import Dataset
 from pydeeprecsys.data.factorization import FactorizationSettings, factorize
 from pydeeprecsys.data.observed import damped_means
@@ -63,8 +63,8 @@ class World:
     user_ids: NDArray[np.str_]
     item_ids: NDArray[np.str_]
     titles: NDArray[np.str_]
-    rating_users: NDArray[np.int32]
-    rating_items: NDArray[np.int32]
+    rating_users: Rows
+    rating_items: Rows
     rating_stars: Singles
     record: dict[str, Any]
 

@@ -8,9 +8,11 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
-from numpy.typing import NDArray
 
+from pydeeprecsys.arrays import Array, Flags, Floats
 from pydeeprecsys.errors import InputError
+
+Info = dict[str, Any]
 
 
 class BatchOfOne(VectorEnv[Any, Any, Any]):
@@ -33,29 +35,20 @@ class BatchOfOne(VectorEnv[Any, Any, Any]):
         """The environment itself, without wrappers."""
         return self.env.unwrapped
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[NDArray[Any], dict[str, Any]]:
+    def reset(self, *, seed: int | None = None, options: Info | None = None) -> tuple[Array, Info]:
         """Begin the next episode; the option `reset_mask` is ignored."""
         others = {name: value for name, value in (options or {}).items() if name != "reset_mask"}
         state, info = self.env.reset(seed=seed, options=others or None)
         return np.array(state)[None], _batched(info)
 
-    def step(
-        self, actions: NDArray[Any]
-    ) -> tuple[NDArray[Any], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
+    def step(self, actions: Array) -> tuple[Array, Floats, Flags, Flags, Info]:
         """Step the environment by the one action."""
         state, reward, terminated, truncated, info = self.env.step(actions[0])
+        ends, rewards = (np.array([terminated]), np.array([truncated])), np.array([reward], dtype=np.float64)
         # A copy: an environment may write the next observation, or mask, over this one.
-        return (
-            np.array(state)[None],
-            np.array([reward], dtype=np.float64),
-            np.array([terminated]),
-            np.array([truncated]),
-            _batched(info),
-        )
+        return np.array(state)[None], rewards, *ends, _batched(info)
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> Info:
         """The state of the environment.
 
         Raises:
@@ -64,10 +57,10 @@ class BatchOfOne(VectorEnv[Any, Any, Any]):
         inner: Any = self.env.unwrapped
         if not hasattr(inner, "state_dict"):
             raise InputError(f"{inner} cannot tell its state, so training in it cannot be resumed")
-        state: dict[str, Any] = inner.state_dict()
+        state: Info = inner.state_dict()
         return state
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: Info) -> None:
         """Continue from a `state_dict`."""
         self.env.reset()  # wrappers require it before the first step
         inner: Any = self.env.unwrapped
@@ -81,5 +74,5 @@ class BatchOfOne(VectorEnv[Any, Any, Any]):
 _KINDS = (int, float, np.generic, np.ndarray)
 
 
-def _batched(info: dict[str, Any]) -> dict[str, NDArray[Any]]:
+def _batched(info: Info) -> dict[str, Array]:
     return {name: np.array(value)[None] for name, value in info.items() if isinstance(value, _KINDS)}

@@ -11,14 +11,7 @@ from pydeeprecsys.arrays import Floats, Ints, Singles
 from pydeeprecsys.envs.one_session import SessionEnv
 from pydeeprecsys.envs.sessions import Arrays, SessionVector
 from pydeeprecsys.simulation.choice import Choice
-from pydeeprecsys.simulation.interest_evolution import (
-    CHOICE,
-    N_TOPICS,
-    TIME_BUDGET,
-    EvolvingInterests,
-    InterestState,
-    Watched,
-)
+from pydeeprecsys.simulation.interest_evolution import N_TOPICS, TIME_BUDGET, EvolvingInterests, InterestState, Watched
 
 
 class InterestEvolutionVector(SessionVector[InterestState, Watched]):
@@ -62,20 +55,12 @@ class InterestEvolutionVector(SessionVector[InterestState, Watched]):
         seed: int | None = None,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
     ) -> None:
-        self.choice = choice or CHOICE
+        self.choice = choice or EvolvingInterests.choice
         self.simulator = EvolvingInterests(n_candidates, slate_size, self.choice, time_budget)
         self.candidate_shape = (n_candidates, N_TOPICS)
         low = np.repeat(np.array([-1.0, 0.0], dtype=np.float32), [N_TOPICS, n_candidates * N_TOPICS])
         space = Box(low, np.ones_like(low))
-        super().__init__(
-            self.simulator,
-            InterestState,
-            n_candidates,
-            space,
-            num_envs=num_envs,
-            seed=seed,
-            autoreset_mode=autoreset_mode,
-        )
+        super().__init__(self.simulator, n_candidates, space, num_envs, seed=seed, autoreset_mode=autoreset_mode)
 
     def observe(self) -> Singles:
         """(n, 20 + 20 n_candidates) interests, and topics of the candidates."""
@@ -85,11 +70,8 @@ class InterestEvolutionVector(SessionVector[InterestState, Watched]):
 
     def step_info(self, response: Watched) -> Arrays:
         """Position of the chosen document, its quality and the minutes watched, each (n,)."""
-        return {
-            "chosen_action": response.chosen,
-            "quality": response.qualities,
-            "watch_time": response.rewards.copy(),  # the caller has the rewards as well
-        }
+        minutes = response.rewards.copy()  # the caller has the rewards as well
+        return {"chosen_action": response.chosen, "quality": response.qualities, "watch_time": minutes}
 
     def choice_scores(self, observations: Singles) -> Floats:
         """(n, ...) observations to the (n, n_candidates) scores of the choice model: interests in the topics."""

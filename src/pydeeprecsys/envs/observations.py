@@ -64,14 +64,8 @@ class ChosenItems:
     def __call__(self, state: State) -> Singles:
         """(n, size) observations of n sessions."""
         world = self.simulator.world
-        observations: Singles = _encode(
-            state.users,
-            state.recent_items,
-            state.recent_ratings,
-            world.demographics,
-            genres=world.genres,
-            violence=world.violence,
-        )
+        facts = (world.demographics, world.genres, world.violence)
+        observations: Singles = _encode(state.users, state.recent_items, state.recent_ratings, facts)
         return observations
 
 
@@ -153,11 +147,9 @@ OBSERVATIONS: dict[str, Callable[[Simulator], Observation]] = {
 
 
 @njit(cache=True)
-def _encode(
-    users: Ints, items: Ints, ratings: Floats, demographics: Singles, genres: Flags, violence: Singles
-) -> Singles:
-    n, length = items.shape
-    n_genres = genres.shape[1]
+def _encode(users: Ints, items: Ints, ratings: Floats, facts: tuple[Singles, Flags, Singles]) -> Singles:
+    demographics, genres, violence = facts
+    (n, length), n_genres = items.shape, genres.shape[1]
     observations = np.zeros((n, DEMOGRAPHICS + (n_genres + 2) * length), dtype=np.float32)
     for i in range(n):
         for d in range(DEMOGRAPHICS):

@@ -6,17 +6,13 @@ import gymnasium as gym
 def register_environments() -> None:
     """Make our environments known to `gymnasium.make` and `gymnasium.make_vec`."""
     # No max_episode_steps: sessions end by themselves, and a limit of 50 would truncate longer ones.
-    gym.register(
-        id="MovieLensFairness-v0",
-        entry_point="pydeeprecsys.movielens_fairness_env:MovieLensFairness",
-        vector_entry_point="pydeeprecsys.envs.vector:MovieLensFairnessVector",
-    )
-    gym.register(
-        id="MovieLensFairness-v1",
-        entry_point="pydeeprecsys.movielens_fairness_env:MovieLensFairness",
-        vector_entry_point="pydeeprecsys.envs.vector:MovieLensFairnessVector",
-        kwargs={"version": 1},
-    )
+    for version, options in enumerate(({}, {"version": 1})):
+        gym.register(
+            id=f"MovieLensFairness-v{version}",
+            entry_point="pydeeprecsys.movielens_fairness_env:MovieLensFairness",
+            vector_entry_point="pydeeprecsys.envs.vector:MovieLensFairnessVector",
+            kwargs=options,
+        )
     # v1 is another world, not a newer v0: otherwise Gymnasium would warn at every use of v0 that it is out of date.
     gym.registry["MovieLensFairness-v1"].version = None
     gym.register(

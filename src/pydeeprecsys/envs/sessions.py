@@ -12,12 +12,13 @@ from gymnasium.spaces import Box, Discrete, MultiDiscrete
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numba import njit
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from pydeeprecsys.arrays import Flags, Floats, Ints, Singles
+from pydeeprecsys.arrays import Array, Flags, Floats, Ints, Seeds, Singles
 
 Info = dict[str, Any]
-Arrays = dict[str, NDArray[Any]]
+Arrays = dict[str, Array]
+StreamSeeds = int | Sequence[int | None] | None
 
 
 class SessionState(Protocol):
@@ -64,12 +65,11 @@ class Rules(Protocol[State, Answered]):
         """Show each user a slate (n, k)."""
 
 
-class SessionVector(VectorEnv[Singles, Ints, NDArray[Any]], Generic[State, Response]):
+class SessionVector(VectorEnv[Singles, Ints, Array], Generic[State, Response]):
     """n simulated users, under any rules.
 
     Args:
         rules: of the simulated world.
-        state_type: of its sessions.
         n_items: number of items, which actions are: 0..n_items-1; (n,) for slates of one, else (n, slate_size).
         single_observation_space: of one user.
         num_envs: number of users.
@@ -84,11 +84,10 @@ class SessionVector(VectorEnv[Singles, Ints, NDArray[Any]], Generic[State, Respo
     def __init__(
         self,
         rules: Rules[State, Response],
-        state_type: type[State],
         n_items: int,
         single_observation_space: Box,
-        *,
         num_envs: int,
+        *,
         seed: int | None,
         autoreset_mode: AutoresetMode | str,
     ) -> None:
@@ -96,12 +95,11 @@ class SessionVector(VectorEnv[Singles, Ints, NDArray[Any]], Generic[State, Respo
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.metadata = {"autoreset_mode": self.autoreset_mode, "render_modes": []}
         self.single_observation_space = single_observation_space
-        self.single_action_space = (
-            Discrete(n_items) if self.slate_size == 1 else MultiDiscrete([n_items] * self.slate_size)
-        )
+        k = self.slate_size
+        self.single_action_space = Discrete(n_items) if k == 1 else MultiDiscrete([n_items] * k)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self._rules, self._state_type, self._seed = rules, state_type, seed
+        self._rules, self._seed = rules, seed
         self._all = np.ones(num_envs, dtype=np.bool_)
         self._all.setflags(write=False)  # handed out as a mask
         self._over = np.zeros(num_envs, dtype=np.bool_)
@@ -127,9 +125,7 @@ class SessionVector(VectorEnv[Singles, Ints, NDArray[Any]], Generic[State, Respo
         """The state with the next sessions where `over` (n,) is set; nobody else holds the given state."""
         return self._rules.next_sessions(state, over)
 
-    def reset(
-        self, *, seed: int | Sequence[int | None] | None = None, options: Info | None = None
-    ) -> tuple[Singles, Info]:
+    def reset(self, *, seed: StreamSeeds = None, options: Info | None = None) -> tuple[Singles, Info]:
         """Begin a session for every user, or for those in `options["reset_mask"]` (n,).
 
         Args:
@@ -139,16 +135,14 @@ class SessionVector(VectorEnv[Singles, Ints, NDArray[Any]], Generic[State, Respo
         mask = self._all if options is None else options.get("reset_mask", self._all)
         if self.state is None or seed is not None:
             if not mask.all():
-                raise ValueError(
-                    "a reset of some users only, by reset_mask, needs a first reset of all and takes no seed"
-                )
+                raise ValueError("a reset of some users, by reset_mask, needs a first reset of all and takes no seed")
             self.state = self._rules.reset(self._streams(self._seed if seed is None else seed))
         else:
             self.state = self._rules.next_sessions(self.state, mask)
         self._over = self._over & ~mask
         return self.observe(), self._masked(self.reset_info(), mask) | self._masks(mask)
 
-    def _streams(self, seed: int | Sequence[int | None] | None) -> NDArray[np.uint64]:
+    def _streams(self, seed: StreamSeeds) -> Seeds:
         if seed is None:
             return _drawn_seeds(self.num_envs)
         seeds = [seed + i for i in range(self.num_envs)] if isinstance(seed, int | np.integer) else list(seed)
@@ -247,11 +241,12 @@ class SessionVector(VectorEnv[Singles, Ints, NDArray[Any]], Generic[State, Respo
 
     def load_state_dict(self, state: Info) -> None:
         """Continue from a `state_dict`."""
+        kind = type(self._rules.reset([]))
         self._over = np.array(state["over"])
-        self.state = self._state_type(**{name: np.array(array) for name, array in state.items() if name != "over"})
+        self.state = kind(**{name: np.array(array) for name, array in state.items() if name != "over"})
 
 
-def _drawn_seeds(n: int) -> NDArray[np.uint64]:
+def _drawn_seeds(n: int) -> Seeds:
     return np.random.SeedSequence().generate_state(n, np.uint64).astype(np.uint64)
 
 

@@ -15,7 +15,7 @@ from pydeeprecsys.envs.options import WorldOptions, make_observation, make_simul
 from pydeeprecsys.envs.sessions import Arrays, SessionVector
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.metrics.diversity import diversities, unit_vectors
-from pydeeprecsys.metrics.novelty import mean_bits, self_information
+from pydeeprecsys.metrics.novelty import self_information, slate_means
 from pydeeprecsys.metrics.relevance import discounted_sums, discounts
 from pydeeprecsys.scale import MAX_RATING
 from pydeeprecsys.simulation.movielens.state import Response, State
@@ -57,19 +57,12 @@ class MovieLensFairnessVector(SessionVector[State, Response]):
         self.simulator = make_simulator(slate_size, **options)
         self.observation = make_observation(self.simulator, **options)
         world = self.simulator.world
-        super().__init__(
-            self.simulator,
-            State,
-            world.n_items,
-            Box(0.0, 1.0, (self.observation.size,), np.float32),
-            num_envs=num_envs,
-            seed=seed,
-            autoreset_mode=autoreset_mode,
-        )
+        space = Box(0.0, 1.0, (self.observation.size,), np.float32)
+        super().__init__(self.simulator, world.n_items, space, num_envs, seed=seed, autoreset_mode=autoreset_mode)
         self._discounts = discounts(slate_size)
         self._ideal_dcg = discounted_sums(np.full((1, slate_size), MAX_RATING), self._discounts)[0]
         self._units, self._bits = unit_vectors(world.known_genres), self_information(world.rating_counts)
-        self._unmeasured = (~world.violence_measured).astype(np.float64)
+        self._violence, self._unmeasured = (a.astype(np.float64) for a in (world.violence, ~world.violence_measured))
         self._knows_violence = bool(world.violence_measured.any())
 
     def observe(self) -> Singles:
@@ -78,10 +71,8 @@ class MovieLensFairnessVector(SessionVector[State, Response]):
 
     def step_info(self, response: Response) -> Arrays:
         """Infos of a step: (n, k) ratings, and (n,) facts of the slates."""
-        slates, ratings, violence = response.slates, response.ratings, response.violence
-        violence, unmeasured, dcg, ndcg = _measures(
-            slates, ratings, violence, self._unmeasured, discounts=self._discounts, ideal_dcg=self._ideal_dcg
-        )
+        slates, ratings, facts = response.slates, response.ratings, (self._violence, self._unmeasured)
+        violence, unmeasured, dcg, ndcg = _measures(slates, ratings, facts, self._discounts, ideal_dcg=self._ideal_dcg)
         infos: Arrays = {"ratings": ratings, "unmeasured": unmeasured, "dcg": dcg, "ndcg": ndcg}
         if self._knows_violence:
             infos["violence"] = violence
@@ -90,7 +81,7 @@ class MovieLensFairnessVector(SessionVector[State, Response]):
             infos["hit"] = (response.chosen >= 0).astype(np.float64)
             if self.slate_size > 1:
                 infos["diversity"] = diversities(slates, self._units)
-            infos["novelty"] = mean_bits(slates, self._bits)
+            infos["novelty"] = slate_means(slates, self._bits)
         return infos
 
     def reset_info(self) -> Arrays:
@@ -130,15 +121,8 @@ class MovieLensFairnessVector(SessionVector[State, Response]):
 
 @njit(cache=True)
 def _measures(
-    slates: Ints, ratings: Floats, violence: Floats, unmeasured: Floats, discounts: Floats, ideal_dcg: float
+    slates: Ints, ratings: Floats, facts: tuple[Floats, Floats], discounts: Floats, ideal_dcg: float
 ) -> tuple[Floats, Floats, Floats, Floats]:
-    """(n,) mean violence, share of unmeasured items, DCG and NDCG; not by BLAS, whose sums depend on n."""
-    n, k = slates.shape
-    means, shares, dcg = np.empty(n), np.empty(n), discounted_sums(ratings, discounts)
-    for i in range(n):
-        total, missing = 0.0, 0.0
-        for j in range(k):
-            total += violence[i, j]
-            missing += unmeasured[slates[i, j]]
-        means[i], shares[i] = total / k, missing / k
-    return means, shares, dcg, dcg / ideal_dcg
+    """(n,) mean violence, share of unmeasured items, DCG and NDCG, given (items,) violence and whether unmeasured."""
+    dcg = discounted_sums(ratings, discounts)
+    return slate_means(slates, facts[0]), slate_means(slates, facts[1]), dcg, dcg / ideal_dcg

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from pydeeprecsys.arrays import Floats
 from pydeeprecsys.errors import InputError
-
-Floats = NDArray[np.float64]
 
 FEWEST_SEEDS = 3
 """Below it no interval is given: from two seeds that of the median would be 19 times as wide as they are apart."""

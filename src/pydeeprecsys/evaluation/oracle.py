@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pydeeprecsys.arrays import Array, Flags, Ints
 from pydeeprecsys.envs.single import simulated_users
@@ -43,10 +42,10 @@ class OracleAgent(ReinforcementLearning):
         # Many items are rated 5 once a user is addicted: among equals the highest score, which lasts longest.
         if k == 1:
             best_reward = rewards.max(axis=1, keepdims=True)
-            best_one: NDArray[np.int64] = np.where(rewards == best_reward, scores, -np.inf).argmax(axis=1)[:, None]
+            best_one: Ints = np.where(rewards == best_reward, scores, -np.inf).argmax(axis=1)[:, None]
             return best_one
         worth = rewards + 1e-9 * scores / (1 + np.abs(scores))
         best = np.argpartition(-worth, k - 1, axis=1)[:, :k]
         order = np.argsort(-np.take_along_axis(worth, best, axis=1), axis=1)
-        slates: NDArray[np.int64] = np.take_along_axis(best, order, axis=1)
+        slates: Ints = np.take_along_axis(best, order, axis=1)
         return slates

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
+from pydeeprecsys.arrays import Floats
 from pydeeprecsys.errors import InputError
-from pydeeprecsys.evaluation.intervals import FEWEST_SEEDS, Floats, median_interval, proportion_interval, score_table
+from pydeeprecsys.evaluation.intervals import FEWEST_SEEDS, median_interval, proportion_interval, score_table
 
 
 def normalized_scores(scores: ArrayLike, random: ArrayLike, oracle: ArrayLike) -> Floats:
@@ -32,9 +33,8 @@ def normalized_scores(scores: ArrayLike, random: ArrayLike, oracle: ArrayLike) -
     table = score_table(scores)
     low, high = np.asarray(random, dtype=np.float64), np.asarray(oracle, dtype=np.float64)
     if low.shape not in ((), table.shape[1:]) or high.shape not in ((), table.shape[1:]):
-        raise InputError(
-            f"random {low.shape} and oracle {high.shape} must be one number, or one a task of {table.shape}"
-        )
+        shapes = f"random {low.shape} and oracle {high.shape}"
+        raise InputError(f"{shapes} must be one number, or one per task of {table.shape}")
     if not (np.isfinite(low).all() and np.isfinite(high).all() and np.all(high > low)):
         raise InputError("random and oracle must be finite numbers, and the oracle above random")
     return (table - low) / (high - low)

@@ -46,16 +46,16 @@ def novelty(slates: ArrayLike, rating_counts: ArrayLike) -> Floats:
         InputError: an item without a count, or a count below 0.
     """
     bits = self_information(rating_counts)
-    novelties: Floats = mean_bits(check_slates(slates, len(bits)), bits)
+    novelties: Floats = slate_means(check_slates(slates, len(bits)), bits)
     return novelties
 
 
 @njit(cache=True)
-def mean_bits(slates: Ints, bits: Floats) -> Floats:
-    """`novelty` of checked (n, k) slates and the (items,) `self_information`: (n,)."""
+def slate_means(slates: Ints, values: Floats) -> Floats:
+    """Mean over each of the checked (n, k) slates of the (items,) values: (n,); `novelty` for `self_information`."""
     means = np.zeros(len(slates))
     for i in range(slates.shape[0]):
         for j in range(slates.shape[1]):
-            means[i] += bits[slates[i, j]]
+            means[i] += values[slates[i, j]]
         means[i] /= slates.shape[1]
     return means

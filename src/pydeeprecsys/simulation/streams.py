@@ -31,12 +31,8 @@ def philox(
     k0, k1 = key & _LOW, key >> _WORD
     for _ in range(10):
         product_0, product_1 = _MULTIPLIER_0 * c0, _MULTIPLIER_1 * c2
-        c0, c1, c2, c3 = (
-            (product_1 >> _WORD) ^ c1 ^ k0,
-            product_1 & _LOW,
-            (product_0 >> _WORD) ^ c3 ^ k1,
-            product_0 & _LOW,
-        )
+        high_0, high_1 = product_0 >> _WORD, product_1 >> _WORD
+        c0, c1, c2, c3 = high_1 ^ c1 ^ k0, product_1 & _LOW, high_0 ^ c3 ^ k1, product_0 & _LOW
         k0, k1 = (k0 + _WEYL_0) & _LOW, (k1 + _WEYL_1) & _LOW
     return c0, c1, c2, c3
 

@@ -149,7 +149,8 @@ class SatiatingTaste:
     def begin(self, world: World, users: Ints) -> tuple[Floats, Floats]:
         """The users' own vectors (n, d), affinities clipped to the bound, and satiations (n, c) of 0."""
         vectors = world.user_vectors.take(users, axis=0)
-        _clip(world.affinities(vectors), self.bound)
+        affinities = world.affinities(vectors)
+        affinities.clip(-self.bound, self.bound, out=affinities)
         return vectors, np.zeros((len(users), len(world.categories)))
 
     def effective_vectors(self, state: State) -> Floats:
@@ -177,14 +178,6 @@ def _any_below_0(items: Ints) -> bool:
     for i in range(items.shape[0]):
         below |= items[i, 0] < 0
     return below
-
-
-@njit(cache=True)
-def _clip(affinities: Floats, bound: float) -> None:
-    """Clip (n, c) affinities to [-bound, bound], in place."""
-    for i in range(affinities.shape[0]):
-        for g in range(affinities.shape[1]):
-            affinities[i, g] = min(max(affinities[i, g], -bound), bound)
 
 
 @njit(cache=True)

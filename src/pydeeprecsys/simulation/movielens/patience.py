@@ -47,23 +47,16 @@ class Patience:
             ratings: (n,) of the chosen item, 0 where none was chosen.
             steps: (n,) slates shown in the session, with this one.
         """
-        charged: tuple[Floats, Flags, Flags] = _spend(
-            budgets,
-            ratings,
-            steps,
-            gain=self.gain,
-            neutral=self.neutral,
-            refusal_cost=self.refusal_cost,
-            max_steps=self.max_steps,
-        )
+        costs = (self.gain, self.neutral, self.refusal_cost)
+        charged: tuple[Floats, Flags, Flags] = _spend(budgets, ratings, steps, costs, max_steps=self.max_steps)
         return charged
 
 
 @njit(cache=True)
 def _spend(
-    budgets: Floats, ratings: Floats, steps: Ints, gain: float, neutral: float, refusal_cost: float, max_steps: int
+    budgets: Floats, ratings: Floats, steps: Ints, costs: tuple[float, float, float], max_steps: int
 ) -> tuple[Floats, Flags, Flags]:
-    n = len(budgets)
+    n, (gain, neutral, refusal_cost) = len(budgets), costs
     left, terminated, truncated = np.empty(n), np.empty(n, dtype=np.bool_), np.empty(n, dtype=np.bool_)
     for i in range(n):
         cost = refusal_cost

@@ -94,10 +94,8 @@ class Simulator:
             raise InputError(
                 f"slate_size must be {sizes}, it is {self.slate_size}: {self.world.name} has {self.world.n_items} items"
             )
-        if (
-            not self.world.violence_measured.any()
-            and np.isnan(self.reward(np.ones((1, 1)), np.full((1, 1), np.nan))).any()
-        ):
+        measured = self.world.violence_measured.any()
+        if not measured and np.isnan(self.reward(np.ones((1, 1)), np.full((1, 1), np.nan))).any():
             raise InputError(
                 f"the violence of the items of {self.world.name}, which the reward depends on, is not known "
                 f"({self.world.record.get('violence', {}).get('source', 'nobody measured it')}): give "
