@@ -104,8 +104,9 @@ def _differences(one: Any, other: Any, name: str) -> list[str]:
 def prove(agent: str, kills: int, folder: Path) -> dict[str, Any]:
     """Train an agent twice, once undisturbed, and tell in a row whether that makes a difference."""
     episodes = _EPISODES.get(agent, 2000)
+    slates = Task(env="MovieLensFairness-v1", env_options={"slate_size": 3})
     config = RunConfig(
-        task=Task(env_options={"slate_size": 3 if agent == "slate-q" else 1}),
+        task=slates if agent == "slate-q" else Task(),
         agent=agent,
         seed=0,
         episodes=episodes,

@@ -70,7 +70,7 @@ def test_every_agent_trains_and_explains_itself(saved: str, agent: str, capsys: 
 
     own = QUICK.get(agent, {})
     arguments = ("--dataset", saved, "--episodes", "3", "--slate-size", "2", "--out", "there", *as_arguments(own))
-    arguments += ("--evaluation-episodes", "5")
+    arguments += ("--evaluation-episodes", "5", "--world-version", "1" if agent == "slate-q" else "0")
     assert run("train", agent, *arguments) == 0
     assert "return" in capsys.readouterr().out
     metrics = pd.read_csv("there/metrics.csv")

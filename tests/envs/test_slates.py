@@ -91,3 +91,38 @@ def test_the_world_never_masks_everything(world: World) -> None:
 
     manager.train(agent, None, 12, False, on_step=on_step)
     assert min(seen) >= world.n_items - 2
+
+
+def rewards_of(world: World, version: int, slate: Any, **options: Any) -> tuple[float, dict[str, Any]]:
+    _, reward, _, _, info = make(world, version, len(slate), **options).step(slate if len(slate) > 1 else slate[0])
+    return float(reward), info
+
+
+def test_each_item_of_a_consumed_slate_has_a_reward_of_its_own(world: World) -> None:
+    slate = [3, 1, 4, 1]
+    reward, info = rewards_of(world, 0, slate, lambda_non_violent=0.25)
+    expected = 0.75 * info["ratings"] / 5 + 0.25 * (1 - world.violence[slate].astype(float))
+    np.testing.assert_allclose(info["rewards"], expected, rtol=1e-12)
+    assert info["rewards"].mean() == pytest.approx(reward, rel=1e-12)
+
+
+def test_an_item_has_the_reward_of_a_slate_of_that_item_alone(world: World) -> None:
+    reward, info = rewards_of(world, 0, [3, 1, 4], reward=lambda ratings, violence: ratings.max(axis=1))
+    assert info["rewards"].tolist() == info["ratings"].tolist()
+    assert reward == info["ratings"].max()
+
+
+@pytest.mark.parametrize("vector", [False, True])
+def test_rewards_of_items_are_given_where_a_slate_of_several_is_consumed(world: World, vector: bool) -> None:
+    for version, slate_size, given in ((0, 1, False), (0, 3, True), (1, 1, False), (1, 3, False)):
+        slate = np.arange(slate_size) if slate_size > 1 else 0
+        if vector:
+            name, options = f"MovieLensFairness-v{version}", {"slate_size": slate_size, "dataset": world}
+            envs = gym.make_vec(name, 2, vectorization_mode="vector_entry_point", **options)
+            envs.reset(seed=0)
+            info = envs.step(np.array([slate, slate]))[4]
+            single = make(world, version, slate_size).step(slate)[4]
+            assert not given or info["rewards"][0].tolist() == single["rewards"].tolist()
+        else:
+            info = make(world, version, slate_size).step(slate)[4]
+        assert ("rewards" in info) == given

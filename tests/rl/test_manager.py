@@ -443,6 +443,63 @@ def test_slates_of_which_no_choice_is_told_are_refused() -> None:
         manager.train(agent, should_print=False)
 
 
+def test_each_item_of_a_slate_reaches_the_agent_with_its_own_reward(world: World) -> None:
+    manager = MovieLensFairnessManager(seed=0, slate_size=4, n_envs=2, dataset=world)
+    agent = Spy(manager.env.action_space)
+    manager.train(agent, max_episodes=2, should_print=False)
+    for stored in agent.stored:
+        assert stored.item_rewards is not None
+        assert stored.item_rewards.shape == (2, 4)
+        np.testing.assert_allclose(stored.item_rewards.mean(axis=1), stored.rewards, rtol=1e-12)
+        assert np.ptp(stored.item_rewards, axis=1).min() > 0
+
+
+@pytest.mark.parametrize("name", ["MovieLensFairness-v1", "InterestEvolution-v0"])
+@pytest.mark.parametrize("n_envs", [1, 3])
+def test_choices_reach_the_agent_with_slates_of_one_too(name: str, n_envs: int) -> None:
+    manager = Manager(name, seed=0, n_envs=n_envs, slate_size=1)
+    agent = Spy(manager.env.action_space)
+    manager.train(agent, max_steps=120, should_print=False)
+    choices = []
+    for shown, stored in zip(agent.slates, agent.stored, strict=True):
+        assert stored.slates is not None
+        assert stored.choices is not None
+        assert (stored.actions[:, None] == stored.slates).all()
+        assert (stored.slates == shown).all()
+        assert (stored.rewards > 0).tolist() == (stored.choices == 0).tolist()
+        choices += stored.choices.tolist()
+    assert set(choices) == {-1, 0}
+
+
+def test_where_no_choice_is_told_single_actions_are_no_slates(world: World) -> None:
+    manager = MovieLensFairnessManager(seed=0, dataset=world)
+    agent = Spy(manager.env.action_space)
+    manager.train(agent, max_episodes=1, should_print=False)
+    assert {
+        (stored.slates is None, stored.choices is None, stored.item_rewards is None) for stored in agent.stored
+    } == {(True, True, True)}
+
+
+@pytest.mark.parametrize(
+    ("infos", "message"),
+    [
+        ([{"chosen_action": 1}], "0 to 0, or -1 for none; it is"),
+        ([{"chosen_action": -2}], "0 to 0, or -1 for none; it is"),
+        ([{"chosen_action": 0}, {}], r"info\['chosen_action'\] at some steps only"),
+        ([{}, {"rewards": np.ones(1)}], r"info\['rewards'\] at some steps only"),
+        ([{"rewards": np.ones(2)}], r"of shape \(\d, 1\); it is of shape \(\d, 2\)"),
+        ([{"rewards": 1.0}], r"of shape \(\d, 1\); it is of shape \(\d,\)"),
+    ],
+)
+@pytest.mark.parametrize("n_envs", [1, 2])
+def test_choices_and_rewards_that_do_not_fit_the_slates_are_refused(
+    infos: list[dict[str, Any]], message: str, n_envs: int
+) -> None:
+    manager = silent(n_envs, *infos)
+    with pytest.raises(InputError, match=message):
+        manager.train(RandomAgent(manager.env.action_space), max_episodes=1, should_print=False)
+
+
 @pytest.mark.parametrize(("n_envs", "n_episodes"), [(1, 4), (3, 6), (3, 7), (4, 2)])
 def test_evaluation_takes_as_many_episodes_of_each_environment(n_envs: int, n_episodes: int) -> None:
     # Poles fall after 8 to 60 steps: of the first to end, too many would be short.
@@ -687,10 +744,11 @@ def test_costs_that_are_not_one_finite_number_at_each_step_are_refused(
         manager.train(RandomAgent(manager.env.action_space), max_episodes=1, should_print=False)
 
 
-def test_costs_of_some_environments_only_are_refused() -> None:
-    manager = silent(2, {"cost": 1.0})
+@pytest.mark.parametrize("info", [{"cost": 1.0}, {"chosen_action": 0}, {"rewards": np.ones(1)}])
+def test_columns_of_some_environments_only_are_refused(info: dict[str, Any]) -> None:
+    manager = silent(2, info)
     manager.batch.envs[1].unwrapped.infos = ()  # type: ignore[attr-defined]
-    with pytest.raises(InputError, match="must be a finite number for each environment"):
+    with pytest.raises(InputError, match="some of the environments give no info"):
         manager.train(RandomAgent(manager.env.action_space), max_episodes=1, should_print=False)
 
 

@@ -36,10 +36,10 @@ class MovieLensFairnessVector(SessionVector[State, Response]):
     `metrics.relevance`, `ndcg` being `ndcg_of_fives`); its mean `violence` (measured or imputed; absent if the world
     knows of none) and the share of its items whose violence is `unmeasured`; for k > 1 the position of the chosen item
     as `chosen_action`, whether there was one as `hit` (a click), the `diversity` of the slate's categories (NaN with
-    fewer than two items of known categories) and its `novelty` in bits; after a reset, the row of the `user` in the
-    world. Where the chosen item alone is consumed, k = 1 has these too, except for the diversity, and the position is
-    -1 for none. Where consumed items are not to be shown again, `action_mask` (n, items) marks the others at each reset
-    and step.
+    fewer than two items of known categories), its `novelty` in bits and, if the whole slate is consumed, the `rewards`
+    (n, k) of its items, each that of a slate of this item alone; after a reset, the row of the `user` in the world.
+    Where the chosen item alone is consumed, k = 1 has the position (-1 for none), the hit and the novelty too. Where
+    consumed items are not to be shown again, `action_mask` (n, items) marks the others at each reset and step.
 
     Raises:
         InputError: an invalid option, or a consumed item where these are refused.
@@ -81,6 +81,8 @@ class MovieLensFairnessVector(SessionVector[State, Response]):
             infos["hit"] = (response.chosen >= 0).astype(np.float64)
             if self.slate_size > 1:
                 infos["diversity"] = diversities(slates, self._units)
+                if self.simulator.consumption == "slate":
+                    infos["rewards"] = self.simulator.item_rewards(response)
             infos["novelty"] = slate_means(slates, self._bits)
         return infos
 

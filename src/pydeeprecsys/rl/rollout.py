@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pydeeprecsys.errors import DivergenceError, InputError
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning
 from pydeeprecsys.rl.experience_replay.transition import Transition
+from pydeeprecsys.rl.info_columns import InfoColumns
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
 
 
@@ -60,15 +61,15 @@ class EpisodeLoop(Iterator[Episode]):
     """Steps all environments, and gives each episode as it ends.
 
     If the environments give an `action_mask` (actions,) in the `info` of every reset and step, the agent acts and
-    learns within it; the `cost` in the `info` of every step goes to the agent as `Transition.costs`. Between two
-    episodes, `state_dict` holds all that the future of the loop depends on, besides the agent.
+    learns within it. The `cost`, the `chosen_action` and the `rewards` of items in the `info` of every step are stored
+    with the transition, see `InfoColumns`. Between two episodes, `state_dict` holds all that the future of the loop
+    depends on, besides the agent.
 
     Args:
         rl: the agent.
         batch: the environments, without autoreset: the loop sees the last observation of every episode.
         training: explore, and learn from every step; otherwise the agent does neither.
-        slate_size: above 1, the agent is asked for its top actions and learns the one whose position is
-            `chosen_action` in the environment's `info`; -1 is for none.
+        slate_size: items per slate; above 1, actions are slates, and `chosen_action` is required.
         measures: numbers in `info` of which each episode keeps the mean.
         series: numbers in the `info` of every step, of which each episode keeps all.
         seed: of the environments' random streams; they continue if not given.
@@ -79,8 +80,7 @@ class EpisodeLoop(Iterator[Episode]):
 
     Raises:
         DivergenceError: the agent met numbers that are not finite.
-        InputError: the environment gives masks or costs at some steps only, costs that are not one finite number per
-            environment, or no choice for a slate.
+        InputError: the environment gives masks at some steps only, or other columns that do not fit.
 
     Attributes:
         steps: environment steps so far, over all environments.
@@ -110,7 +110,7 @@ class EpisodeLoop(Iterator[Episode]):
         self._over: NDArray[np.bool_] | None = None  # (n,) whose next episode begins with the next step; all at first
         self._observations: NDArray[Any] = np.empty(0)
         self._masks: NDArray[np.bool_] | None = None
-        self._has_costs: bool | None = None  # unknown before the first step
+        self._columns = InfoColumns(slate_size)
         self._rewards: list[list[float]] = [[] for _ in range(batch.num_envs)]
         self._series: dict[str, list[list[float]]] = {name: [[] for _ in range(batch.num_envs)] for name in series}
         self._names = tuple(measures)
@@ -175,7 +175,6 @@ class EpisodeLoop(Iterator[Episode]):
         if self.training:
             step = Transition(
                 observations=observations,
-                actions=actions,
                 rewards=reward,
                 terminated=terminated,
                 truncated=truncated,
@@ -183,9 +182,9 @@ class EpisodeLoop(Iterator[Episode]):
                 began=self._over,
                 action_masks=masks,
                 next_action_masks=next_masks,
-                costs=self._costs(infos),
+                **self._columns.read(actions, infos),
             )
-            rl.store_experiences(step if self.slate_size == 1 else _of_slates(step, infos))
+            rl.store_experiences(step)
         if self.on_step is not None:
             self.on_step(Step(len(rewards[0]), actions, reward, observations=next_observations, infos=infos))
         self._observations, self._masks, self._over = next_observations, next_masks, terminated | truncated
@@ -220,18 +219,6 @@ class EpisodeLoop(Iterator[Episode]):
         known = ~np.isnan(values)
         self._sums[0] += np.where(known, values, 0.0)
         self._sums[1] += known
-
-    def _costs(self, infos: dict[str, Any]) -> NDArray[np.float64] | None:
-        """(n,) costs of the step, where the environments have any."""
-        before, self._has_costs = self._has_costs, "cost" in infos
-        if before not in (None, self._has_costs):
-            raise InputError("the environment gives info['cost'] at some steps only; give it at each step")
-        if not self._has_costs:
-            return None
-        costs = np.asarray(infos["cost"], dtype=np.float64)
-        if costs.shape != (len(self._rewards),) or not (np.isfinite(costs) & infos.get("_cost", True)).all():
-            raise InputError(f"info['cost'] must be a finite number for each environment, it is {infos['cost']}")
-        return costs
 
     def state_dict(self) -> dict[str, Any]:
         """The state of the loop and of the environments, without the agent and the arguments.
@@ -269,12 +256,3 @@ class EpisodeLoop(Iterator[Episode]):
 def _masks(infos: dict[str, Any]) -> NDArray[np.bool_] | None:
     """(n, actions) allowed actions, if the environments give masks."""
     return np.asarray(infos["action_mask"], dtype=np.bool_) if "action_mask" in infos else None
-
-
-def _of_slates(step: Transition, infos: dict[str, Any]) -> Transition:
-    """The step whose actions are slates (n, k), with the chosen items as actions."""
-    if "chosen_action" not in infos:
-        raise InputError("info lacks 'chosen_action', the position of the chosen item in the slate, -1 for none")
-    slates, choices = step.actions, np.asarray(infos["chosen_action"])
-    items = slates[np.arange(len(slates)), np.maximum(choices, 0)]
-    return step._replace(actions=items, slates=slates, choices=choices)

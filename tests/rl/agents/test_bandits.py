@@ -50,6 +50,7 @@ def step(
     rewards: Any,
     slates: Any = None,
     choices: Any = None,
+    item_rewards: Any = None,
 ) -> Transition:
     states, rewards = np.asarray(states, dtype=np.float64), np.asarray(rewards, dtype=np.float64)
     over = np.zeros(len(states), dtype=np.bool_)
@@ -62,6 +63,7 @@ def step(
         states,
         slates=None if slates is None else np.asarray(slates),
         choices=None if choices is None else np.asarray(choices),
+        item_rewards=None if item_rewards is None else np.asarray(item_rewards, dtype=np.float64),
     )
 
 
@@ -147,6 +149,20 @@ def test_what_slates_say_of_items() -> None:
     assert seen.rewards[order].tolist() == [0.5, 0, 0, 0.25]
     seen = observations(step([[0.1], [0.2]], [4, 7], [0.5, 0.75]))
     assert (seen.items.tolist(), seen.rewards.tolist(), seen.states.tolist()) == ([4, 7], [0.5, 0.75], [[0.1], [0.2]])
+
+
+def test_of_a_consumed_slate_each_item_has_its_own_reward() -> None:
+    nan = math.nan
+    seen = observations(
+        step(
+            [[0.1], [0.2], [0.3]], [4, 7, 9], [0.5, 0.0, 0.2], [[5, 4], [7, 8], [9, 1]],
+            choices=[1, -1, 0], item_rewards=[[0.4, 0.6], [nan, nan], [0.2, nan]],
+        )
+    )  # fmt: skip
+    # Both of the first slate, none of the second, of which each item is refused, and one of the third.
+    assert seen.items.tolist() == [5, 4, 9, 7, 8]
+    assert seen.rewards.tolist() == [0.4, 0.6, 0.2, 0, 0]
+    assert seen.states.tolist() == [[0.1], [0.1], [0.3], [0.2], [0.2]]
 
 
 @pytest.mark.parametrize("bandit", BANDITS)

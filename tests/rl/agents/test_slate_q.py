@@ -1,6 +1,7 @@
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
 import torch
@@ -11,6 +12,7 @@ from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.agents.slate_q import SlateQAgent
 from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
+from pydeeprecsys.rl.manager import Manager
 from pydeeprecsys.rl.neural_networks.item_scores import ItemScores
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -47,7 +49,7 @@ def slate_step(states: NDArray[Any], slates: Any, choices: Any, rewards: Any, en
 
 
 def logits_of(table: list[list[float]]) -> Any:
-    """Choice scores told for states that say which row they are."""
+    """Choice scores for states that say which row they are."""
     scores = np.log(np.array(table))
     return lambda states: scores[states[:, 0].astype(int)]
 
@@ -112,6 +114,39 @@ def test_the_next_slate_of_an_episode_that_was_left_is_the_best_known_one() -> N
     assert next_slates.tolist() == [[best], other[1].tolist()]
 
 
+class TakenInTurns(gym.Env[Any, Any]):
+    """Sessions of one step: every second user takes what is shown, which pays 8; leaving it pays 2."""
+
+    observation_space = gym.spaces.Box(0, 1, (1,), np.float32)
+    action_space = gym.spaces.Discrete(2)
+    users = 0
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+        super().reset(seed=seed)
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        self.users += 1
+        taken = self.users % 2 == 0
+        return np.zeros(1, np.float32), 8.0 if taken else 2.0, True, False, {"chosen_action": 0 if taken else -1}
+
+
+def test_with_slates_of_one_it_learns_the_value_of_choosing_nothing() -> None:
+    agent = SlateQAgent(2, 1, **QUICK, network_update_frequency=1, choice_scores=logits_of([[1, 1, 1]]))
+    Manager(env=TakenInTurns()).train(agent, None, None, should_print=False, max_steps=1200)
+    np.testing.assert_allclose(agent.network(torch.zeros(1, 1)).detach(), [[8, 8, 2]], atol=0.2)
+
+
+@pytest.mark.parametrize("target", ["optimal", "sarsa"])
+def test_slates_of_which_several_items_are_consumed_are_refused(target: Any) -> None:
+    agent = SlateQAgent(3, 1, **QUICK, target=target)
+    states, ends = np.zeros((2, 1), np.float32), np.ones(2, dtype=np.bool_)
+    step = slate_step(states, [[0, 1], [1, 2]], [0, 1], [1.0, 1.0], ends, states)
+    agent.store_experiences(step._replace(item_rewards=np.array([[1.0, np.nan], [np.nan, 1.0]])))
+    with pytest.raises(InputError, match=r"several items of a slate are consumed .*; use ppo, .* dqn or linucb"):
+        agent.store_experiences(step._replace(item_rewards=np.array([[1.0, np.nan], [1.0, 1.0]])))
+
+
 def test_it_learns_how_users_choose() -> None:
     # Item i is chosen in proportion to i + 1, nothing to 2.
     options = QUICK | {"buffer_size": 5000, "batch_size": 50, "buffer_burn_in": 50, "learning_rate": 3e-3}
@@ -128,7 +163,7 @@ def test_it_learns_how_users_choose() -> None:
     np.testing.assert_allclose(torch.exp(logits - logits[4]) * 2, [1, 2, 3, 4, 2], rtol=0.25)
 
 
-def test_told_choices_are_not_learned() -> None:
+def test_a_given_choice_model_is_not_learned() -> None:
     agent = SlateQAgent(N_ACTIONS, STATE_SIZE, **QUICK, choice_scores=lambda states: np.zeros((len(states), 8)))
     before = agent.choice_network.state_dict()["model.nothing.0.weight"].clone()
     live(agent, steps(3, 40, seed=0))

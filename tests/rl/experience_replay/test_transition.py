@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -60,6 +62,39 @@ def test_a_single_action_is_a_slate_of_one() -> None:
     assert pair().shown.tolist() == [[3], [4]]
     slates = np.array([[3, 5], [4, 6]])
     assert pair(slates=slates).shown is slates
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ({}, [[1], [2]]),
+        ({"slates": [[3], [4]], "choices": [0, -1]}, [[1], [2]]),
+        ({"slates": [[5, 3], [4, 6]], "choices": [1, -1]}, [[None, 1], [None, None]]),
+        ({"slates": [[5, 3], [4, 6]], "choices": [1, 0], "item_rewards": [[0, 2], [3, 1]]}, [[0, 2], [3, 1]]),
+    ],
+    ids=["single", "slates-of-one", "one-is-consumed", "all-are-consumed"],
+)
+def test_rewards_of_shown_items_are_unknown_unless_consumed(columns: Any, expected: Any) -> None:
+    step = pair(**{name: np.array(column) for name, column in columns.items()})
+    np.testing.assert_array_equal(step.rewards_of_shown, np.array(expected, dtype=np.float64))
+
+
+def test_a_single_item_has_its_own_reward() -> None:
+    slates = np.array([[5, 3], [4, 6]])
+    step = pair(slates=slates, choices=np.array([1, -1]))
+    assert step.of_items() is step
+    # The second user consumes nothing: the first item keeps the reward of the slate.
+    own = np.array([[np.nan, 7.0], [np.nan, np.nan]])
+    assert step._replace(item_rewards=own).of_items().rewards.tolist() == [7, 2]
+    # Both items are consumed, though the second user chooses none of them.
+    own = np.array([[9.0, 7.0], [5.0, 6.0]])
+    assert step._replace(item_rewards=own).of_items().rewards.tolist() == [7, 5]
+
+
+def test_an_item_that_was_chosen_must_have_a_reward() -> None:
+    step = pair(slates=np.array([[5, 3], [4, 6]]), choices=np.array([1, 0]), item_rewards=np.full((2, 2), np.nan))
+    with pytest.raises(FloatingPointError, match="one is nan"):
+        step.of_items().check_rewards()
 
 
 def test_batches_are_joined_and_stacked() -> None:

@@ -23,19 +23,17 @@ from pydeeprecsys.rl.search_space import Between, OneOf, SearchSpace
 def observations(transitions: Transition) -> Observations:
     """Rewards of items in one step of every environment.
 
-    The chosen item of a slate gets the reward of the step; where nothing was chosen, every item shown gets 0. The
-    items beside a chosen one are left out.
+    Each consumed item of a slate has its own reward; if none was consumed, every item shown has the reward 0. The
+    items beside consumed ones are left out.
     """
     states = transitions.observations.reshape(len(transitions.observations), -1).astype(np.float64)
-    items, rewards = transitions.actions.astype(np.int64), transitions.rewards.astype(np.float64)
-    slates, choices = transitions.slates, transitions.choices
-    if slates is None or choices is None:
-        return Observations(states, items, rewards)
-    chosen, ignored = np.flatnonzero(choices >= 0), np.flatnonzero(choices < 0)
+    items, rewards = transitions.shown.astype(np.int64), transitions.rewards_of_shown.astype(np.float64)
+    consumed = ~np.isnan(rewards)
+    rows, refused = consumed.nonzero()[0], np.flatnonzero(~consumed.any(axis=1))
     return Observations(
-        np.concatenate([states[chosen], np.repeat(states[ignored], slates.shape[1], axis=0)]),
-        np.concatenate([slates[chosen, choices[chosen]], slates[ignored].ravel()]).astype(np.int64),
-        np.concatenate([rewards[chosen], np.zeros(len(ignored) * slates.shape[1])]),
+        np.concatenate([states[rows], np.repeat(states[refused], items.shape[1], axis=0)]),
+        np.concatenate([items[consumed], items[refused].ravel()]),
+        np.concatenate([rewards[consumed], np.zeros(len(refused) * items.shape[1])]),
     )
 
 
@@ -54,7 +52,7 @@ class LinearBandit(ReinforcementLearning):
         state_size: Size of the observation vector; used with item features.
         exploration_scale: Scale of the exploration, in standard deviations.
         regularization: Regularization λ of the ridge regression: weight of the prior, in observations.
-        update_frequency: Observations per update: one per step, or one per item of a slate of which nothing was chosen.
+        update_frequency: Observations per update: one per consumed item, and one per item of a slate of which none was.
         update_growth: Observations per update, as a share of all observations so far; the larger number counts.
         max_parameters: Maximum number of regression parameters; with item features not less than twice 1 + state_size.
         item_features: (n_actions, features) item features; a mean reward per item if None.
@@ -130,23 +128,23 @@ class LinearBandit(ReinforcementLearning):
         return slates
 
     def store_experiences(self, transitions: Transition) -> None:
-        """Store the rewards of items in one step of every environment, and learn when an update is due.
+        """Store the rewards of items in one step of every environment, and update the regression when it is due.
 
-        The chosen item of a slate gets the reward of the step; where nothing was chosen, every item shown gets 0.
+        Each consumed item of a slate has its own reward; if none was consumed, every item shown has the reward 0.
 
         Raises:
             FloatingPointError: a reward or an observation, or a result computed from them, is NaN or infinite; the
-                parameters stay.
+                parameters are unchanged.
         """
-        transitions.check_rewards()
+        transitions.of_items().check_rewards()
         seen = observations(transitions)
         if not np.isfinite(seen.states).all():
             raise FloatingPointError("states must be finite numbers, one is not")
         self._waiting.append(seen)
         self._n_waiting += len(seen.items)
-        # A posterior of many observations hardly moves by one more. Waiting until its volume has changed by a constant
+        # One more observation hardly changes the posterior of many. Updating when its volume has changed by a constant
         # factor costs a constant factor of the regret only (Abbasi-Yadkori, Pál & Szepesvári, Improved Algorithms for
-        # Linear Stochastic Bandits, 2011, section 5.1); the number of observations stands in for the volume.
+        # Linear Stochastic Bandits, 2011, section 5.1); the number of observations stands for the volume.
         if self._n_waiting >= max(self.update_frequency, self.update_growth * self._learned):
             seen, self._waiting, self._n_waiting = self._all_waiting(), [], 0
             self.regression.add(seen)
@@ -184,7 +182,7 @@ class LinearBandit(ReinforcementLearning):
         self._load_arrays(read_parameters(path), str(path))
 
     def state_dict(self) -> State:
-        """All that was learned, what waits to be, and the state of the generator."""
+        """The regression, the waiting observations, the state of the generator and the number of updates."""
         return {
             "regression": self._arrays(),
             "generator": self.random.bit_generator.state,
@@ -195,7 +193,7 @@ class LinearBandit(ReinforcementLearning):
         """Continue from where `state_dict` was taken.
 
         Raises:
-            InputError: where it is the state of an agent of other sizes.
+            InputError: The state is that of an agent of other sizes.
         """
         self._load_arrays(state["regression"], "the saved state")
         self.random.bit_generator.state = state["generator"]
@@ -240,7 +238,7 @@ class ThompsonSamplingAgent(LinearBandit):
 
 
 def _top_k(scores: NDArray[np.float64], k: int) -> NDArray[np.int64]:
-    """The k highest, the highest first: (n, items) to (n, k)."""
+    """Indices of the k highest scores, the highest first: (n, items) to (n, k)."""
     if k == 1:
         best_one: NDArray[np.int64] = scores.argmax(axis=1)[:, None]
         return best_one

@@ -99,6 +99,7 @@ class PolicyGradientAgent(ReinforcementLearning):
         Raises:
             FloatingPointError: a reward or the loss of an update is NaN or infinite; the policy stays as it was.
         """
+        transitions = transitions.of_items()
         transitions.check_rewards()
         self.memory.add(transitions.keep("began", "action_masks"))
         if self.memory.n_complete >= (self.episodes_per_update or self.memory.n):

@@ -29,8 +29,9 @@ class PPOAgent(ReinforcementLearning):
     """Proximal policy optimization with clipping (Schulman et al. 2017), for discrete actions and slates.
 
     A slate is sampled item by item without replacement; its log-probability is that of the sequence, so all items share
-    the credit. An update learns from the last `steps_per_update` steps of all environments, whether episodes are
-    complete or not: the critic bootstraps after the last step. Action masks hold for learning as they did for acting.
+    the reward of the slate, even if each has a known reward of its own. An update learns from the last
+    `steps_per_update` steps of all environments, whether episodes are complete or not: the critic bootstraps after the
+    last step. Action masks hold for learning as they did for acting.
 
     Args:
         actor_hidden_layers: Sizes of the actor's hidden layers; [64, 64] if None.

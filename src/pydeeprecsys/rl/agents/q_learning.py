@@ -123,7 +123,7 @@ class QLearningAgent(ReinforcementLearning):
 
     def _store(self, transitions: Transition) -> None:
         before = self.memory.steps
-        for _ in range(self.memory.add(transitions.keep("began", *self.stored_columns))):
+        for _ in range(self.memory.add(transitions.of_items().keep("began", *self.stored_columns))):
             self._learn()
         if self.memory.steps // self.network_sync_frequency > before // self.network_sync_frequency:
             self.target_network.soft_parameter_update(self.network, 1.0)

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from pydeeprecsys.arguments import Count, Seed, checked
+from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl import arguments as arg
 from pydeeprecsys.rl.agents.agent import State
 from pydeeprecsys.rl.agents.epsilon_greedy import DecayingEpsilonGreedy
@@ -40,6 +41,9 @@ class SlateQAgent(QLearningAgent):
     which has a learned value too. Only the value of what was chosen is updated, and whole slates need no values of
     their own. The choice model is given (`choice_scores`), or learned from the users' choices as a multinomial logit
     over the items of the slate and nothing.
+
+    At most one item of a slate is consumed. An environment where several are, such as `MovieLensFairness-v0` with
+    slates of several items, is refused at the first step of training.
 
     Exploration is ε-greedy, as in DQN: a whole slate is random with probability ε, which decays at the end of each
     episode, once learning has begun.
@@ -164,9 +168,17 @@ class SlateQAgent(QLearningAgent):
 
     def _store(self, transitions: Transition) -> None:
         transitions.check_rewards()
+        own = transitions.item_rewards
+        if own is not None and (np.count_nonzero(~np.isnan(own), axis=1) > 1).any():
+            raise InputError(
+                "several items of a slate are consumed in this environment, and SlateQ models the choice of one; use "
+                "ppo, which learns from the slate's reward, or an agent that learns from each item's own, such as dqn "
+                "or linucb"
+            )
         if transitions.slates is None or transitions.choices is None:
             choices = np.zeros(len(transitions.rewards), dtype=np.int64)
             transitions = transitions._replace(slates=transitions.shown, choices=choices)
+        transitions = transitions._replace(item_rewards=None)
         if self.target != "sarsa":
             super()._store(transitions)
             return

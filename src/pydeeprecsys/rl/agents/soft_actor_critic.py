@@ -195,6 +195,7 @@ class SoftActorCritic(ReinforcementLearning):
         """
         if not self.n_actions:
             self._refuse_masks_of_a_box(transitions.action_masks)
+        transitions = transitions.of_items()
         actions = transitions.actions
         taken = actions - self._first if self.n_actions else actions.astype(np.float32, copy=False)
         steps = transitions.keep("began", "action_masks", "next_action_masks")

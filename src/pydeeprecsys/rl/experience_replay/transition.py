@@ -20,7 +20,7 @@ class Transition(NamedTuple):
 
     observations: Array  # (n, ...)
     actions: Array  # (n, ...) of a slate, the item the user chose, or its first item where none was chosen
-    rewards: Array  # (n,) integer or float
+    rewards: Array  # (n,) integer or float; of a slate, the reward of the whole slate
     terminated: NDArray[np.bool_]  # (n,) the episode reached its own end: no state follows
     truncated: NDArray[np.bool_]  # (n,) the episode was cut off: it would have continued
     next_observations: Array  # (n, ...) at the end of an episode, its last observation
@@ -34,7 +34,7 @@ class Transition(NamedTuple):
     costs: NDArray[np.float64] | None = None  # (n,) cost of the step, beside its reward
     log_probabilities: Array | None = None  # (n,) log-probability of the action under the policy that acted
     entropies: Array | None = None  # (n,) entropy of that policy in nats
-    item_rewards: Array | None = None  # (n, k) reward of each item of the slate
+    item_rewards: Array | None = None  # (n, k) reward of each item of the slate; NaN if it was not consumed
     history: Array | None = None  # (n, ...) the user's interactions so far
 
     @classmethod
@@ -95,6 +95,28 @@ class Transition(NamedTuple):
     def shown(self) -> NDArray[np.int64]:
         """(n, k) the slates; single actions as slates of one."""
         return self.actions[:, None] if self.slates is None else self.slates
+
+    @property
+    def rewards_of_shown(self) -> Array:
+        """(n, k) reward of each item shown; NaN if it was not consumed.
+
+        Without `item_rewards`, at most one item of a slate is consumed: the chosen one has the reward of the step. A
+        slate of one item has it in any case.
+        """
+        if self.item_rewards is not None:
+            return self.item_rewards
+        if self.choices is None or self.shown.shape[1] == 1:
+            return self.rewards[:, None]
+        chosen = np.arange(self.shown.shape[1]) == self.choices[:, None]
+        return np.where(chosen, self.rewards[:, None], np.nan)
+
+    def of_items(self) -> Transition:
+        """The transitions with the reward of the item in `actions`; that of the slate if nothing was consumed."""
+        if self.item_rewards is None:
+            return self
+        choices = np.zeros(len(self.rewards), dtype=np.int64) if self.choices is None else self.choices
+        own = self.item_rewards[np.arange(len(choices)), np.maximum(choices, 0)]
+        return self._replace(rewards=np.where(np.isnan(own) & (choices < 0), self.rewards, own))
 
     def check_rewards(self) -> None:
         """Raise a FloatingPointError if a reward is NaN or infinite."""

@@ -1,4 +1,4 @@
-"""Bayesian ridge regressions of rewards: what bandits know of items, and how sure they are."""
+"""Bayesian ridge regressions of rewards on items: expected rewards and their posterior variances."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from scipy.linalg import LinAlgError, cho_solve, cholesky, solve_triangular
 
 from pydeeprecsys.errors import InputError
 
-# Rows whose joint features are written out at once: 1,024 of 2,000 are 16 MB.
+# Rows whose joint features are computed at once: 1,024 rows of 2,000 features take 16 MB.
 _CHUNK = 1024
-# States whose variances are computed at once: the whole of A^-1 is read once for them all.
+# States whose variances are computed at once, so that A^-1 is read once for all of them.
 _STATES = 16
 
 Arrays = dict[str, NDArray[Any]]
 
 
 class Observations(NamedTuple):
-    """What was seen of items: one row for each time that an item brought a reward."""
+    """Rewards of items: one row for each time that an item was shown and its reward is known."""
 
     states: NDArray[np.float64]  # (m, state_size)
     items: NDArray[np.int64]  # (m,)
@@ -30,36 +30,41 @@ class Regression(Protocol):
     """A Bayesian ridge regression of rewards on states and items."""
 
     def add(self, seen: Observations) -> None:
-        """Learn; raise a FloatingPointError, and keep what was learned, where that would not be finite."""
+        """Update the posterior.
+
+        Raises:
+            FloatingPointError: a number of it would not be finite; the posterior is unchanged.
+        """
 
     def means(self, states: NDArray[np.float64]) -> NDArray[np.float64]:
         """(n, items) expected rewards."""
 
     def deviations(self, states: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(n, items) standard deviations of those, in units of that of the noise."""
+        """(n, items) posterior standard deviations of the expected rewards, in units of the noise's."""
 
     def samples(self, states: NDArray[np.float64], scale: float, generator: np.random.Generator) -> NDArray[np.float64]:
-        """(n, items) rewards by one draw of the parameters for each state; `scale` multiplies the deviations."""
+        """(n, items) expected rewards under one posterior sample per state; `scale` multiplies the deviations."""
 
     def arrays(self) -> Arrays:
-        """Copies of all that was learned."""
+        """Copies of the posterior."""
 
     def load(self, arrays: Arrays) -> None:
-        """Go on from where `arrays` was taken."""
+        """Continue from where `arrays` was taken."""
 
 
 class JointRegression:
     """A ridge regression on the outer product of state and item: reward = x^T W y with x = (1, state), y = (1, item).
 
-    The product holds the state and the item by themselves, too, and lets what is liked depend on the state. With the
-    parameters W as a vector of length d the posterior is Gaussian, its precision A = λ·I + Σ φ φ^T, its mean A^-1 b,
-    b = Σ reward · φ, where φ = x ⊗ y. Nothing of the shape (n, items, d) is ever formed: a mean is (x^T W) y, and
-    a variance y^T M y, where M = Σ_ij x_i x_j (A^-1)_ij, over the blocks of A^-1, is one small matrix a state.
+    The product contains the state and the item alone as well, and the interactions let preferences depend on the
+    state. With the parameters W as a vector of length d the posterior is Gaussian: its precision is A = λ·I + Σ φ φ^T,
+    its mean A^-1 b with b = Σ reward · φ and φ = x ⊗ y. No array of shape (n, items, d) is formed: a mean is
+    (x^T W) y, and a variance y^T M y, where M = Σ_ij x_i x_j (A^-1)_ij, over the blocks of A^-1, is one small matrix
+    per state.
 
     Args:
-        state_size: numbers in a state.
-        item_vectors: (items, f) numbers of each item.
-        regularization: λ, above 0.
+        state_size: size of the observation vector.
+        item_vectors: (items, f) item features.
+        regularization: regularization λ, above 0.
     """
 
     def __init__(self, state_size: int, item_vectors: NDArray[np.float64], regularization: float) -> None:
@@ -80,7 +85,7 @@ class JointRegression:
         self._covariance: NDArray[np.float64] | None = None
 
     def add(self, seen: Observations) -> None:
-        """Add to the posterior, and solve for its mean."""
+        """Update the posterior, and solve for its mean."""
         precision, response = self._precision.copy(), self._response.copy()
         with np.errstate(over="ignore", invalid="ignore"):
             for start in range(0, len(seen.items), _CHUNK):
@@ -90,7 +95,7 @@ class JointRegression:
                 precision += joint.T @ joint
                 response += seen.rewards[rows] @ joint
         if not (np.isfinite(precision).all() and np.isfinite(response).all()):
-            raise FloatingPointError("what the regression sums up is no longer finite; look for huge states or rewards")
+            raise FloatingPointError("the sums of the regression are no longer finite; look for huge states or rewards")
         self._settle(precision, response)
 
     def means(self, states: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -99,7 +104,7 @@ class JointRegression:
         return scores
 
     def deviations(self, states: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(n, items) standard deviations: sqrt(φ^T A^-1 φ)."""
+        """(n, items) posterior standard deviations: sqrt(φ^T A^-1 φ)."""
         p, q = self._shape
         if self._covariance is None:
             self._covariance = cho_solve((self._factor, True), np.eye(p * q), overwrite_b=True)
@@ -110,12 +115,12 @@ class JointRegression:
             halves = (rows @ blocks_by_column).reshape(len(rows), q, p, q)
             for row, (state, half) in enumerate(zip(rows, halves, strict=True), start):
                 np.einsum("iq,iq->i", self._items @ (state @ half), self._items, out=variances[row])
-        # Rounding may leave less than nothing of a variance.
+        # Rounding may make a variance negative.
         deviations: NDArray[np.float64] = np.sqrt(np.maximum(variances, 0.0))
         return deviations
 
     def samples(self, states: NDArray[np.float64], scale: float, generator: np.random.Generator) -> NDArray[np.float64]:
-        """(n, items) rewards by parameters drawn from the posterior, one draw for each state.
+        """(n, items) expected rewards under parameters sampled from the posterior, one sample per state.
 
         With A = L L^T and normal z, L^-T z has the covariance A^-1.
         """
@@ -126,7 +131,7 @@ class JointRegression:
         return scores
 
     def arrays(self) -> Arrays:
-        """Copies of the sums, and of the items' vectors that they are about."""
+        """Copies of the sums, and of the items' vectors that they refer to."""
         return {
             "precision": self._precision.copy(),
             "response": self._response.copy(),
@@ -134,22 +139,22 @@ class JointRegression:
         }
 
     def load(self, arrays: Arrays) -> None:
-        """Go on from where `arrays` was taken."""
-        # The vectors, too: principal components are settled up to rotation only, and may differ between machines.
+        """Continue from where `arrays` was taken."""
+        # The vectors, too: principal components are unique up to rotation only, and may differ between machines.
         self._settle(np.array(arrays["precision"]), np.array(arrays["response"]))
         self._items = np.array(arrays["items"])
 
 
 class ItemRegression:
-    """A ridge regression on which item it is, whatever the state: a mean for each item, shrunk to that of all.
+    """A ridge regression on the item alone: a mean reward per item, shrunk to the mean of all.
 
-    The posterior of an item that was seen c times is Gaussian of mean (λ · mean of all + sum of its rewards) / (λ + c)
-    and variance 1 / (λ + c), in units of the noise's. Shrinking to the mean of all, not to 0, keeps items that nobody
-    has seen in the race where all rewards are far from 0.
+    The posterior of an item with c observations is Gaussian with mean (λ · mean of all + sum of its rewards) / (λ + c)
+    and variance 1 / (λ + c), in units of the noise's. Shrinking to the mean of all, not to 0, keeps items without
+    observations competitive if all rewards are far from 0.
 
     Args:
-        n_items: how many items.
-        regularization: λ, above 0.
+        n_items: number of items.
+        regularization: regularization λ, above 0.
     """
 
     def __init__(self, n_items: int, regularization: float) -> None:
@@ -157,12 +162,12 @@ class ItemRegression:
         self._counts, self._sums = np.zeros(n_items), np.zeros(n_items)
 
     def add(self, seen: Observations) -> None:
-        """Count and sum up."""
+        """Add to counts and sums."""
         with np.errstate(over="ignore", invalid="ignore"):
             sums = self._sums + np.bincount(seen.items, weights=seen.rewards, minlength=len(self._sums))
             total = sums.sum()
         if not np.isfinite(total):
-            raise FloatingPointError("what the regression sums up is no longer finite; look for huge rewards")
+            raise FloatingPointError("the sums of the regression are no longer finite; look for huge rewards")
         self._sums = sums
         self._counts = self._counts + np.bincount(seen.items, minlength=len(self._counts))
 
@@ -173,11 +178,11 @@ class ItemRegression:
         return np.tile(means, (len(states), 1))
 
     def deviations(self, states: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(n, items) standard deviations, the same for all states."""
+        """(n, items) posterior standard deviations, the same for all states."""
         return np.tile((self.regularization + self._counts) ** -0.5, (len(states), 1))
 
     def samples(self, states: NDArray[np.float64], scale: float, generator: np.random.Generator) -> NDArray[np.float64]:
-        """(n, items) rewards, drawn for each state and item apart."""
+        """(n, items) expected rewards, sampled independently for each state and item."""
         drawn = generator.standard_normal((len(states), len(self._sums)))
         return self.means(states) + scale * self.deviations(states) * drawn
 
@@ -186,7 +191,7 @@ class ItemRegression:
         return {"counts": self._counts.copy(), "sums": self._sums.copy()}
 
     def load(self, arrays: Arrays) -> None:
-        """Go on from where `arrays` was taken."""
+        """Continue from where `arrays` was taken."""
         self._counts, self._sums = np.array(arrays["counts"]), np.array(arrays["sums"])
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from pydeeprecsys.rl.ops.shapes import check_shapes
 
-# Dinkelbach's method converges faster than linearly; a handful of rounds reaches single precision.
+# Dinkelbach's method converges superlinearly; a few rounds reach single precision.
 _ROUNDS = 20
 
 
@@ -162,9 +162,9 @@ def _slates_above(level: Tensor, problem: ChoiceProblem, k: int) -> Tensor:
 
 
 def _near_best(problem: ChoiceProblem, k: int) -> Tensor:
-    """Values close to those of the best slates, from which fewer rounds are needed than from 0: (n,).
+    """Values close to those of the best slates, which save rounds compared with starting at 0: (n,).
 
-    They are those of k copies of one item, for finding the best item takes half the time of finding the best ten.
+    They are the values of k copies of one item: finding the best item takes half the time of finding the best ten.
     """
     level = problem.q_nothing
     for _ in range(2):

@@ -19,7 +19,8 @@ class Reward(Protocol):
     def __call__(self, ratings: Floats, violence: Floats) -> Floats:
         """Map (n, k) ratings in [1, 5] and (n, k) violence in [0, 1] to (n,) rewards.
 
-        Violence is NaN in a world without measurements; the simulator refuses a reward that is then NaN.
+        Violence is NaN in a world without measurements; the simulator refuses a reward that is then NaN. The reward of
+        a single item is that of a slate of this item alone: k is 1.
         """
 
 

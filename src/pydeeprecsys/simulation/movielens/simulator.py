@@ -228,6 +228,11 @@ class Simulator:
         )
         return after, response
 
+    def item_rewards(self, response: Response) -> Floats:
+        """(n, k) reward of each item shown: that of a slate of this item alone."""
+        alone = self.reward(response.ratings.reshape(-1, 1), response.violence.reshape(-1, 1))
+        return alone.reshape(response.ratings.shape)
+
     def scores(self, state: State) -> Floats:
         """(n, items) true scores of all items: the rating before it is clipped to [1, 5].
 
