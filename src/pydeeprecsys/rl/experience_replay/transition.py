@@ -33,7 +33,9 @@ class Transition(NamedTuple):
     next_slates: NDArray[np.int64] | None = None  # (n, k) slate of the next step, for SARSA
     costs: NDArray[np.float64] | None = None  # (n,) cost of the step, beside its reward
     log_probabilities: Array | None = None  # (n,) log-probability of the action under the policy that acted
-    entropies: Array | None = None  # (n,) entropy of that policy in nats
+    entropies: Array | None = (
+        None  # (n,) entropy in nats of that policy; of a multi-step transition, see NStepAccumulator
+    )
     item_rewards: Array | None = None  # (n, k) reward of each item of the slate
     history: Array | None = None  # (n, ...) the user's interactions so far
 
