@@ -13,7 +13,13 @@ from pydeeprecsys.rl.neural_networks.base_network import BaseNetwork, sequential
 from pydeeprecsys.rl.neural_networks.item_head import output_layer
 from pydeeprecsys.rl.neural_networks.standardizer import RunningStandardizer
 from pydeeprecsys.rl.ops.masks import masked
-from pydeeprecsys.rl.ops.policies import entropies, policy_gradient_losses, sample_top_k, top_k
+from pydeeprecsys.rl.ops.policies import (
+    entropies,
+    policy_gradient_losses,
+    sample_top_k,
+    slate_log_probabilities,
+    top_k,
+)
 
 # Logits in memory at once while learning: rows · actions. Parts of this size also learn a third faster than a large
 # batch at once, because they stay in the processor's cache.
@@ -110,6 +116,7 @@ class PolicyEstimator(BaseNetwork):
         *,
         entropy_coefficient: float = 0.0,
         action_masks: NDArray[np.bool_] | None = None,
+        log_probabilities: ArrayLike | None = None,
     ) -> float:
         """Take one gradient step of REINFORCE with the steps of one or more episodes.
 
@@ -125,6 +132,8 @@ class PolicyEstimator(BaseNetwork):
                 for Deep Reinforcement Learning, 2016).
             action_masks: (rows, output_size) actions that were allowed; all when not given. The policy that learns is
                 then the one that acted (Huang & Ontañón, A Closer Look at Invalid Action Masking, 2022).
+            log_probabilities: (rows,) of the actions under an earlier policy that took them, whose steps get truncated
+                importance weights; NaN where the present policy took them, as it did all if None.
 
         Returns:
             The loss.
@@ -134,15 +143,25 @@ class PolicyEstimator(BaseNetwork):
         """
         advantages = self.as_tensor(reward_baseline)
         taken = torch.from_numpy(np.asarray(actions, dtype=np.int64)).to(self.device)
+        before = self.as_tensor(np.full(len(taken), np.nan) if log_probabilities is None else log_probabilities)
 
         def summands() -> Iterator[Tensor]:
             for logits, rows in self.logits_in_parts(states, action_masks):
-                losses = policy_gradient_losses(logits, taken[rows], advantages[rows])
+                losses = policy_gradient_losses(logits, taken[rows], advantages[rows], before[rows])
                 if entropy_coefficient:
                     losses = losses - entropy_coefficient * entropies(logits)
                 yield losses.sum() / n_episodes
 
         return self.run_backpropagation(summands())
+
+    @torch.no_grad()
+    def log_probabilities(
+        self, states: ArrayLike, slates: NDArray[np.int64], action_masks: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.float32]:
+        """Log-probabilities of slates (rows, k), in states (rows, input_size), within their masks: (rows,)."""
+        shown = torch.from_numpy(slates).to(self.device)
+        parts = self.logits_in_parts(states, action_masks)
+        return torch.cat([slate_log_probabilities(logits, shown[rows]) for logits, rows in parts]).cpu().numpy()
 
     def logits_in_parts(
         self, states: ArrayLike, action_masks: NDArray[np.bool_] | None = None
