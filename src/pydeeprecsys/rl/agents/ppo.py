@@ -151,7 +151,7 @@ class PPOAgent(ReinforcementLearning):
         """One update: advantages of a rollout, then epochs of clipped gradient steps on shuffled minibatches."""
         actor, critic = self.policy_estimator, self.value_estimator
         steps = rollout.map(lambda column: column.reshape(rollout.rewards.size, *column.shape[2:]))
-        # Of the policy that acted, which nothing has changed yet; the standardizer is part of it.
+        # Before anything changes, the standardizer included: the policy that acted.
         before = self._log_probabilities(steps)
         steps = steps._replace(log_probabilities=before)
         for network in (actor, critic):
