@@ -1,4 +1,4 @@
-"""Policy gradients from complete episodes: what REINFORCE and actor-critic share."""
+"""Policy gradients from complete episodes: the base of REINFORCE and actor-critic."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class PolicyGradientAgent(ReinforcementLearning):
         rows = steps.take(complete)
         advantages, returns = self._advantages_and_returns(steps, complete)
         losses = []
-        # Strided, so that each minibatch spans all time steps and environments.
+        # Strided: each minibatch spans all time steps and environments.
         for part in (slice(i, None, self.minibatches) for i in range(min(self.minibatches, len(advantages)))):
             minibatch = rows.take(part)
             loss = self.policy_estimator.update(

@@ -47,7 +47,7 @@ Masks = NDArray[np.bool_] | None
 class Options(NamedTuple):
     """Hyperparameters of every kind of policy."""
 
-    state_size: int  # numbers in an observation
+    state_size: int  # size of an observation
     hidden_layers: list[int]  # of all networks
     learning_rate: float  # of all networks
     target_entropy: float | None  # in nats; None for the default of the kind of action

@@ -30,15 +30,15 @@ class PolicyEstimator(BaseNetwork):
     """Probabilities of all actions of a state: fully connected layers with tanh between, softmax at the end.
 
     Args:
-        input_size: numbers in a state.
+        input_size: size of an observation.
         hidden_layers: sizes of the hidden layers; empty for a linear policy.
         output_size: number of actions.
         learning_rate: step size of Adam, above 0.
         item_features: (output_size, features) of the items that are the actions, to score them by; independent outputs
-            when not given.
-        standardize_inputs: whether inputs are standardised by what `observe` was given.
+            if None.
+        standardize_inputs: whether inputs are standardised by the running moments that `observe` updates.
         random_state: seed of the initial parameters and of the sampling.
-        device: of the parameters; when None, CUDA if available, else the CPU.
+        device: of the parameters; if None, CUDA if available, else the CPU.
     """
 
     model: nn.Sequential
@@ -96,7 +96,7 @@ class PolicyEstimator(BaseNetwork):
             states: (n, input_size) states.
             k: actions per state, in 1..output_size.
             explore: sample from the policy without replacement; otherwise take the k most probable.
-            action_masks: (n, output_size) allowed actions, at least k per row; all when not given.
+            action_masks: (n, output_size) allowed actions, at least k per row; all if None.
 
         Returns:
             (n, k) actions.
@@ -130,7 +130,7 @@ class PolicyEstimator(BaseNetwork):
             n_episodes: number of episodes that the rows come from.
             entropy_coefficient: reward of a nat of the policy's entropy in a state (Mnih et al., Asynchronous Methods
                 for Deep Reinforcement Learning, 2016).
-            action_masks: (rows, output_size) actions that were allowed; all when not given. The policy that learns is
+            action_masks: (rows, output_size) actions that were allowed; all if None. The policy that learns is
                 then the one that acted (Huang & Ontañón, A Closer Look at Invalid Action Masking, 2022).
             log_probabilities: (rows,) of the actions under an earlier policy that took them, whose steps get truncated
                 importance weights; NaN where the present policy took them, as it did all if None.
