@@ -32,7 +32,7 @@ class Transition(NamedTuple):
     choices: NDArray[np.int64] | None = None  # (n,) position of the chosen item in the slate, -1 for none
     next_slates: NDArray[np.int64] | None = None  # (n, k) slate of the next step, for SARSA
     costs: NDArray[np.float64] | None = None  # (n,) cost of the step, beside its reward
-    log_probabilities: Array | None = None  # (n,) log-probability of the action under the policy that acted
+    log_probabilities: Array | None = None  # (n,) of the action under the policy that acted; NaN where unknown
     entropies: Array | None = (
         None  # (n,) entropy in nats of that policy; of a multi-step transition, see NStepAccumulator
     )
