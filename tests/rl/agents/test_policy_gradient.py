@@ -1,5 +1,6 @@
 """The expected update of the policy-gradient agents, over all that can happen, against the exact policy gradient."""
 
+import math
 from collections.abc import Callable
 from itertools import product
 from typing import Any, NamedTuple
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from contracts.agents import masked_steps
 from pydeeprecsys.rl.agents import actor_critic
 from pydeeprecsys.rl.agents.actor_critic import ActorCriticAgent
 from pydeeprecsys.rl.agents.policy_gradient import PolicyGradientAgent
@@ -26,6 +28,7 @@ class Update(NamedTuple):
     advantages: NDArray[np.float64]
     actions: NDArray[np.int64]
     n_episodes: int
+    log_probabilities: NDArray[np.float64]
 
 
 def exact_gradient(discount: float) -> NDArray[np.float64]:
@@ -54,8 +57,8 @@ def play(agent: PolicyGradientAgent, episodes: Any) -> list[Update]:
     """The updates of an agent that lives through some episodes, one after the other; its networks stay as they are."""
     updates = []
 
-    def record(states: Any, advantages: Any, actions: Any, n_episodes: int, **_: object) -> float:
-        updates.append(Update(states.argmax(axis=1), advantages, actions, n_episodes))
+    def record(states: Any, advantages: Any, actions: Any, n_episodes: int, **others: Any) -> float:
+        updates.append(Update(states.argmax(axis=1), advantages, actions, n_episodes, others["log_probabilities"]))
         return 0.0
 
     agent.policy_estimator.update = record  # type: ignore[method-assign]
@@ -110,6 +113,39 @@ def test_normalized_advantages_of_the_actor_keep_their_signs_and_proportions() -
     )
     expected = plain.advantages / np.sqrt(np.mean(plain.advantages**2))
     np.testing.assert_allclose(normalized.advantages, expected, rtol=1e-12)
+
+
+def test_with_one_environment_no_step_is_of_an_earlier_policy() -> None:
+    for update in play(ReinforceAgent(2, 4, [], episodes_per_update=1, device="cpu"), [(0, 1), (1,), (0, 0, 1)]):
+        assert np.isnan(update.log_probabilities).all()
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+@pytest.mark.parametrize("kind", [ReinforceAgent, ActorCriticAgent])
+def test_steps_of_an_earlier_policy_come_with_its_log_probabilities(
+    kind: type[PolicyGradientAgent], standardize: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent = kind(n_actions=7, state_size=3, standardize_states=standardize, episodes_per_update=1, device="cpu")
+    policy, given = agent.policy_estimator, []
+    update = policy.update
+
+    def record(*arguments: Any, **others: Any) -> float:
+        given.append(others["log_probabilities"].tolist())
+        return update(*arguments, **others)
+
+    monkeypatch.setattr(policy, "update", record)
+    acted: list[list[float]] = []
+    # Two environments: the first's episodes are of one and three steps, the other's is of three.
+    for step, ends in zip(masked_steps(2, 4, seed=0), ([1, 0], [0, 0], [0, 1], [1, 0]), strict=True):
+        taken = step._replace(actions=agent.actions_for_states(step.observations, action_masks=step.action_masks))
+        acted.append(policy.log_probabilities(taken.observations, taken.shown, taken.action_masks).tolist())
+        over = np.array(ends, dtype=np.bool_)
+        agent.store_experiences(taken._replace(terminated=over, truncated=over & False, began=np.zeros(2) > 0))
+    (a, b), (c, d), (e, _), _ = acted
+    assert given[0] == pytest.approx([math.nan], nan_ok=True)
+    assert given[1] == pytest.approx([b, math.nan, math.nan], nan_ok=True)
+    assert given[2] == pytest.approx([c, e, math.nan], nan_ok=True)
+    assert len({a, b, c, d, e}) == 5
 
 
 def test_the_running_mean_of_the_returns_by_hand() -> None:

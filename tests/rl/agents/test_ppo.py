@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from contracts.agents import AgentContract, assert_same_state, live, steps
+from contracts.agents import AgentContract, assert_same_state, live, masked_steps, steps
+from pydeeprecsys.rl.agents import ppo
 from pydeeprecsys.rl.agents.ppo import PPOAgent
 from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.manager import CartpoleManager
-from pydeeprecsys.rl.ops.policies import slate_log_probabilities
+from pydeeprecsys.rl.ops.policies import clipped_surrogate_losses
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -102,18 +104,25 @@ def test_passes_end_when_the_policy_has_moved_far_enough(monkeypatch: pytest.Mon
     assert counted[1] < counted[0]
 
 
-def test_the_log_probabilities_it_compares_with_are_those_within_the_masks() -> None:
-    agent = PPOAgent(5, 2, **QUICK)
-    states = np.random.default_rng(0).random((6, 2), dtype=np.float32)
-    masks = np.tile([True, True, False, True, False], (6, 1))
-    slates = np.array([[0, 3]] * 6)
-    step = Transition(
-        states, slates[:, 0], np.zeros(6), masks[:, 2], masks[:, 2], states, action_masks=masks, slates=slates
-    )
-    logits = agent.policy_estimator(torch.from_numpy(states))
-    logits[:, [2, 4]] = -torch.inf
-    expected = slate_log_probabilities(logits, torch.from_numpy(slates)).detach()
-    torch.testing.assert_close(agent._log_probabilities(step), expected)
+@pytest.mark.parametrize("standardize", [False, True])
+def test_ratios_are_to_the_policy_that_acted(standardize: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    agent = PPOAgent(7, 3, **(QUICK | {"epochs": 1, "minibatch_size": 16}), standardize_states=standardize)
+    agent._order = Mock(permutation=np.arange)  # the rows in their order
+    acted, updates = [], []
+
+    def losses(after: Tensor, before: Tensor, advantage: Tensor, clip_range: float) -> Tensor:
+        updates.append((after.detach(), before.tolist()))
+        return clipped_surrogate_losses(after, before, advantage, clip_range)
+
+    monkeypatch.setattr(ppo, "clipped_surrogate_losses", losses)
+    for step in masked_steps(4, 12, seed=0):
+        taken = step._replace(actions=agent.actions_for_states(step.observations, action_masks=step.action_masks))
+        acted += agent.policy_estimator.log_probabilities(taken.observations, taken.shown, taken.action_masks).tolist()
+        agent.store_experiences(taken)
+    assert [value for _, before in updates for value in before] == pytest.approx(acted, rel=1e-5)
+    for after, before in updates:
+        # Nothing has changed before the first gradient step, unless the standardizer has.
+        assert (torch.exp(after - torch.tensor(before)) == 1).all() == (not standardize)
 
 
 def test_states_are_standardised_by_all_that_was_learned_from() -> None:

@@ -1,5 +1,6 @@
 import random
 from copy import deepcopy
+from math import log
 from pathlib import Path
 from typing import Any
 
@@ -280,6 +281,42 @@ def test_statistics_get_the_loss_and_the_temperature_of_every_update() -> None:
         assert len(values) == agent.updates
         assert np.isfinite(values).all()
     assert values.iloc[-1] == agent.temperature.value.item()
+
+
+def with_soft_values(n_actions: int, value: float, **options: Any) -> SoftActorCritic:
+    """An agent whose policy is uniform, and whose target critics give every action this value."""
+    agent = SoftActorCritic(Discrete(n_actions), 1, **(QUICK | options), random_state=0)
+    with torch.no_grad():
+        for network, bias in ((agent.actor, 0.0), (agent.target_critic, value)):
+            for name, parameter in network.named_parameters():
+                parameter.fill_(bias if name.startswith("model.0.bias") else 0.0)
+    return agent
+
+
+@pytest.mark.parametrize("n_steps", [1, 2, 3])
+def test_soft_values_are_the_same_over_any_number_of_steps(n_steps: int) -> None:
+    # One state, two equal actions, no reward, a temperature of 1: the soft value is γ · log 2 / (1 − γ) = 6.24. Without
+    # the entropies of the steps in between, γ³ · log 2 / (1 − γ³) = 1.86 would be that of three steps.
+    value = 0.9 * log(2) / 0.1
+    agent = with_soft_values(2, value, hidden_layers=[], discount_factor=0.9, n_steps=n_steps)
+    no, states = np.zeros(2, dtype=np.bool_), np.ones((2, 1), dtype=np.float32)
+    for _ in range(6):
+        agent.store_experiences(Transition(states, agent.actions_for_states(states), np.zeros(2), no, no, states))
+    sample = agent.memory.sample().transitions
+    assert (sample.entropies is None) == (n_steps == 1)
+    assert agent._policy.targets(sample, torch.ones(())).tolist() == pytest.approx([value] * 8)
+
+
+def test_a_three_step_target_by_hand() -> None:
+    # Five, two, three and then four actions are allowed; the policy is uniform, also during the first random steps.
+    agent = with_soft_values(6, 8.0, hidden_layers=[], discount_factor=0.5, n_steps=3, batch_size=1)
+    masks = np.arange(6) < np.array([5, 2, 3, 4])[:, None]
+    for t, reward in enumerate((1.0, 2.0, 4.0)):
+        step = Transition.of_one(np.array([t]), 0, reward, False, new_state=np.array([t + 1]))
+        agent.store_experiences(step._replace(action_masks=masks[[t]], next_action_masks=masks[[t + 1]]))
+    expected = 1 + 0.5 * (2 + 2 * log(2)) + 0.25 * (4 + 2 * log(3)) + 0.125 * (8 + 2 * log(4))
+    targets = agent._policy.targets(agent.memory.sample().transitions, torch.tensor(2.0))
+    assert targets.tolist() == pytest.approx([expected])
 
 
 class TestPriorities:

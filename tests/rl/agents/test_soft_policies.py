@@ -104,6 +104,12 @@ def test_a_given_target_entropy_counts() -> None:
         assert policy.losses(batch([0, 1, 2], masks), ZERO).temperature.tolist() == pytest.approx([log(3) - 0.7] * 3)
 
 
+def test_categorical_entropies_within_masks(categorical: CategoricalPolicy) -> None:
+    states, masks = np.full((3, 1), 2.0), np.array([[1, 1, 0], [0, 1, 1], [0, 0, 1]], dtype=bool)
+    assert categorical.entropies(states, masks).tolist() == pytest.approx([log(2), log(3) - 2 / 3 * log(2), 0])
+    assert categorical.entropies(states, None).tolist() == pytest.approx([1.5 * log(2)] * 3)
+
+
 @pytest.fixture
 def box(monkeypatch: pytest.MonkeyPatch) -> BoxPolicy:
     """A box from 1 to 5, whose actor draws exactly what has the mean 0 and the deviation 1/2."""
@@ -138,6 +144,18 @@ def test_box_losses_by_hand(box: BoxPolicy) -> None:
     assert losses.actor.tolist() == pytest.approx([0.5 * AT_MEAN - 2.0] * 3)
     # The entropy −AT_MEAN is above its target −1.
     assert losses.temperature.tolist() == pytest.approx([0.5 * (-AT_MEAN + 1)] * 3)
+
+
+def test_entropies_of_points_are_minus_their_log_densities(box: BoxPolicy) -> None:
+    assert box.entropies(np.zeros((3, 1)), None).tolist() == pytest.approx([-AT_MEAN] * 3)
+
+
+def test_multi_step_targets_hold_the_entropies_in_between(categorical: CategoricalPolicy, box: BoxPolicy) -> None:
+    entropies = np.array([0.0, 3.0, 5.0])
+    for policy, steps in ((categorical, batch([0, 1, 2])), (box, batch([3.0, 5.0, 1.0]))):
+        without = policy.targets(steps, torch.tensor(0.5))
+        found = policy.targets(steps._replace(entropies=entropies), torch.tensor(0.5))
+        assert (found - without).tolist() == pytest.approx([0, 1.5, 2.5])
 
 
 def gradients(network: nn.Module) -> list[Tensor | None]:

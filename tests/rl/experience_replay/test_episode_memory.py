@@ -51,6 +51,25 @@ def test_unfinished_episodes_stay_when_complete_ones_are_forgotten() -> None:
     assert_same_state(restored.state_dict(), memory.state_dict())
 
 
+def test_log_probabilities_of_unfinished_episodes_are_recorded_once() -> None:
+    memory, restored = EpisodeMemory(), EpisodeMemory()
+    unknown = np.full(2, np.nan)
+    for t, ends in enumerate(([0, 0], [1, 0], [0, 0])):
+        memory.add(step(t, ends, began=[t in (0, 2), t == 0])._replace(log_probabilities=unknown))
+    memory.record_log_probabilities(lambda steps: -steps.rewards)
+    memory.forget_complete()
+    restored.load_state_dict(memory.state_dict())
+    for of in (memory, restored):
+        of.add(step(3, [0, 0], began=[0, 0])._replace(log_probabilities=unknown))
+        of.record_log_probabilities(lambda steps: -100 * steps.rewards)
+        of.add(step(4, [1, 1], began=[0, 0])._replace(log_probabilities=unknown))
+        of.record_log_probabilities(lambda steps: steps.rewards)  # of none
+        steps, complete = of.complete_steps()
+        assert steps.log_probabilities is not None
+        np.testing.assert_equal(steps.log_probabilities[complete[:, 0], 0], [-3, -400, np.nan])
+        np.testing.assert_equal(steps.log_probabilities[complete[:, 1], 1], [-1, -2, -3, -400, np.nan])
+
+
 def test_other_environments_start_anew() -> None:
     memory = EpisodeMemory()
     memory.add(step(0, [1, 1]))

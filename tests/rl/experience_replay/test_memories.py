@@ -107,6 +107,8 @@ MEMORIES: dict[str, Remember] = {
 # Accumulators set the discounts; behind one, a buffer does not need to know where episodes began.
 SET = {("1 step", "discounts"), ("3 steps", "discounts"), ("replay memory", "discounts"), ("replay memory", "began")}
 
+WINDOWS = {"1 step": 1, "replay memory": 1, "3 steps": 3}
+
 
 @pytest.mark.parametrize(
     ("memory", "name"), [(memory, name) for memory in MEMORIES for name in OPTIONAL if (memory, name) not in SET]
@@ -118,9 +120,13 @@ def test_every_column_comes_back_with_its_step(memory: str, name: str) -> None:
     column = getattr(got, name)
     for action, value in zip(got.actions, column, strict=True):
         step, row = given[action]
-        if memory == "3 steps" and name == "costs":  # summed, without a discount
-            end = min(action % 10 + 3, LENGTH)
-            assert value == sum(walk[t].columns()["costs"][row] for t in range(action % 10, end))
+        if memory in WINDOWS and name in (
+            "costs",
+            "entropies",
+        ):  # summed, without a discount; entropies without the first
+            end = min(action % 10 + WINDOWS[memory], LENGTH)
+            summed = range(action % 10 + (name == "entropies"), end)
+            assert value == sum(walk[t].columns()[name][row] for t in summed)
             continue
         if memory == "3 steps" and name.startswith("next_"):
             step = walk[min(action % 10 + 2, LENGTH - 1)]

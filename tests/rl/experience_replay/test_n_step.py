@@ -64,11 +64,26 @@ def test_costs_are_summed_and_other_columns_are_those_of_the_first_step() -> Non
     state = np.zeros((1, 1))
     for t in range(3):
         number = np.array([float(t + 1)])
-        step = Transition(state, no, number, no, no, state, costs=2 * number, entropies=number)
+        step = Transition(state, no, number, no, no, state, costs=2 * number, log_probabilities=number)
         out = accumulator.add(step._replace(next_slates=number[:, None]))
-    for column, expected in ((out.costs, [4 + 6 / 2]), (out.entropies, [2]), (out.next_slates, [[3]])):
+    for column, expected in ((out.costs, [4 + 6 / 2]), (out.log_probabilities, [2]), (out.next_slates, [[3]])):
         assert column is not None
         assert column.tolist() == expected
+
+
+def test_entropies_are_those_of_the_steps_in_between() -> None:
+    accumulator, no = NStepAccumulator(3, 0.5), np.zeros(1, dtype=np.bool_)
+    found = []
+    for entropy, terminated in ((1.0, False), (2.0, False), (4.0, False), (8.0, False), (16.0, True), (32.0, False)):
+        step = Transition(no[:, None], no, np.zeros(1), no | terminated, no, no[:, None], entropies=np.array([entropy]))
+        out = accumulator.add(step._replace(began=no)).entropies
+        assert out is not None
+        found.append(out.tolist())
+    # 2/2 + 4/4, then 4/2 + 8/4; at the end 8/2 + 16/4, 16/2, and nothing after the last step.
+    assert found == [[], [], [2], [4], [8, 8, 0], []]
+    alone = NStepAccumulator(1, 0.5).add(step).entropies
+    assert alone is not None
+    assert alone.tolist() == [0]
 
 
 def test_an_environment_may_write_over_what_it_gave() -> None:

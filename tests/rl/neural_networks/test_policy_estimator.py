@@ -6,6 +6,7 @@ import torch
 
 from pydeeprecsys.rl.neural_networks import policy_estimator
 from pydeeprecsys.rl.neural_networks.policy_estimator import PolicyEstimator
+from pydeeprecsys.rl.ops.policies import slate_log_probabilities
 
 
 def make(seed: int = 0, hidden_layers: tuple[int, ...] = (8, 8), learning_rate: float = 1e-2) -> PolicyEstimator:
@@ -61,6 +62,26 @@ def test_an_update_is_the_gradient_step_of_the_definition(states: np.ndarray) ->
         optimizer.step()
         assert loss == pytest.approx(expected.item(), rel=1e-5)
     np.testing.assert_allclose(flat(network), flat(reference), atol=1e-6)
+
+
+def test_log_probabilities_are_those_of_slates_within_the_masks(states: np.ndarray) -> None:
+    network, masks, slates = make(), np.tile([True, True, False, True, False], (40, 1)), np.array([[0, 3]] * 40)
+    logits = network(network.as_tensor(states)).detach()
+    logits[:, [2, 4]] = -torch.inf
+    expected = slate_log_probabilities(logits, torch.from_numpy(slates))
+    np.testing.assert_allclose(network.log_probabilities(states, slates, masks), expected, rtol=1e-6)
+
+
+def test_an_update_gives_steps_of_an_earlier_policy_their_weights(states: np.ndarray) -> None:
+    weighted, by_hand = make(), make()
+    actions, advantages, before = np.arange(5), np.arange(1.0, 6.0), np.log([0.9, 0.5, np.nan, 0.1, 0.8])
+    chosen = weighted.action_probabilities(states[:5]).detach().numpy()[actions, actions]
+    weights = np.minimum(chosen / np.exp(before), 1)
+    weights[2] = 1
+    loss = weighted.update(states[:5], advantages, actions, log_probabilities=before)
+    assert loss == pytest.approx(by_hand.update(states[:5], weights * advantages, actions), rel=1e-5)
+    assert 0 < weights.min() < weights.max() == 1
+    np.testing.assert_allclose(flat(weighted), flat(by_hand), atol=1e-6)
 
 
 def test_an_update_makes_good_actions_more_and_bad_ones_less_probable(states: np.ndarray) -> None:

@@ -1,5 +1,5 @@
 from itertools import permutations
-from math import exp, log
+from math import exp, inf, log, nan
 
 import numpy as np
 import pytest
@@ -15,9 +15,11 @@ from pydeeprecsys.rl.ops.policies import (
     slate_log_probabilities,
     standardize,
     top_k,
+    truncated_importance_weights,
 )
 
 PROBABILITIES = (0.5, 0.3, 0.15, 0.05)
+UNKNOWN = torch.tensor([nan])
 
 
 def probability_of(sequence: tuple[int, ...]) -> float:
@@ -88,17 +90,48 @@ def test_top_k_is_in_order_of_probability() -> None:
 )
 def test_loss_hand_computed(probabilities: list[float], action: int, advantage: float, expected: float) -> None:
     logits = torch.log(torch.tensor([probabilities])) - 1.0
-    losses = policy_gradient_losses(logits, torch.tensor([action]), torch.tensor([advantage]))
+    losses = policy_gradient_losses(logits, torch.tensor([action]), torch.tensor([advantage]), UNKNOWN)
     assert losses.tolist() == pytest.approx([expected])
 
 
 def test_gradient_of_the_loss_is_probability_minus_choice_times_advantage() -> None:
     logits = torch.log(torch.tensor([[0.25, 0.75]])).requires_grad_()
     advantage = torch.tensor([2.0], requires_grad=True)
-    policy_gradient_losses(logits, torch.tensor([0]), advantage).sum().backward()
+    policy_gradient_losses(logits, torch.tensor([0]), advantage, UNKNOWN).sum().backward()
     assert logits.grad is not None
     assert logits.grad.tolist() == [pytest.approx([2 * (0.25 - 1), 2 * 0.75])]
     assert advantage.grad is None
+
+
+def test_importance_weights_by_hand() -> None:
+    now, before = torch.tensor([0.2, 0.8, 0.3, 0.3]).log(), torch.tensor([0.5, 0.5, 0.3, nan]).log()
+    assert truncated_importance_weights(now, before).tolist() == pytest.approx([0.4, 1, 1, 1])
+    assert truncated_importance_weights(now, before, largest=1.5).tolist() == pytest.approx([0.4, 1.5, 1, 1])
+    assert truncated_importance_weights(now, before)[3] == 1
+
+
+@pytest.mark.parametrize(("largest", "expected"), [(inf, 0.32), (1.0, 0.296), (0.0, 0.0)])
+def test_the_expected_gradient_of_weighted_steps_of_an_earlier_policy(largest: float, expected: float) -> None:
+    # A bandit: two actions that are worth 3 and 1, drawn with 1/2 each; now their probabilities are 0.2 and 0.8, so
+    # the advantages are 1.6 and −0.4, and the exact policy gradient is 0.2 · 1.6 = 0.32 in the first logit. Truncated,
+    # it is 1/2 · 0.4 · 1.6 · 0.8 + 1/2 · 1 · 0.4 · 0.2; without weights it would be 0.68.
+    logits = torch.tensor([0.2, 0.8], dtype=torch.float64).log().requires_grad_()
+    log_probabilities, before = torch.log_softmax(logits, dim=0), torch.tensor([0.5, 0.5], dtype=torch.float64).log()
+    advantages = torch.tensor([1.6, -0.4], dtype=torch.float64)
+    weights = truncated_importance_weights(log_probabilities, before, largest)
+    (0.5 * weights * advantages * log_probabilities).sum().backward()
+    assert logits.grad is not None
+    assert logits.grad.tolist() == pytest.approx([expected, -expected])
+
+
+@pytest.mark.parametrize(("before", "expected"), [(0.5, 0.296), (nan, 0.68)])
+def test_losses_weigh_the_steps_of_an_earlier_policy(before: float, expected: float) -> None:
+    logits = torch.tensor([[0.2, 0.8]] * 2).log().requires_grad_()
+    old = torch.tensor([before] * 2).log()
+    losses = policy_gradient_losses(logits, torch.tensor([0, 1]), torch.tensor([1.6, -0.4]), old)
+    (-0.5 * losses).sum().backward()
+    assert logits.grad is not None
+    assert logits.grad.sum(dim=0).tolist() == pytest.approx([expected, -expected])
 
 
 def test_the_baseline_is_the_mean_of_the_other_episodes_at_the_time_step() -> None:

@@ -13,6 +13,7 @@ from pydeeprecsys.rl.ops.soft_actor_critic import (
     discrete_soft_q_target,
     discrete_temperature_losses,
     soft_q_target,
+    soft_rewards,
     tanh_gaussian,
     temperature_losses,
 )
@@ -25,6 +26,11 @@ def gradient(tensor: Tensor) -> list[float]:
     assert tensor.grad is not None
     values: list[float] = tensor.grad.flatten().tolist()
     return values
+
+
+def test_soft_rewards_by_hand() -> None:
+    found = soft_rewards(torch.tensor([1.0, 2.0]), torch.tensor([0.0, 3.0]), torch.tensor(0.5))
+    assert found.tolist() == [1, 3.5]
 
 
 @pytest.mark.parametrize(

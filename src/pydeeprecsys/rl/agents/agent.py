@@ -1,4 +1,4 @@
-"""What every agent can do."""
+"""The interface of all agents, and the random policy."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def check_slate_size(k: int, n_actions: int, action_masks: NDArray[np.bool_] | None = None) -> None:
-    """Raise an InputError unless slates of k different ones of n actions can be, where masks allow them."""
+    """Raise an InputError if n actions, or those that masks allow, do not suffice for slates of k different ones."""
     if not 1 <= k <= n_actions:
         raise InputError(
             f"a slate of {k} cannot be filled with different actions of {n_actions}; give 1 to {n_actions}"
@@ -36,11 +36,11 @@ def check_slate_size(k: int, n_actions: int, action_masks: NDArray[np.bool_] | N
 
 
 State = dict[str, Any]
-"""What `state_dict` gives: plain numbers, strings, arrays, and dictionaries of them."""
+"""Type of `state_dict`: plain numbers, strings, arrays, and dictionaries of them."""
 
 
 class ReinforcementLearning:
-    """An agent: it recommends for a batch of states and learns from what came of it.
+    """An agent: recommends actions for a batch of observations, and learns from the transitions that follow.
 
     A subclass implements `choose` and, to learn, `store_experiences`. The batched methods do the work; the one-state
     methods of the notebook API are batches of one. Row i of every batch belongs to environment i, so an agent may keep
@@ -49,7 +49,7 @@ class ReinforcementLearning:
     """
 
     search_space: ClassVar[SearchSpace] = {}
-    """Search space of the hyperparameters, for `pydeeprecsys tune`; empty if there is nothing to tune."""
+    """Search space of the hyperparameters, for `pydeeprecsys tune`; empty if there are no hyperparameters to tune."""
 
     training_cost: ClassVar[float] = 1.0
     """About how long an episode of training takes, relative to other agents; the longest runs of many begin first."""
@@ -91,16 +91,16 @@ class ReinforcementLearning:
 
         Args:
             states: (n, ...) one observation per row.
-            k: how many actions for each state.
+            k: number of actions per state.
             explore: act as in training; False is for evaluation: the best known actions, without exploration.
-            action_masks: (n, actions) which actions are allowed, at least k for each state; all when not given.
+            action_masks: (n, actions) allowed actions, at least k per state; all if None.
 
         Returns:
             (n, k) actions, no action twice in a row.
 
         Raises:
             TypeError: the actions cannot be counted.
-            InputError: there are fewer than k actions, or fewer allowed.
+            InputError: fewer than k actions exist or are allowed.
         """
         if not self.n_actions:
             raise TypeError("the actions cannot be counted, so there is no slate of them; use actions_for_states")
@@ -120,7 +120,7 @@ class ReinforcementLearning:
     def begin_episodes(self, rows: NDArray[np.bool_]) -> None:
         """Take note that an episode begins in some environments, before the agent first acts in it.
 
-        In training and in evaluation alike: this is where a memory of the running session is cleared. The default
+        In training and in evaluation: an agent that remembers the running session clears its memory here. The default
         remembers no session.
 
         Args:
@@ -137,7 +137,7 @@ class ReinforcementLearning:
     def action_for_state(
         self, state: Any, *, explore: bool = True, action_mask: NDArray[np.bool_] | None = None
     ) -> Any:
-        """Choose one action for one state, of those that a mask (actions,) allows."""
+        """Choose one action for one state, among those that a mask (actions,) allows."""
         masks = None if action_mask is None else action_mask[None]
         action = self.actions_for_states(np.asarray(state)[None], explore=explore, action_masks=masks)[0]
         return int(action) if np.ndim(action) == 0 and np.issubdtype(type(action), np.integer) else action
@@ -145,7 +145,7 @@ class ReinforcementLearning:
     def top_k_actions_for_state(
         self, state: Any, k: int = 1, *, explore: bool = True, action_mask: NDArray[np.bool_] | None = None
     ) -> NDArray[np.int64]:
-        """Choose k different actions for one state, of those that a mask (actions,) allows, best first: (k,)."""
+        """Choose k different actions for one state, among those that a mask (actions,) allows, best first: (k,)."""
         masks = None if action_mask is None else action_mask[None]
         states = np.asarray(state)[None]
         slate: NDArray[np.int64] = self.top_k_actions_for_states(states, k, explore=explore, action_masks=masks)[0]

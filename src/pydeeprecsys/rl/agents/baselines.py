@@ -94,7 +94,7 @@ class Walk(ReinforcementLearning):
         return {"positions": self._positions.copy()}
 
     def load_state_dict(self, state: State) -> None:
-        """Go on from where `state_dict` was taken."""
+        """Continue from where `state_dict` was taken."""
         self._positions = np.asarray(state["positions"])
 
 

@@ -1,4 +1,4 @@
-"""Policy gradients from complete episodes: what REINFORCE and actor-critic share."""
+"""Policy gradients from complete episodes: the base of REINFORCE and actor-critic."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ class PolicyGradientAgent(ReinforcementLearning):
     """Base of agents that sample actions from a policy and learn it by the policy gradient from complete episodes.
 
     Once enough episodes are complete, one update learns from all of them and forgets them; unfinished episodes wait for
-    their end. An episode that is abandoned is forgotten, and so is everything when the number of environments changes.
+    their end. Of their steps, taken by a policy that the update changes, the log-probabilities are kept: once complete,
+    they get truncated importance weights (Espeholt et al. 2018). An episode that is abandoned is forgotten, and so is
+    everything when the number of environments changes.
 
     Args:
         hidden_layers: Sizes of the policy's hidden layers; two of twice the observation size if None.
@@ -101,20 +103,20 @@ class PolicyGradientAgent(ReinforcementLearning):
         """
         transitions = transitions.of_items()
         transitions.check_rewards()
-        self.memory.add(transitions.keep("began", "action_masks"))
+        unknown = np.full(len(transitions.rewards), np.nan)
+        self.memory.add(transitions.keep("began", "action_masks")._replace(log_probabilities=unknown))
         if self.memory.n_complete >= (self.episodes_per_update or self.memory.n):
             self._learn()
 
     def _learn(self) -> None:
         """One update: a policy-gradient step, or one per minibatch, with the advantages of all complete episodes."""
         memory = self.memory
+        memory.record_log_probabilities(self._log_probabilities)
         steps, complete = memory.complete_steps()
         rows = steps.take(complete)
-        for network in self.networks.values():
-            network.observe(rows.observations)
         advantages, returns = self._advantages_and_returns(steps, complete)
         losses = []
-        # Strided, so that each minibatch spans all time steps and environments.
+        # Strided: each minibatch spans all time steps and environments.
         for part in (slice(i, None, self.minibatches) for i in range(min(self.minibatches, len(advantages)))):
             minibatch = rows.take(part)
             loss = self.policy_estimator.update(
@@ -124,13 +126,21 @@ class PolicyGradientAgent(ReinforcementLearning):
                 n_episodes=memory.n_complete,
                 entropy_coefficient=self.entropy_coefficient,
                 action_masks=minibatch.action_masks,
+                log_probabilities=minibatch.log_probabilities,
             )
             losses.append(loss)
             self._learn_values(minibatch.observations, returns[part])
+        # After the gradient step: the policy that acted saw its states as they were standardized until now.
+        for network in self.networks.values():
+            network.observe(rows.observations)
         memory.forget_complete()
         self.updates += 1
         self.entropy_coefficient *= self.entropy_decay
         self.log("loss", sum(losses))
+
+    def _log_probabilities(self, steps: Transition) -> NDArray[np.float32]:
+        actions = steps.actions[:, None]
+        return self.policy_estimator.log_probabilities(steps.observations, actions, steps.action_masks)
 
     def state_dict(self) -> State:
         """The networks and their optimizers, the entropy coefficient, the unfinished episodes and counts."""

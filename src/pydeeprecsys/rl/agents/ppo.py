@@ -152,6 +152,9 @@ class PPOAgent(ReinforcementLearning):
         """One update: advantages of a rollout, then epochs of clipped gradient steps on shuffled minibatches."""
         actor, critic = self.policy_estimator, self.value_estimator
         steps = rollout.map(lambda column: column.reshape(rollout.rewards.size, *column.shape[2:]))
+        # Before anything changes, the standardizer included: the policy that acted.
+        before = self._log_probabilities(steps)
+        steps = steps._replace(log_probabilities=before)
         for network in (actor, critic):
             network.observe(steps.observations)
         values = critic.predict(rollout.observations)[..., 0]
@@ -165,8 +168,6 @@ class PPOAgent(ReinforcementLearning):
         )
         targets = (advantages + values).reshape(-1)
         weights = standardize(advantages.reshape(-1))
-        before = self._log_probabilities(steps)
-        steps = steps._replace(log_probabilities=before.numpy(force=True))
         actor_losses, critic_losses = [], []
         for _ in range(self.epochs):
             order = self._order.permutation(len(weights))
@@ -194,12 +195,9 @@ class PPOAgent(ReinforcementLearning):
                 losses = losses - self.entropy_coefficient * entropies(logits)
             yield (losses / len(weights)).sum()
 
-    @torch.no_grad()
-    def _log_probabilities(self, steps: Transition) -> Tensor:
+    def _log_probabilities(self, steps: Transition) -> NDArray[np.float32]:
         """Log-probabilities of the slates shown under the present policy: (rows,)."""
-        slates = torch.from_numpy(steps.shown).to(self.policy_estimator.device)
-        parts = self.policy_estimator.logits_in_parts(steps.observations, steps.action_masks)
-        return torch.cat([slate_log_probabilities(logits, slates[rows]) for logits, rows in parts])
+        return self.policy_estimator.log_probabilities(steps.observations, steps.shown, steps.action_masks)
 
     def state_dict(self) -> State:
         """The networks and their optimizers, the steps not learned from yet, counts and generators."""

@@ -1,4 +1,4 @@
-"""Q-learning from replayed transitions: the update of DQN and Rainbow, and what SlateQ shares with them."""
+"""Q-learning from replayed transitions: the update of DQN and Rainbow, and the base of SlateQ."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class QLearningAgent(ReinforcementLearning):
 
     Args:
         n_actions: number of actions.
-        state_size: numbers in a state.
+        state_size: size of an observation.
         network: the action values that are learned.
         target_network: a network of the same architecture, for the values of the next actions.
         memory: replay memory, whose transitions carry their discounts.

@@ -124,7 +124,7 @@ class ReinforceAgent(PolicyGradientAgent):
         """Continue from where `state_dict` was taken.
 
         Raises:
-            InputError: where it is the state of an agent of other sizes.
+            InputError: it is the state of an agent of other sizes.
         """
         super().load_state_dict(state)
         self._earlier = np.array(state["earlier"])

@@ -43,6 +43,10 @@ class SoftActorCritic(ReinforcementLearning):
     2019). For items with features the Gaussian draws a point in feature space, and the critics choose among the nearest
     items (Dulac-Arnold et al. 2015).
 
+    Multi-step targets hold the entropies of the steps in between: of the policy that acted, in the state where it did.
+    They are a matter of the policy and the state, not of the action; so where something else acted, as in the random
+    first time steps, they are the entropies of the policy as it was then, whose soft values the critics learn.
+
     Args:
         action_space: A Box with finite bounds, Discrete, or MultiDiscrete for slates.
         timesteps_to_start_predicting: Environment steps with random actions before learning begins.
@@ -199,6 +203,10 @@ class SoftActorCritic(ReinforcementLearning):
         actions = transitions.actions
         taken = actions - self._first if self.n_actions else actions.astype(np.float32, copy=False)
         steps = transitions.keep("began", "action_masks", "next_action_masks")
+        if self.memory.n_steps.n_steps > 1:
+            # The policy is still the one that acted: it changes below at the earliest.
+            states = transitions.observations.reshape(len(taken), -1)
+            steps = steps._replace(entropies=self._policy.entropies(states, transitions.action_masks))
         due = self.memory.add(steps._replace(actions=taken))
         self.timesteps += len(taken)
         if self.timesteps >= self.timesteps_to_start_predicting:

@@ -22,6 +22,7 @@ from pydeeprecsys.rl.neural_networks.gaussian_actor import GaussianActor
 from pydeeprecsys.rl.neural_networks.policy_estimator import PolicyEstimator
 from pydeeprecsys.rl.neural_networks.q_value_estimator import TwinnedQValueEstimator
 from pydeeprecsys.rl.ops.masks import masked
+from pydeeprecsys.rl.ops.policies import entropies
 from pydeeprecsys.rl.ops.soft_actor_critic import (
     actor_losses,
     critic_losses,
@@ -29,6 +30,7 @@ from pydeeprecsys.rl.ops.soft_actor_critic import (
     discrete_soft_q_target,
     discrete_temperature_losses,
     soft_q_target,
+    soft_rewards,
     temperature_losses,
 )
 
@@ -45,7 +47,7 @@ Masks = NDArray[np.bool_] | None
 class Options(NamedTuple):
     """Hyperparameters of every kind of policy."""
 
-    state_size: int  # numbers in an observation
+    state_size: int  # size of an observation
     hidden_layers: list[int]  # of all networks
     learning_rate: float  # of all networks
     target_entropy: float | None  # in nats; None for the default of the kind of action
@@ -87,10 +89,16 @@ class CategoricalPolicy:
         """Sample k different actions per state, or take the k most probable: (n, k)."""
         return self.actor.sample(states, k, explore, masks)
 
+    @torch.inference_mode()
+    def entropies(self, states: NDArray[Any], masks: Masks) -> NDArray[np.float64]:
+        """Entropies of the policy in states (n, state_size), in nats: (n,)."""
+        logits = masked(self.actor(self.actor.as_tensor(states)), masks)
+        return entropies(logits).double().cpu().numpy()
+
     @torch.no_grad()
     def targets(self, batch: Transition, temperature: Tensor) -> Tensor:
         """Targets of the critics: (n,)."""
-        rewards, discounts, states = _of_targets(batch, self.actor)
+        rewards, discounts, states = _of_targets(batch, self.actor, temperature)
         logits = masked(self.actor(states), batch.next_action_masks)
         q = self.target_critic(states).transpose(0, 1)
         return discrete_soft_q_target(rewards, discounts, q, logits, temperature=temperature)
@@ -140,6 +148,15 @@ class GaussianPolicy(ABC):
     def act(self, states: NDArray[Any], k: int, explore: bool, masks: Masks) -> NDArray[Any]:
         """Choose k items per state, (n, k), or a point of the box, (n, ...)."""
 
+    @torch.inference_mode()
+    def entropies(self, states: NDArray[Any], masks: Masks) -> NDArray[np.float64]:
+        """Estimates of the policy's entropies in states (n, state_size), in nats: (n,).
+
+        Minus the log-density of an action that the policy draws there, as in the targets: unbiased, and known for items
+        too, whose choice among the neighbours of a point has no density.
+        """
+        return -self.actor.sample(self.actor.as_tensor(states))[1].double().cpu().numpy()
+
     @abstractmethod
     def _points(self, actions: Tensor) -> Tensor:
         """Points of actions: (n, dimensions)."""
@@ -151,7 +168,7 @@ class GaussianPolicy(ABC):
     @torch.no_grad()
     def targets(self, batch: Transition, temperature: Tensor) -> Tensor:
         """Targets of the critics: (n,)."""
-        rewards, discounts, states = _of_targets(batch, self.actor)
+        rewards, discounts, states = _of_targets(batch, self.actor, temperature)
         drawn, log_probability = self.actor.sample(states)
         q = _by_row(self.target_critic(states, self._followed(states, drawn, batch.next_action_masks)))
         return soft_q_target(rewards, discounts, q, log_probability, temperature=temperature)
@@ -205,12 +222,14 @@ class BoxPolicy(GaussianPolicy):
         return (actions.reshape(len(actions), -1) - self._center) / self._scale
 
 
-def _of_targets(batch: Transition, network: BaseNetwork) -> tuple[Tensor, Tensor, Tensor]:
-    """Rewards (n,), discounts (n,) and next observations (n, state_size) as tensors."""
+def _of_targets(batch: Transition, network: BaseNetwork, temperature: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Soft rewards (n,), discounts (n,) and next observations (n, state_size) as tensors."""
     columns = batch.columns()
     rewards, discounts, states = (
         network.as_tensor(columns[name]) for name in ("rewards", "discounts", "next_observations")
     )
+    if batch.entropies is not None:
+        rewards = soft_rewards(rewards, network.as_tensor(batch.entropies), temperature)
     return rewards, discounts, states
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,21 @@ class EpisodeMemory:
         """
         time = int(self._complete.max(initial=0))
         return self._columns.by_time(time, self.n), np.arange(time)[:, None] < self._complete
+
+    def record_log_probabilities(self, of: Callable[[Transition], NDArray[np.floating[Any]]]) -> None:
+        """Fill in the log-probabilities of the steps of unfinished episodes, where they are NaN.
+
+        To be called before the policy changes: they are of the policy that acted.
+
+        Args:
+            of: log-probabilities (rows,) of the actions of steps (rows, ...), by the policy as it still is.
+        """
+        time = np.arange(self._lengths.max(initial=0))[:, None]
+        rows = np.flatnonzero((self._complete <= time) & (time < self._lengths))
+        known = self._columns.arrays["log_probabilities"]
+        rows = rows[np.isnan(known[rows])]
+        if len(rows):
+            known[rows] = of(self._columns.read(rows))
 
     def forget_complete(self) -> None:
         """Keep only the steps of unfinished episodes."""

@@ -46,7 +46,7 @@ class ExperienceReplayBuffer:
     those of the buffer.
 
     Args:
-        parameters: capacity, batch size and seed; the defaults if not given.
+        parameters: capacity, batch size and seed; the defaults if None.
     """
 
     def __init__(self, parameters: ExperienceReplayBufferParameters | None = None) -> None:

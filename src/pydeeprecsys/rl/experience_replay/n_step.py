@@ -12,7 +12,7 @@ from pydeeprecsys.arguments import Count, UnitInterval, checked
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.experience_replay.transition import Transition, combine
 
-_SUMMED = ("rewards", "costs")
+_SUMMED = ("rewards", "costs", "entropies")
 
 
 @checked
@@ -21,8 +21,9 @@ class NStepAccumulator:
 
     Sutton & Barto (2nd edition, 2018), section 7.1. A transition over m steps has the reward r_1 + γ·r_2 + … +
     γ^(m-1)·r_m, costs likewise, ends where the m-th step ends, and has the discount γ^m, or 0 where the episode
-    terminated: the target of a value is `rewards + discounts · value(next_observations)`. All other columns are those
-    of its first step.
+    terminated: the target of a value is `rewards + discounts · value(next_observations)`. Its entropies are those of
+    the steps in between, γ·H_2 + … + γ^(m-1)·H_m, as soft values count them: without that of the first state, whose
+    action is given. All other columns are those of its first step.
 
     Row i of every batch belongs to environment i. A window never crosses the end of an episode: where one ends, the
     waiting steps come out as shorter windows. An episode counts as truncated where it was abandoned: where another one
@@ -51,13 +52,13 @@ class NStepAccumulator:
             episodes were abandoned.
         """
         if self.n_steps == 1:
-            return self._discounted(transitions, 1)
+            return self._discounted(_without_entropies(transitions), 1)
         step = transitions._replace(rewards=np.asarray(transitions.rewards, dtype=np.float64))
         parts = self._abandon(step)
         if len(self._waiting) != len(step.rewards):
             self._steps.clear()
             self._waiting = np.zeros(len(step.rewards), dtype=np.int64)
-        self._steps.append(step.map(np.array))  # environments may overwrite what they gave
+        self._steps.append(_without_entropies(step).map(np.array))  # environments may overwrite what they gave
         for age in range(1, len(self._steps)):
             for name in _SUMMED:
                 if (values := getattr(step, name)) is not None:
@@ -110,3 +111,9 @@ class NStepAccumulator:
         self._steps.clear()
         times = range(len(state["steps"].get("rewards", ())))
         self._steps.extend(Transition(**state["steps"]).take(t).map(np.array) for t in times)
+
+
+def _without_entropies(transitions: Transition) -> Transition:
+    """Single steps as windows: known entropies become 0, for no step is in between."""
+    known = transitions.entropies is not None
+    return transitions._replace(entropies=np.zeros(len(transitions.rewards))) if known else transitions

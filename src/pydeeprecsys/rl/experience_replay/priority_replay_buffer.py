@@ -28,8 +28,8 @@ class PrioritizedExperienceReplayBuffer(ExperienceReplayBuffer):
     largest weight in the whole buffer.
 
     Args:
-        buffer_parameters: capacity, batch size and seed; the defaults if not given.
-        per_parameters: exponents of priorities and weights; the defaults if not given.
+        buffer_parameters: capacity, batch size and seed; the defaults if None.
+        per_parameters: exponents of priorities and weights; the defaults if None.
 
     Attributes:
         beta: current exponent of the importance weights, in [0, 1].

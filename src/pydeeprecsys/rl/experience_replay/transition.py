@@ -32,8 +32,8 @@ class Transition(NamedTuple):
     choices: NDArray[np.int64] | None = None  # (n,) position of the chosen item in the slate, -1 for none
     next_slates: NDArray[np.int64] | None = None  # (n, k) slate of the next step, for SARSA
     costs: NDArray[np.float64] | None = None  # (n,) cost of the step, beside its reward
-    log_probabilities: Array | None = None  # (n,) log-probability of the action under the policy that acted
-    entropies: Array | None = None  # (n,) entropy of that policy in nats
+    log_probabilities: Array | None = None  # (n,) of the action under the policy that acted; NaN where unknown
+    entropies: Array | None = None  # (n,) of that policy in nats; of several steps, see NStepAccumulator
     item_rewards: Array | None = None  # (n, k) reward of each item of the slate; NaN if it was not consumed
     history: Array | None = None  # (n, ...) the user's interactions so far
 

@@ -21,7 +21,7 @@ from pydeeprecsys.rl.parameters import check_parameters, read_parameters, write_
 
 
 def choose_device(device: str | torch.device | None) -> torch.device:
-    """The device of that name; when None, CUDA if available, else the CPU.
+    """The device of that name; if None, CUDA if available, else the CPU.
 
     Raises:
         InputError: torch does not know the name, or sees no such CUDA device.
@@ -58,7 +58,7 @@ class _Linear(nn.Linear):
     """A linear layer initialised by `initialize` only: torch's own draws from the global generator."""
 
     def reset_parameters(self) -> None:
-        """Draw nothing."""
+        """Leave the parameters as they are."""
 
 
 def sequential_architecture(
@@ -73,7 +73,7 @@ def sequential_architecture(
         layers: sizes from input to output, at least two.
         bias: whether the layers have a bias.
         activation: class of the activation.
-        generator: of the initial parameters; seed 0 when not given.
+        generator: of the initial parameters; seed 0 if None.
     """
     modules: list[nn.Module] = []
     for n_inputs, n_outputs in itertools.pairwise(layers):
@@ -87,7 +87,7 @@ class BaseNetwork(nn.Module):
     """A network on a device. Subclasses set `model` and, to learn, `optimizer`, and move themselves to `device`.
 
     Args:
-        device: of the parameters; when None, CUDA if available, else the CPU.
+        device: of the parameters; if None, CUDA if available, else the CPU.
 
     Attributes:
         standardizer: standardises the inputs; set by subclasses that do so.

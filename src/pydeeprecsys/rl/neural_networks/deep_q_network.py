@@ -19,7 +19,7 @@ class DeepQNetwork(BaseNetwork):
         learning_rate: step size of Adam, above 0.
         architecture: (n, state_size) to (n, actions); its `NoisyLayer`s, if any, are noiseless until `draw_noise`.
         random_state: seed of the noise.
-        device: of the parameters; when None, CUDA if available, else the CPU.
+        device: of the parameters; if None, CUDA if available, else the CPU.
     """
 
     generator: torch.Generator

@@ -28,11 +28,11 @@ class DuelingDDQN(DeepQNetwork):
     are then combined atom by atom (Hessel et al., Rainbow, 2018).
 
     Args:
-        n_input: numbers in a state, at least 1.
+        n_input: size of an observation, at least 1.
         n_output: number of actions, at least 1.
         learning_rate: step size of Adam, above 0.
         hidden_layers: sizes of the two common layers, the value's hidden layer and the advantages' hidden layer, at
-            least 1 each; [256, 256, 64, 64] when not given.
+            least 1 each; [256, 256, 64, 64] if None.
         noise_sigma: initial deviation of the noise, see `NoisyLayer`.
         dueling: whether there is a value stream; without it the advantages are the values.
         noisy: whether all hidden layers but the first have noise.
@@ -41,9 +41,9 @@ class DuelingDDQN(DeepQNetwork):
         v_min: lowest return of the distributions.
         v_max: highest return of the distributions, above v_min.
         item_features: (n_output, features) of the items that are the actions, to score them by; independent outputs
-            when not given.
+            if None.
         random_state: seed of the initial parameters and of the noise, at least 0.
-        device: of the parameters; when None, CUDA if available, else the CPU.
+        device: of the parameters; if None, CUDA if available, else the CPU.
 
     Attributes:
         support: (n_atoms,) returns of the atoms.

@@ -23,12 +23,12 @@ class GaussianActor(BaseNetwork):
     Stochastic Actor, 2018.
 
     Args:
-        inputs: numbers in a state.
+        inputs: size of an observation.
         outputs: dimensions of an action.
         learning_rate: step size of Adam, above 0.
-        hidden_layers: sizes of the hidden layers; two of twice the inputs when not given.
+        hidden_layers: sizes of the hidden layers; two of twice the inputs if None.
         random_state: seed of the initial parameters and of the samples.
-        device: of the parameters; when None, CUDA if available, else the CPU.
+        device: of the parameters; if None, CUDA if available, else the CPU.
     """
 
     generator: torch.Generator

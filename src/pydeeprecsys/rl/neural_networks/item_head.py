@@ -22,7 +22,7 @@ class ItemHead(nn.Module):
         item_features: (items, features) finite numbers; each column is standardised here.
         generator: of the initial parameters, on the CPU.
         n_atoms: numbers per item, at least 1; they share the item's embedding.
-        embedding_size: numbers in an embedding.
+        embedding_size: size of an embedding.
 
     Raises:
         InputError: the features are not a table of finite numbers.
@@ -98,7 +98,7 @@ def output_layer(
         n_actions: number of actions.
         generator: of the initial parameters, on the CPU.
         item_features: (n_actions, features) of the items that are the actions, for an `ItemHead`; independent outputs
-            when not given.
+            if None.
         n_atoms: numbers per action.
 
     Raises:

@@ -21,16 +21,16 @@ class ItemScores(DeepQNetwork):
     Otherwise each item has an output.
 
     Args:
-        state_size: numbers in a state.
+        state_size: size of an observation.
         n_items: number of items.
         hidden_layers: sizes of the hidden layers, of the items' network and of that for nothing.
         learning_rate: step size of Adam, above 0.
         candidate_features: numbers at the end of a state that describe each item, item by item; None where items are
             always the same.
         item_features: (n_items, features) of items that are always the same, to score them by; independent outputs
-            when not given.
+            if None.
         random_state: seed of the initial parameters.
-        device: of the parameters; when None, CUDA if available, else the CPU.
+        device: of the parameters; if None, CUDA if available, else the CPU.
 
     Raises:
         InputError: states are too short to describe the items, or both kinds of features are given.

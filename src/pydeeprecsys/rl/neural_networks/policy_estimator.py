@@ -13,7 +13,13 @@ from pydeeprecsys.rl.neural_networks.base_network import BaseNetwork, sequential
 from pydeeprecsys.rl.neural_networks.item_head import output_layer
 from pydeeprecsys.rl.neural_networks.standardizer import RunningStandardizer
 from pydeeprecsys.rl.ops.masks import masked
-from pydeeprecsys.rl.ops.policies import entropies, policy_gradient_losses, sample_top_k, top_k
+from pydeeprecsys.rl.ops.policies import (
+    entropies,
+    policy_gradient_losses,
+    sample_top_k,
+    slate_log_probabilities,
+    top_k,
+)
 
 # Logits in memory at once while learning: rows · actions. Parts of this size also learn a third faster than a large
 # batch at once, because they stay in the processor's cache.
@@ -24,15 +30,15 @@ class PolicyEstimator(BaseNetwork):
     """Probabilities of all actions of a state: fully connected layers with tanh between, softmax at the end.
 
     Args:
-        input_size: numbers in a state.
+        input_size: size of an observation.
         hidden_layers: sizes of the hidden layers; empty for a linear policy.
         output_size: number of actions.
         learning_rate: step size of Adam, above 0.
         item_features: (output_size, features) of the items that are the actions, to score them by; independent outputs
-            when not given.
-        standardize_inputs: whether inputs are standardised by what `observe` was given.
+            if None.
+        standardize_inputs: whether inputs are standardised by the running moments that `observe` updates.
         random_state: seed of the initial parameters and of the sampling.
-        device: of the parameters; when None, CUDA if available, else the CPU.
+        device: of the parameters; if None, CUDA if available, else the CPU.
     """
 
     model: nn.Sequential
@@ -90,7 +96,7 @@ class PolicyEstimator(BaseNetwork):
             states: (n, input_size) states.
             k: actions per state, in 1..output_size.
             explore: sample from the policy without replacement; otherwise take the k most probable.
-            action_masks: (n, output_size) allowed actions, at least k per row; all when not given.
+            action_masks: (n, output_size) allowed actions, at least k per row; all if None.
 
         Returns:
             (n, k) actions.
@@ -110,6 +116,7 @@ class PolicyEstimator(BaseNetwork):
         *,
         entropy_coefficient: float = 0.0,
         action_masks: NDArray[np.bool_] | None = None,
+        log_probabilities: ArrayLike | None = None,
     ) -> float:
         """Take one gradient step of REINFORCE with the steps of one or more episodes.
 
@@ -123,8 +130,10 @@ class PolicyEstimator(BaseNetwork):
             n_episodes: number of episodes that the rows come from.
             entropy_coefficient: reward of a nat of the policy's entropy in a state (Mnih et al., Asynchronous Methods
                 for Deep Reinforcement Learning, 2016).
-            action_masks: (rows, output_size) actions that were allowed; all when not given. The policy that learns is
+            action_masks: (rows, output_size) actions that were allowed; all if None. The policy that learns is
                 then the one that acted (Huang & Ontañón, A Closer Look at Invalid Action Masking, 2022).
+            log_probabilities: (rows,) of the actions under an earlier policy that took them, whose steps get truncated
+                importance weights; NaN where the present policy took them, as it did all if None.
 
         Returns:
             The loss.
@@ -134,15 +143,25 @@ class PolicyEstimator(BaseNetwork):
         """
         advantages = self.as_tensor(reward_baseline)
         taken = torch.from_numpy(np.asarray(actions, dtype=np.int64)).to(self.device)
+        before = self.as_tensor(np.full(len(taken), np.nan) if log_probabilities is None else log_probabilities)
 
         def summands() -> Iterator[Tensor]:
             for logits, rows in self.logits_in_parts(states, action_masks):
-                losses = policy_gradient_losses(logits, taken[rows], advantages[rows])
+                losses = policy_gradient_losses(logits, taken[rows], advantages[rows], before[rows])
                 if entropy_coefficient:
                     losses = losses - entropy_coefficient * entropies(logits)
                 yield losses.sum() / n_episodes
 
         return self.run_backpropagation(summands())
+
+    @torch.no_grad()
+    def log_probabilities(
+        self, states: ArrayLike, slates: NDArray[np.int64], action_masks: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.float32]:
+        """Log-probabilities of slates (rows, k), in states (rows, input_size), within their masks: (rows,)."""
+        shown = torch.from_numpy(slates).to(self.device)
+        parts = self.logits_in_parts(states, action_masks)
+        return torch.cat([slate_log_probabilities(logits, shown[rows]) for logits, rows in parts]).cpu().numpy()
 
     def logits_in_parts(
         self, states: ArrayLike, action_masks: NDArray[np.bool_] | None = None

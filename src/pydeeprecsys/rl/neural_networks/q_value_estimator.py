@@ -16,12 +16,12 @@ class QValueEstimator(BaseNetwork):
     """Action values Q(s, a), with the action among the inputs or with one output per action.
 
     Args:
-        inputs: numbers in a state, plus those in an action if it is among the inputs.
+        inputs: size of an observation, plus that of an action if it is among the inputs.
         outputs: 1, or the number of actions.
         learning_rate: step size of Adam, above 0.
-        hidden_layers: sizes of the hidden layers; two of twice the inputs when not given.
+        hidden_layers: sizes of the hidden layers; two of twice the inputs if None.
         random_state: seed of the initial parameters.
-        device: of the parameters; when None, CUDA if available, else the CPU.
+        device: of the parameters; if None, CUDA if available, else the CPU.
     """
 
     def __init__(

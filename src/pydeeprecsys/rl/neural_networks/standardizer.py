@@ -16,7 +16,7 @@ class RunningStandardizer(nn.Module):
     parameters.
 
     Args:
-        size: numbers in an input.
+        size: size of an input.
 
     Attributes:
         count: () number of inputs observed.

@@ -16,7 +16,7 @@ class Temperature(BaseNetwork):
     Args:
         initial: initial value, at least 0; at 0 it cannot learn.
         learning_rate: step size of Adam, above 0.
-        device: of the parameter; when None, CUDA if available, else the CPU.
+        device: of the parameter; if None, CUDA if available, else the CPU.
     """
 
     def __init__(

@@ -17,13 +17,13 @@ class ValueEstimator(BaseNetwork):
     """State values V(s), by fully connected layers with ReLU between.
 
     Args:
-        input_size: numbers in a state.
+        input_size: size of an observation.
         hidden_layers: sizes of the hidden layers.
         output_size: values per state.
         learning_rate: step size of Adam, above 0.
-        standardize_inputs: whether inputs are standardised by what `observe` was given.
+        standardize_inputs: whether inputs are standardised by the running moments that `observe` updates.
         random_state: seed of the initial parameters.
-        device: of the parameters; when None, CUDA if available, else the CPU.
+        device: of the parameters; if None, CUDA if available, else the CPU.
     """
 
     def __init__(

@@ -22,7 +22,7 @@ def importance_weights(
         probabilities: (n,) probability of each row, above 0.
         exponent: β in [0, 1]: 0 corrects nothing, 1 the whole bias.
         smallest_probability: smallest probability in the whole buffer, so that weights have the same scale in every
-            batch; the smallest of these rows if not given.
+            batch; the smallest of these rows if None.
 
     Returns:
         (n,) the weights, in (0, 1].

@@ -43,22 +43,52 @@ def top_k(logits: Tensor, k: int) -> Tensor:
     return logits.argmax(dim=-1, keepdim=True) if k == 1 else logits.topk(k, dim=-1).indices
 
 
-def policy_gradient_losses(logits_t: Tensor, a_t: Tensor, advantage_t: Tensor) -> Tensor:
-    """REINFORCE with a baseline: minus advantage · log-probability of the action taken.
+def truncated_importance_weights(
+    log_probability: Tensor, log_probability_before: Tensor, largest: float = 1.0
+) -> Tensor:
+    """Weights min(largest, π / μ) of actions that were drawn from an earlier policy μ.
+
+    Each step has its own weight, as in the policy gradients of Espeholt et al., IMPALA: Scalable Distributed Deep-RL
+    with Importance Weighted Actor-Learner Architectures, 2018, section 4.2, and of Degris, White & Sutton, Off-Policy
+    Actor-Critic, 2012. Without truncation the expected gradient in a state is that of actions drawn from π; the states
+    and the later returns remain those of μ. Correcting these too would take the product of the ratios of all steps of
+    an episode, whose variance grows exponentially with their number. Truncation bounds the variance: actions that have
+    become more probable count as often as they were drawn.
+
+    Args:
+        log_probability: (rows,) of the actions, under the policy π that learns; no gradient flows into it.
+        log_probability_before: (rows,) under the policy μ that drew them; NaN where that is π itself.
+        largest: bound of the weights, above 0.
+
+    Returns:
+        (rows,) the weights, in [0, largest]; 1 where μ is π.
+    """
+    ratios = torch.exp(log_probability.detach() - log_probability_before)
+    # A computed ratio would differ from 1 in its last bits.
+    return torch.where(log_probability_before.isnan(), 1.0, ratios.clamp(max=largest))
+
+
+def policy_gradient_losses(
+    logits_t: Tensor, a_t: Tensor, advantage_t: Tensor, log_probability_before: Tensor
+) -> Tensor:
+    """REINFORCE with a baseline: minus importance weight · advantage · log-probability of the action taken.
 
     The gradient of the sum over an episode is an unbiased estimate of minus the gradient of the expected return, for
     any baseline that does not depend on the actions (Williams, Simple Statistical Gradient-Following Algorithms for
-    Connectionist Reinforcement Learning, 1992).
+    Connectionist Reinforcement Learning, 1992). Steps of an earlier policy get `truncated_importance_weights`.
 
     Args:
         logits_t: (rows, actions) unnormalised log-probabilities.
         a_t: (rows,) the actions taken, integers.
         advantage_t: (rows,) return minus baseline; no gradient flows into it.
+        log_probability_before: (rows,) of the action under the policy that took it; NaN where that is the present one.
 
     Returns:
         (rows,) the losses.
     """
-    return torch.nn.functional.cross_entropy(logits_t, a_t, reduction="none") * advantage_t.detach()
+    minus_log_probability = torch.nn.functional.cross_entropy(logits_t, a_t, reduction="none")
+    weights = truncated_importance_weights(-minus_log_probability, log_probability_before)
+    return minus_log_probability * (weights * advantage_t.detach())
 
 
 def slate_log_probabilities(logits: Tensor, slates: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def check_shapes(**arrays: tuple[NDArray[Any] | Tensor, str]) -> None:
-    """Make sure that arrays have the axes they should have, and that axes of one name are of one size.
+    """Check that arrays have the expected axes, and that axes of one name have one size.
 
     Args:
         arrays: by its name, each array and the names of its axes with spaces between them, none for a single number:

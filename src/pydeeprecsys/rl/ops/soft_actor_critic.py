@@ -42,6 +42,24 @@ def tanh_gaussian(mean: Tensor, log_deviation: Tensor, noise: Tensor) -> tuple[T
     return torch.tanh(draw), (log_gaussian - log_slope).sum(dim=1)
 
 
+def soft_rewards(r_t: Tensor, entropy_t: Tensor, temperature: Tensor) -> Tensor:
+    """Rewards over several steps, with the entropies of the steps in between: r_t + temperature · entropy_t.
+
+    They make the targets of soft values multi-step: over three steps, r_0 + γ·(r_1 + α·H_1) + γ²·(r_2 + α·H_2), plus
+    γ³ times the soft value of the state that follows (Haarnoja et al. 2018b, equation 3, applied three times).
+
+    Args:
+        r_t: (n,) discounted sums of the rewards.
+        entropy_t: (n,) discounted sums of the policy's entropies in the states after the first, in nats.
+        temperature: () 0 or more.
+
+    Returns:
+        (n,) the soft rewards, the `r_t` of the targets.
+    """
+    check_shapes(r_t=(r_t, "n"), entropy_t=(entropy_t, "n"), temperature=(temperature, ""))
+    return r_t + temperature * entropy_t
+
+
 @torch.no_grad()
 def soft_q_target(
     r_t: Tensor, discount_t: Tensor, q_t: Tensor, log_probability_t: Tensor, temperature: Tensor

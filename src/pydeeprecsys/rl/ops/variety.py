@@ -23,7 +23,7 @@ def varied_order(scores: ArrayLike, genres: ArrayLike, weight: float, decay: flo
         (items,) the items in their order.
     """
     worth, flags = np.asarray(scores, dtype=np.float64), np.asarray(genres, dtype=np.bool_)
-    # Of the items with the same genres the best one left is always first: only one of each kind has to be looked at.
+    # Among items with the same genres, the best one left comes first: only one per kind needs to be compared.
     kinds, kind_of = np.unique(flags, axis=0, return_inverse=True)
     units = kinds / np.sqrt(np.maximum(kinds.sum(axis=1, keepdims=True), 1))
     best_first = np.argsort(-worth, kind="stable")
