@@ -34,7 +34,7 @@ def normalized_scores(scores: ArrayLike, random: ArrayLike, oracle: ArrayLike) -
     low, high = np.asarray(random, dtype=np.float64), np.asarray(oracle, dtype=np.float64)
     if low.shape not in ((), table.shape[1:]) or high.shape not in ((), table.shape[1:]):
         shapes = f"random {low.shape} and oracle {high.shape}"
-        raise InputError(f"{shapes} must be one number, or one per task of {table.shape}")
+        raise InputError(f"{shapes} must be one number, or one a task of {table.shape}")
     if not (np.isfinite(low).all() and np.isfinite(high).all() and np.all(high > low)):
         raise InputError("random and oracle must be finite numbers, and the oracle above random")
     return (table - low) / (high - low)
