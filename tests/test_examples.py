@@ -50,6 +50,7 @@ def test_full_training(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "loss" in set(files["ReinforceAgent_optimized_results.csv"]["metric"])
 
 
+@pytest.mark.slow
 def test_slates(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run("slates.py", monkeypatch, "--seeds", "2", "--episodes", "3", "--dataset", "small.world")
     folder = small / "output" / "slates"
@@ -75,6 +76,7 @@ def test_own_dynamic_stays_bounded_in_sessions_of_any_length(world: World) -> No
     assert world.affinities(world.user_vectors[:2]).tolist() == before.tolist()  # what it was given stays as it was
 
 
+@pytest.mark.slow
 def test_comparison(small: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     run("comparison.py", monkeypatch, "--episodes", "3", "--dataset", "small.world")
     shown = capsys.readouterr().out
@@ -86,6 +88,7 @@ def test_comparison(small: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest
     assert (small / "output" / "comparison" / "learning_curves.pdf").read_bytes().startswith(b"%PDF")
 
 
+@pytest.mark.slow
 def test_the_same_as_commands(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blocks = re.findall(r"```sh\n(.*?)```", (EXAMPLES / "README.md").read_text(), re.S)
     commands = [shlex.split(block.replace("\\\n", "")) for block in blocks]

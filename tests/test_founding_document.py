@@ -155,6 +155,7 @@ def test_the_environment_as_the_document_explores_it(names: dict[str, Any]) -> N
     assert len(env.unwrapped.dcg) == len(env.unwrapped.ndcg) == 1
 
 
+@pytest.mark.slow
 def test_experiment_1_a_random_agent(names: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     manager = names["MovieLensFairnessManager"](slate_size=1)
     manager.print_overview()
@@ -259,6 +260,7 @@ def test_experiment_3_slates_of_ten(names: dict[str, Any], tmp_path: Path) -> No
     assert described.loc["mean", "dcg_dqn"] == pytest.approx(relevance["dcg_dqn"].mean())
 
 
+@pytest.mark.slow
 def test_experiment_4_the_comparison(names: dict[str, Any], tmp_path: Path) -> None:
     training_iterations, training_episodes = 2, 3
     manager = names["MovieLensFairnessManager"](slate_size=1)

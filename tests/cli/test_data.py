@@ -103,6 +103,7 @@ def test_list_says_what_is_here(run: Run, tiny: Path, home: Path) -> None:
         assert name in shown.out
 
 
+@pytest.mark.slow
 def test_fetch_from_a_file_and_describe(run: Run, tiny: Path, home: Path) -> None:
     assert "'pydeeprecsys data fetch tiny'" in run("data", "describe", "tiny").error
 
@@ -129,6 +130,7 @@ def test_fetch_from_a_file_and_describe(run: Run, tiny: Path, home: Path) -> Non
             assert text in shown.out
 
 
+@pytest.mark.slow
 def test_synthetic_is_described_and_needs_no_fetching(run: Run, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "'synthetic' needs no fetching" in run("data", "fetch", "synthetic").error
     shown = run("data", "describe", "synthetic")
@@ -137,6 +139,7 @@ def test_synthetic_is_described_and_needs_no_fetching(run: Run, home: Path, monk
     assert len(files_in(home / "worlds")) == 1  # the world, which was built to tell its error, is kept
 
 
+@pytest.mark.slow
 def test_own_ratings_with_options(run: Run, tmp_path: Path) -> None:
     (tmp_path / "own.csv").write_text(RATINGS)
     (tmp_path / "films.csv").write_text("what,title,violence\n" + "".join(f"{i},Film {i},0.5\n" for i in range(10)))

@@ -17,6 +17,8 @@ from pydeeprecsys.cli import main
 from pydeeprecsys.data.synthetic import synthetic_dataset
 from pydeeprecsys.data.world import World
 
+pytestmark = pytest.mark.slow
+
 COMMON = ("--dataset", "small.world", "--evaluation-episodes", "10", "--checkpoint-every", "0")
 TRAIN = ("train", "reinforce", *COMMON, "--episodes", "40", "--hidden-layers", "8")
 

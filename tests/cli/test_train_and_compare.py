@@ -57,6 +57,7 @@ def as_arguments(options: dict[str, Any]) -> list[str]:
     return [text for name, value in texts.items() for text in (f"--{name.replace('_', '-')}", value)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("agent", AGENTS)
 def test_every_agent_trains_and_explains_itself(saved: str, agent: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("train", agent, "--help") == 0
@@ -87,6 +88,7 @@ def test_every_agent_trains_and_explains_itself(saved: str, agent: str, capsys: 
     assert judged["return"].between(0, 25).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("agent", QUICK)
 def test_a_trained_agent_is_loaded_to_the_same_actions(saved: str, agent: str) -> None:
     switch = ["--item-features"] if agent != "reinforce" else []
@@ -137,6 +139,7 @@ def test_numbers_that_are_not_finite_end_training_in_one_line(saved: str, capsys
     assert all(np.isfinite(array).all() for array in parameters.values())
 
 
+@pytest.mark.slow
 def test_numbers_that_are_not_finite_end_a_comparison_in_one_line(
     saved: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -152,6 +155,7 @@ def test_numbers_that_are_not_finite_end_a_comparison_in_one_line(
     assert pd.read_csv("out/summary.csv")["agent"].tolist() == ["oracle", "random", "reinforce"]
 
 
+@pytest.mark.slow
 def test_compare_prints_differences_and_chances_with_their_intervals(
     saved: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -164,6 +168,7 @@ def test_compare_prints_differences_and_chances_with_their_intervals(
     assert "100% (29..100)" in best  # all of three seeds above all of three others
 
 
+@pytest.mark.slow
 def test_compare_prints_the_table_and_numbers_its_folders(saved: str, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ("compare", "--agents", "random,win-stay", "--dataset", saved, "--episodes", "3", "--seeds", "2")
     assert run(*arguments) == 0
@@ -185,6 +190,7 @@ def test_compare_prints_the_table_and_numbers_its_folders(saved: str, capsys: py
     assert {path.name for path in Path("runs").iterdir()} == {"compare-1", "compare-2"}
 
 
+@pytest.mark.slow
 def test_an_agent_that_never_updated_is_marked_on_screen(saved: str, capsys: pytest.CaptureFixture[str]) -> None:
     common = ("--dataset", saved, "--episodes", "2", "--evaluation-episodes", "4")
     note = "never updated in 2 episodes (100 steps): the first update waits for steps_per_update=2048; train for more"
@@ -249,6 +255,7 @@ def test_settings_of_a_comparison_are_read_as_the_options_are(saved: str, monkey
     assert type(asked[0]["dqn"]["discount_factor"]) is float
 
 
+@pytest.mark.slow
 def test_losses_of_all_agents_are_in_all_metrics(saved: str) -> None:
     settings = [f"dqn.{name}={value}" for name, value in {"buffer_burn_in": 40, "batch_size": 8}.items()]
     arguments = ("--agents", "random,reinforce,dqn", "--dataset", saved, *SHORT, "--out", "out")
@@ -258,6 +265,7 @@ def test_losses_of_all_agents_are_in_all_metrics(saved: str) -> None:
     assert metrics[metrics["metric"] == "epsilon_values"]["model"].unique().tolist() == ["dqn"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pools", "met"),
     [((), False), (("--train-pool", "all"), True), (("--evaluation-pool", "train"), True)],
@@ -274,6 +282,7 @@ def everything(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != ".lock"}
 
 
+@pytest.mark.slow
 def test_an_existing_run_is_resumed_or_overwritten(saved: str, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ("compare", "--agents", "random", "--dataset", saved, *SHORT, "--out", "here")
     Path("here").mkdir()
@@ -287,6 +296,7 @@ def test_an_existing_run_is_resumed_or_overwritten(saved: str, capsys: pytest.Ca
     assert not Path("here/summary.csv").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", [("train", "random"), ("compare", "--agents", "random"), ("tune", "reinforce")])
 @pytest.mark.parametrize(
     "mine",
@@ -318,6 +328,7 @@ def test_overwriting_never_removes_the_users_own_files(
     assert not Path(".lock").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("inside", [True, False])
 def test_overwriting_leaves_a_run_with_files_beside_it(saved: str, inside: bool) -> None:
     arguments = ("compare", "--agents", "random", "--dataset", saved, *SHORT, "--out", "here")
@@ -328,6 +339,7 @@ def test_overwriting_leaves_a_run_with_files_beside_it(saved: str, inside: bool)
     assert everything(Path("here")) == before
 
 
+@pytest.mark.slow
 def test_overwriting_leaves_the_runs_of_others(saved: str, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("own").mkdir()
     monkeypatch.chdir("own")
@@ -346,6 +358,7 @@ def test_overwriting_leaves_the_runs_of_others(saved: str, monkeypatch: pytest.M
     assert everything(Path("here")) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at_work", ["here", "here/runs/random-0"])
 def test_overwriting_leaves_what_another_process_is_at_work_in(
     saved: str, at_work: str, capsys: pytest.CaptureFixture[str]
@@ -359,6 +372,7 @@ def test_overwriting_leaves_what_another_process_is_at_work_in(
     assert everything(Path("here")) == before
 
 
+@pytest.mark.slow
 def test_a_seed_that_diverges_does_not_stop_the_others(saved: str, capsys: pytest.CaptureFixture[str]) -> None:
     lost = ("--set", "dqn.learning_rate=3e36", "--set", "dqn.buffer_burn_in=40", "--set", "dqn.batch_size=8")
     arguments = ("--agents", "dqn,reinforce", "--seeds", "2", "--dataset", saved, *RUN, *lost, "--out", "out")
@@ -457,6 +471,7 @@ def test_a_full_disk_is_one_line(
     assert not [path for path in Path("o").rglob("*") if path.suffix == ".csv" and path.name != "metrics.csv"]
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_readable_files(saved: str, tmp_path: Path) -> None:
     arguments = ["compare", "--agents", "random,win-stay", "--dataset", saved, "--episodes", "60", "--seeds", "400"]
     process = subprocess.Popen(
@@ -482,6 +497,7 @@ def test_ctrl_c_leaves_readable_files(saved: str, tmp_path: Path) -> None:
     assert len(pd.read_csv(tmp_path / "out" / "summary.csv")) >= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", ["0", "1"])
 def test_agents_are_told_the_time_if_asked(saved: str, version: str) -> None:
     common = ("--dataset", saved, "--episodes", "2", "--evaluation-episodes", "2", "--world-version", version)
@@ -495,6 +511,7 @@ def test_agents_are_told_the_time_if_asked(saved: str, version: str) -> None:
     assert inputs["with"] == inputs["without"] + 1
 
 
+@pytest.mark.slow
 def test_both_worlds_can_be_asked_for(saved: str, capsys: pytest.CaptureFixture[str]) -> None:
     common = ("compare", "--dataset", saved, "--agents", "random", "--seeds", "1", "--episodes", "4")
     summaries = {}

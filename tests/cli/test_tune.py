@@ -11,6 +11,8 @@ import pytest
 from pydeeprecsys.cli import main
 from pydeeprecsys.data.world import World
 
+pytestmark = pytest.mark.slow
+
 TUNE = ("tune", "reinforce", "--dataset", "small.world", "--trials", "6", "--episodes", "12", "--seeds", "1")
 TUNE += ("--evaluation-episodes", "10", "--checkpoint-every", "0")
 

@@ -72,6 +72,7 @@ def planted() -> tuple[Dataset, NDArray[np.float64]]:
     return Dataset("planted", users, items, rows, item_index=columns, ratings=ratings, categories=GENRES), score
 
 
+@pytest.mark.slow
 def test_a_planted_structure_is_found() -> None:
     dataset, score = planted()
     settings = FactorizationSettings(latent_dimensions=2, sweeps=60)
@@ -124,6 +125,7 @@ def test_genres_without_items_and_ratings_all_equal_do_no_harm(dataset: Dataset)
     np.testing.assert_allclose(equal.user_vectors @ equal.item_vectors.T, 4, atol=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [(0.0, 10.0), (-10.0, 10.0), (0.0, 1.0), (1.0, 100.0), (0.5, 5.0), (0.0, 1e-6)])
 def test_a_scale_changes_units_and_nothing_else(dataset: Dataset, scale: tuple[float, float]) -> None:
     low, high = scale
@@ -174,6 +176,7 @@ def test_the_same_seed_gives_the_same_bits(dataset: Dataset) -> None:
     assert first != other
 
 
+@pytest.mark.slow
 def test_the_number_of_threads_does_not_matter() -> None:
     # In a process of its own: numba starts its threads once, and here there may be fewer than four.
     code = (
@@ -243,6 +246,7 @@ def test_movielens_1m_is_predicted_and_calibrated(ml_1m: Dataset, ml_1m_world: W
     check_rarely_rated_items(ml_1m_world, ml_1m, most_favourites=0.01)
 
 
+@pytest.mark.slow
 def test_other_libraries_keep_their_number_of_threads() -> None:
     script = """
 import torch

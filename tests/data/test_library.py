@@ -113,6 +113,7 @@ def test_options_are_for_tables_only(tmp_path: Path) -> None:
         read_dataset("ml1m?scale=1,10")
 
 
+@pytest.mark.slow
 def test_a_world_is_kept_for_each_way_of_reading(ratings: Path, home: Path) -> None:
     def kept() -> int:
         return len(list((home / "worlds").iterdir()))

@@ -12,6 +12,7 @@ def full() -> Dataset:
     return synthetic_dataset()
 
 
+@pytest.mark.slow
 def test_it_has_the_size_of_movielens_1m(full: Dataset) -> None:
     assert full.name == "synthetic"
     assert (len(full.users), len(full.items)) == (6040, 3883)

@@ -43,6 +43,7 @@ def rewrite(path: Path, **members: Any) -> None:
         np.savez(out, **{name: array for name, array in arrays.items() if array is not None})
 
 
+@pytest.mark.slow
 def test_a_world_holds_what_its_data_set_says() -> None:
     dataset = synthetic_dataset(30, 40, 500, seed=2, name="thirty")
     made = World.from_dataset(dataset)
@@ -213,6 +214,7 @@ def test_a_truncated_file(saved: Path) -> None:
             World.load(saved)
 
 
+@pytest.mark.slow
 def test_a_damaged_file_is_refused_or_does_no_harm(world: World, saved: Path) -> None:
     content = saved.read_bytes()
     rng = np.random.default_rng(0)

@@ -67,6 +67,7 @@ def test_environment_checkers_have_nothing_to_say(world: World, slate_size: int,
         sb3_check_env(made, warn=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slate_size", [1, 3, 10])
 @pytest.mark.parametrize("mode", list(AutoresetMode))
 def test_a_batch_is_as_many_single_environments(world: World, mode: AutoresetMode, slate_size: int) -> None:

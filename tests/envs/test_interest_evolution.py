@@ -43,6 +43,7 @@ def assert_same_step(ours: tuple[Any, ...], theirs: tuple[Any, ...]) -> None:
         assert mine["final_info"]["quality"][mask].tolist() == other["final_info"]["quality"][mask].tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slate_size", [1, 3, 10])
 @pytest.mark.parametrize("mode", list(AutoresetMode))
 def test_a_batch_is_as_many_single_environments(mode: AutoresetMode, slate_size: int) -> None:
@@ -127,6 +128,7 @@ def play(policy: Any, n: int = 4000) -> tuple[float, float]:
     return returns.mean(), qualities / watched
 
 
+@pytest.mark.slow
 def test_returns_are_the_published_ones() -> None:
     # Ie et al. 2019, table of myopic and long-term policies. A standard error is 0.18 for random, 0.35 for myopic.
     rng = np.random.default_rng(0)

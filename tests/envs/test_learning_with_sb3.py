@@ -46,6 +46,7 @@ def easy_world(world: World) -> World:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error::UserWarning")
 @pytest.mark.parametrize("slate_size", [1, 3])
 def test_ppo_trains(world: World, slate_size: int) -> None:
@@ -59,6 +60,7 @@ def test_ppo_trains(world: World, slate_size: int) -> None:
     assert all(0.2 * steps <= episode["r"] <= steps for episode in model.ep_info_buffer)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slate_size", [1, 3])
 def test_ppo_learns_what_is_best_in_an_easy_world(easy_world: World, slate_size: int) -> None:
     env = make("MovieLensFairness-v0", slate_size=slate_size, dataset=easy_world, session_length=10 * slate_size)

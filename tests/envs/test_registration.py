@@ -19,6 +19,7 @@ from pydeeprecsys.movielens_fairness_env import MovieLensFairness
 ENV = "MovieLensFairness-v0"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["pydeeprecsys", "pydeeprecsys.movielens_fairness_env"])
 def test_importing_registers_the_environment(module: str) -> None:
     code = f"import {module}, gymnasium; assert {ENV!r} in gymnasium.registry"

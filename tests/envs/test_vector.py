@@ -50,6 +50,7 @@ def assert_same_step(ours: tuple[Any, ...], theirs: tuple[Any, ...]) -> None:
     assert_same_infos(ours[-1], theirs[-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slate_size", [1, 3, 10])
 @pytest.mark.parametrize("mode", list(AutoresetMode))
 def test_a_batch_is_as_many_single_environments(make: Make, world: World, mode: AutoresetMode, slate_size: int) -> None:

@@ -27,6 +27,7 @@ def compared(world: World, agents: list[str], env_options: dict[str, Any] | None
     return Comparison(task=Task(world=world, env_options=env_options or {}), agents=agents, **settings)
 
 
+@pytest.mark.slow
 def test_a_comparison_writes_all_that_it_measured(world: World, tmp_path: Path) -> None:
     seen: list[tuple[str, int, int]] = []
     comparison = compared(world, ["random", "win-stay"], episodes=12, seeds=2, evaluation_episodes=30)
@@ -53,6 +54,7 @@ def test_a_comparison_writes_all_that_it_measured(world: World, tmp_path: Path) 
     assert (rows.loc[["random", "win-stay"], "steps_per_second"] > 0).all()
 
 
+@pytest.mark.slow
 def test_the_same_comparison_gives_the_same_numbers(world: World, tmp_path: Path) -> None:
     comparison = compared(world, ["reinforce"], episodes=8, seeds=2, n_envs=4, evaluation_episodes=8)
     timeless = [compare(comparison, tmp_path / str(i)).drop(columns="steps_per_second") for i in range(2)]
@@ -61,6 +63,7 @@ def test_the_same_comparison_gives_the_same_numbers(world: World, tmp_path: Path
     assert texts[0] == texts[1]
 
 
+@pytest.mark.slow
 def test_processes_side_by_side_change_nothing(world: World, tmp_path: Path) -> None:
     comparison = Comparison(
         task=Task(world=world, env_options={"slate_size": 2}),
@@ -99,6 +102,7 @@ def quick_and_slow(world: World) -> Comparison:
     )
 
 
+@pytest.mark.slow
 def test_whoever_stops_several_processes_keeps_what_was_done(world: World, tmp_path: Path) -> None:
     def stop(agent: str, seed: int, number: int, episode: Episode) -> None:
         raise KeyboardInterrupt
@@ -123,6 +127,7 @@ def test_several_processes_stopped_at_once_leave_no_results(world: World, tmp_pa
     assert {path.name for path in tmp_path.iterdir()} <= {".lock", "config.json", "runs"}  # to go on with
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_told_and_what_was_done_is_kept(world: World, tmp_path: Path) -> None:
     def kill() -> None:
         if (tmp_path / "summary.csv").exists():
@@ -134,6 +139,7 @@ def test_a_killed_process_is_told_and_what_was_done_is_kept(world: World, tmp_pa
     assert "random" in pd.read_csv(tmp_path / "summary.csv")["agent"].tolist()
 
 
+@pytest.mark.slow
 def test_seeds_see_other_users_and_judges_the_same(world: World, tmp_path: Path) -> None:
     one = compare(
         compared(world, ["best-rated"], episodes=5, seeds=1, evaluation_episodes=20),
@@ -157,6 +163,7 @@ def test_seeds_see_other_users_and_judges_the_same(world: World, tmp_path: Path)
     assert len(set(returns[0][:3]) & set(returns[1][:3])) <= 1
 
 
+@pytest.mark.slow
 def test_options_reach_world_and_agents(world: World, tmp_path: Path) -> None:
     calm = {"lambda_non_violent": 1.0}
     alike = Comparison(
@@ -174,6 +181,7 @@ def test_options_reach_world_and_agents(world: World, tmp_path: Path) -> None:
     assert b.loc["best-rated", "median"] == pytest.approx(50 * (1 - b.loc["best-rated", "violence"]))
 
 
+@pytest.mark.slow
 def test_an_interrupted_comparison_leaves_what_was_done(world: World, tmp_path: Path) -> None:
     def stop(agent: str, seed: int, number: int, episode: Any) -> None:
         if (agent, seed, number) == ("win-stay", 1, 3):
@@ -198,6 +206,7 @@ def test_an_interrupted_comparison_leaves_what_was_done(world: World, tmp_path: 
     }
 
 
+@pytest.mark.slow
 def test_a_comparison_called_again_goes_on_where_it_was(world: World, tmp_path: Path) -> None:
     comparison = compared(world, ["reinforce", "dqn"], episodes=6, seeds=2, evaluation_episodes=5)
     told: list[tuple[str, int, int]] = []
@@ -220,6 +229,7 @@ def test_a_comparison_called_again_goes_on_where_it_was(world: World, tmp_path: 
     ).read_bytes()
 
 
+@pytest.mark.slow
 def test_more_seeds_are_added_and_other_settings_refused(world: World, tmp_path: Path) -> None:
     comparison = compared(world, ["random"], episodes=3, seeds=1, evaluation_episodes=5)
     compare(comparison, tmp_path)

@@ -32,6 +32,7 @@ def test_every_option_is_documented_and_has_a_default(name: str) -> None:
         assert option.default is not inspect.Parameter.empty, option
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slate_size", [1, 3])
 @pytest.mark.parametrize("name", AGENTS)
 def test_every_agent_is_made_and_shows_items_of_the_catalogue(world: World, name: str, slate_size: int) -> None:
@@ -93,6 +94,7 @@ def _learn(name: str, manager: Manager, seed: int, n_steps: int, **options: Any)
     return statistics
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", QUICK)
 @pytest.mark.parametrize("where", ["cartpole", "slates", "users at once"])
 def test_the_same_seed_gives_the_same_curve_to_the_bit(world: World, where: str, name: str) -> None:
@@ -114,6 +116,7 @@ def test_the_same_seed_gives_the_same_curve_to_the_bit(world: World, where: str,
     assert curve(0) != curve(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", QUICK)
 @pytest.mark.parametrize(
     ("make", "n_steps"),
@@ -209,6 +212,7 @@ def test_what_agents_are_told_of_items_comes_from_the_pool_of_their_manager(worl
     assert ranking(world, "train") != ranking(world, "all")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", QUICK)
 def test_agents_that_score_items_by_features_learn(world: World, name: str) -> None:
     losses = _learn(name, MovieLensFairnessManager(seed=0, dataset=world), 0, 100, item_features=True).loss_values
@@ -216,6 +220,7 @@ def test_agents_that_score_items_by_features_learn(world: World, name: str) -> N
     assert np.isfinite(losses).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(AGENTS.keys() - {"sac"}))
 @pytest.mark.parametrize("slate_size", [1, 3])
 def test_every_agent_learns_in_the_faithful_world(world: World, name: str, slate_size: int) -> None:

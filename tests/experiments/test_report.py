@@ -49,6 +49,7 @@ def rows_of(page: str) -> list[list[str]]:
     return [[html.unescape(re.sub(r"<[^>]*>", "", cell)).strip() for cell in row] for row in rows]
 
 
+@pytest.mark.slow
 def test_folders_from_before_there_were_pools_stand_apart(tmp_path: Path) -> None:
     before = write_comparison(tmp_path / "before")
     now = write_comparison(tmp_path / "now", train_pool="train", evaluation_pool="test")
@@ -408,6 +409,7 @@ def test_sessions_for_which_there_is_no_room_are_left_out(tmp_path: Path) -> Non
     assert pack(runs, budget=10)["runs"] == []
 
 
+@pytest.mark.slow
 def test_a_large_comparison_stays_below_six_megabytes(tmp_path: Path) -> None:
     folder = write_comparison(tmp_path / "compared")
     for number, path in enumerate(sorted(folder.glob("runs/*"))):
@@ -430,6 +432,7 @@ def test_what_has_no_items_is_reported_without_them(tmp_path: Path) -> None:
     assert missing(read_source(tmp_path / "poles")) == []
 
 
+@pytest.mark.slow
 def test_a_real_comparison_is_reported_as_it_stands_in_its_summary(world: World, tmp_path: Path) -> None:
     comparison = Comparison(
         task=Task(world=world, env_options={"slate_size": 2}),

@@ -53,6 +53,7 @@ def test_a_run_leaves_what_it_did(world: World, tmp_path: Path) -> None:
         np.testing.assert_allclose(after, before * times, atol=2e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("agent", "options", "waits"),
     [
@@ -82,6 +83,7 @@ def test_an_agent_that_never_updated_says_so(
     assert results.note in (tmp_path / "log.txt").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("agent", [*QUICK, "linucb", "thompson"])
 def test_updates_are_told_of_agents_that_learned_and_outlast_a_stop(world: World, tmp_path: Path, agent: str) -> None:
     def stop(number: int, episode: Episode) -> None:
@@ -102,6 +104,7 @@ def test_nothing_is_said_of_updates_where_there_is_nothing_to_learn(world: World
     assert not results.note
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pools", [{}, {"train_pool": "evaluation", "evaluation_pool": "train"}])
 def test_nobody_is_evaluated_whom_the_agent_has_met_in_training(
     world: World, tmp_path: Path, pools: dict[str, Pool], monkeypatch: pytest.MonkeyPatch

@@ -37,6 +37,7 @@ def search(trials: int, path: Path, seed: int = 0, stops: tuple[int, ...] = ()) 
     return found.outcomes
 
 
+@pytest.mark.slow
 def test_it_finds_what_is_best(tmp_path: Path) -> None:
     outcomes = search(60, tmp_path / "study.db")
     assert outcomes[0].hyperparameters == DEFAULTS
@@ -47,6 +48,7 @@ def test_it_finds_what_is_best(tmp_path: Path) -> None:
     assert max(late) > 2  # of 2.5
 
 
+@pytest.mark.slow
 def test_a_search_that_was_stopped_proposes_the_same(tmp_path: Path) -> None:
     whole = search(24, tmp_path / "whole.db")
     assert search(24, tmp_path / "parts.db", stops=(6, 8, 21)) == whole

@@ -27,6 +27,7 @@ def test_it_names_options_and_holds_their_defaults(agent: str) -> None:
         assert defaults[name] in domain, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("agent", learners())
 def test_agents_can_be_made_anywhere_in_it(world: World, agent: str) -> None:
     manager = MovieLensFairnessManager(seed=0, dataset=world)
@@ -41,6 +42,7 @@ def test_agents_can_be_made_anywhere_in_it(world: World, agent: str) -> None:
         assert made.top_k_actions_for_states(states, 1).shape == (1, 1), options
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("agent", learners())
 def test_what_is_proposed_lies_in_it(world: World, agent: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     tuning = Tuning(task=Task(world=world), agent=agent)

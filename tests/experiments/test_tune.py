@@ -15,6 +15,8 @@ from pydeeprecsys.experiments.trial import Trial, run_trial
 from pydeeprecsys.experiments.tune import best_of, tune
 from pydeeprecsys.experiments.tuning import Tuning
 
+pytestmark = pytest.mark.slow
+
 FILES = {".lock", "config.json", "trials.csv", "best.json", "study.db", "runs"}
 ROUND = 4
 

@@ -27,6 +27,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_processes_give_the_same_results_in_the_same_order(folder: Path) -> None:
     told: list[int] = []
     with open_workers(SHARED, folder) as here:
@@ -42,6 +43,7 @@ def test_processes_give_the_same_results_in_the_same_order(folder: Path) -> None
     assert not multiprocessing.active_children()
 
 
+@pytest.mark.slow
 def test_the_longest_tasks_begin_first(folder: Path) -> None:
     with open_workers(None, folder, jobs=2) as workers:
         list(workers.results(tasks.sleep, [0.0, 0.0]))  # until both have begun
@@ -49,6 +51,7 @@ def test_the_longest_tasks_begin_first(folder: Path) -> None:
     assert sorted(range(4), key=lambda i: begun[i])[-2:] == [1, 0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_task_s_error_is_the_caller_s(folder: Path, jobs: int) -> None:
     with pytest.raises(InputError, match=r"^soup cannot be$"), open_workers(None, folder, jobs) as workers:
@@ -61,6 +64,7 @@ def _stop_at(calls: int) -> Iterator[None]:
     raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_who_stops_waits_for_nothing(folder: Path) -> None:
     asked = _stop_at(3)
     begun = time.monotonic()
@@ -72,6 +76,7 @@ def test_who_stops_waits_for_nothing(folder: Path) -> None:
     assert time.monotonic() < begun + 60
 
 
+@pytest.mark.slow
 def test_others_children_are_left_alone(folder: Path) -> None:
     other = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(600,))
     other.start()
@@ -84,6 +89,7 @@ def test_others_children_are_left_alone(folder: Path) -> None:
         other.join()
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_told(folder: Path) -> None:
     with pytest.raises(BrokenProcessPool), open_workers(None, folder, jobs=2) as workers:
         list(workers.results(tasks.killed_once, [folder / "calls"]))
@@ -101,6 +107,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_processes_end_with_the_first(folder: Path) -> None:
     """Killed and called again, a comparison is alone in its folders."""
     script = folder / "parent.py"

@@ -23,6 +23,7 @@ def test_ndcg_against_fives_by_hand() -> None:
     np.testing.assert_allclose(ndcg_of_fives([[0.5], [1.0]], best=1.0), [0.5, 1])
 
 
+@pytest.mark.slow
 def test_dcg_and_ndcg_are_those_of_the_environment() -> None:
     env = MovieLensFairnessVector(num_envs=4, slate_size=3)
     env.reset(seed=0)

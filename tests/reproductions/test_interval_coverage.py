@@ -25,6 +25,7 @@ def test_what_is_printed_holds_the_true_value(distribution: str, seeds: int) -> 
     assert measured["told"] >= LEAST
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pair", PAIRS)
 @pytest.mark.parametrize("seeds", SEEDS)
 def test_the_printed_probability_of_improvement_holds_the_true_one(pair: str, seeds: int) -> None:

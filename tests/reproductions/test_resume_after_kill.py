@@ -12,6 +12,8 @@ from pydeeprecsys.experiments.run import run
 from pydeeprecsys.rl.checkpoint import load_checkpoint, save_checkpoint
 from pydeeprecsys.rl.manager import Episode
 
+pytestmark = pytest.mark.slow
+
 
 def stop_after(last: int) -> Any:
     def on_episode(number: int, episode: Episode) -> None:

@@ -68,6 +68,7 @@ def test_a_study_keeps_all_that_came_out(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_processes_side_by_side_change_nothing(tmp_path: Path) -> None:
     reproduce(SMALL, tmp_path / "one", AGENTS, seeds=2, jobs=1)
     reproduce(SMALL, tmp_path / "two", AGENTS, seeds=2, jobs=2)  # which takes its time to start them
@@ -90,6 +91,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     return seen
 
 
+@pytest.mark.slow
 def test_what_was_stopped_goes_on_where_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: list[tuple[str, int]]
 ) -> None:
@@ -114,6 +116,7 @@ def test_what_was_stopped_goes_on_where_it_was(
     assert curves == same_curves
 
 
+@pytest.mark.slow
 def test_only_rows_with_other_settings_are_done_anew(tmp_path: Path, trained: list[tuple[str, int]]) -> None:
     reproduce(SMALL, tmp_path, AGENTS, seeds=1)
     before = (tmp_path / "small.csv").read_text()
@@ -254,6 +257,7 @@ def test_every_study_of_movielens_shows_all_simple_policies(name: str) -> None:
     assert claimed[: len(SIMPLE_POLICIES)] == list(SIMPLE_POLICIES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STUDIES)
 def test_every_claim_can_be_run(world: World, tmp_path: Path, name: str) -> None:
     for needed in {"lunar_lander": ["Box2D"], "sardine": ["sardine"]}.get(name, []):

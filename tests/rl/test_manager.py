@@ -202,6 +202,7 @@ def test_training_stops_at_the_threshold_once_it_has_a_hundred_episodes(capsys: 
     assert shown.count("\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_envs", [1, 3])
 def test_the_same_seed_gives_the_same_curve_to_the_bit(world: World, n_envs: int) -> None:
     def curve(seed: int) -> list[float]:
@@ -281,6 +282,7 @@ def test_hyperparameter_search_tries_all_combinations_with_fresh_agents(world: W
     assert results == manager.hyperparameter_search(seeded, params, {}, 2, 2, verbose=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "make",
     [

@@ -74,6 +74,7 @@ def assert_chance(p_values: list[float]) -> None:
     assert stats.kstest(p_values, "uniform").pvalue > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("axis", ["seed", "episode", "step"])
 def test_numbers_are_uniform(axis: str) -> None:
     streams = [along(axis, key) for key in range(STREAMS)]

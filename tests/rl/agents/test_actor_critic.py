@@ -209,6 +209,7 @@ def test_default_layers_are_those_of_the_founding_document() -> None:
     assert [p.shape[0] for p in ActorCriticAgent(4, 1, device="cpu").value_estimator.parameters()] == [2, 2, 1, 1, 1, 1]
 
 
+@pytest.mark.slow
 def test_it_balances_the_pole_for_a_while() -> None:
     manager = CartpoleManager(seed=0, n_envs=8)
     agent = ActorCriticAgent(

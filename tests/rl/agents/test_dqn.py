@@ -89,6 +89,7 @@ def test_exploration_decays_with_every_episode_once_it_learns() -> None:
     assert epsilons.tolist() == [0.4, 0.2, 0.15, 0.15]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("loss", "best"), [("squared", 1), ("huber", 0)])
 def test_which_action_it_prefers_where_endings_are_random(loss: Loss, best: int) -> None:
     # Action 0 pays 1 and ends the session one time in five, which costs 7 of what follows; action 1 pays 0.7.
@@ -103,6 +104,7 @@ def test_which_action_it_prefers_where_endings_are_random(loss: Loss, best: int)
     assert agent.actions_for_states(state[:1], explore=False).tolist() == [best]
 
 
+@pytest.mark.slow
 def test_cartpole() -> None:
     manager = CartpoleManager(seed=0)
     agent = DQNAgent(

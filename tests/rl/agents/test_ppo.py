@@ -71,6 +71,7 @@ def test_it_learns_from_the_slate_that_was_shown() -> None:
     assert np.mean(drawn[:, 0] == 3) < 0.05
 
 
+@pytest.mark.slow
 def test_an_update_moves_probabilities_with_their_advantages_and_not_far() -> None:
     def probabilities(agent: PPOAgent) -> NDArray[np.float64]:
         return agent.policy_estimator.action_probabilities(np.ones(2)).detach().double().numpy()
@@ -176,6 +177,7 @@ def test_broken_numbers_stop_it_before_parameters_change(bad: str) -> None:
     assert_same_state(agent.policy_estimator.learning_state(), before)
 
 
+@pytest.mark.slow
 def test_it_balances_the_pole() -> None:
     manager = CartpoleManager(0, 8)
     manager.reward_threshold = np.inf

@@ -103,6 +103,7 @@ def test_the_target_network_is_a_copy_that_lags_behind(agent_class: type[QLearni
     assert not any(parameter.requires_grad for parameter in agent.target_network.parameters())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("agent_class", AGENTS)
 @pytest.mark.parametrize(("terminated", "value"), [(True, 1.0), (False, 2.0)])
 def test_values_count_what_follows_unless_the_episode_terminated(
@@ -117,6 +118,7 @@ def test_values_count_what_follows_unless_the_episode_terminated(
     assert learned.item() == pytest.approx(value, abs=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("agent_class", AGENTS)
 def test_values_count_only_what_is_allowed_next(agent_class: type[QLearningAgent]) -> None:
     # From state 0 to state 1, where action 0 brings 1 and action 1 brings nothing; both end.
@@ -299,6 +301,7 @@ ALL_SIX = {"n_steps": 3, "categorical": True, "v_max": 1.0, "n_atoms": 21, "nois
 NONE_OF_THEM = {"double": False, "dueling": False, "noisy": False, "prioritized": False}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("world", [Chain, Matching])
 @pytest.mark.parametrize(
     ("agent_class", "options"),

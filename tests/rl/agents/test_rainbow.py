@@ -174,6 +174,7 @@ def test_arguments_that_do_not_fit_are_refused(arguments: dict[str, Any], messag
         make(**arguments)
 
 
+@pytest.mark.slow
 def test_cartpole() -> None:
     manager = CartpoleManager(seed=0)
     agent = RainbowDQNAgent(

@@ -90,6 +90,7 @@ def sessions(agent: ReinforceAgent, env: Matching, n_sessions: int, learn: bool 
     return total / n_sessions
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("environment", "n", "n_sessions", "learning_rate", "chance", "bar"),
     [

@@ -54,6 +54,7 @@ def logits_of(table: list[list[float]]) -> Any:
     return lambda states: scores[states[:, 0].astype(int)]
 
 
+@pytest.mark.slow
 def test_values_of_a_two_step_world_are_those_computed_by_hand() -> None:
     # State 0: whichever item is chosen brings 0 and leads to state 1; nothing ends the session. In state 1, item 0
     # brings 8, item 1 brings 2, nothing brings 0, and all end it. Weights there are 1, 3 and 1 for nothing.
@@ -75,6 +76,7 @@ def test_values_of_a_two_step_world_are_those_computed_by_hand() -> None:
     np.testing.assert_allclose(values, [[1.4, 1.4, 0.0], [8, 2, 0]], atol=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("target", "expected"), [("optimal", 0.5 * 10 / 2), ("sarsa", 0.5 * 4 / 2)])
 def test_sarsa_judges_by_the_slate_that_was_shown_next(target: Any, expected: float) -> None:
     # In state 1 item 0 is worth 10 and item 1 is worth 4, against nothing; item 1 is always shown.
@@ -147,6 +149,7 @@ def test_slates_of_which_several_items_are_consumed_are_refused(target: Any) -> 
         agent.store_experiences(step._replace(item_rewards=np.array([[1.0, np.nan], [1.0, 1.0]])))
 
 
+@pytest.mark.slow
 def test_it_learns_how_users_choose() -> None:
     # Item i is chosen in proportion to i + 1, nothing to 2.
     options = QUICK | {"buffer_size": 5000, "batch_size": 50, "buffer_burn_in": 50, "learning_rate": 3e-3}

@@ -232,6 +232,7 @@ def test_learning_waits_for_the_buffer_too() -> None:
         assert agent.updates == max(0, n_steps - 29)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "update_frequency", "expected"), [(1, 1, 53), (1, 4, 13), (3, 4, 43), (8, 1, 480)])
 def test_as_many_updates_a_step_whatever_the_number_of_environments(
     n: int, update_frequency: int, expected: int
@@ -482,6 +483,7 @@ class Preference(gym.Env[NDArray[np.float32], np.int64]):
         return np.zeros(2, dtype=np.float32), reward, True, False, {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("with_features", [False, True])
 def test_it_learns_what_each_mood_likes(with_features: bool) -> None:
     manager = Manager(env=Preference(), seed=0)
@@ -502,6 +504,7 @@ def test_it_learns_what_each_mood_likes(with_features: bool) -> None:
     assert after > 0.96
 
 
+@pytest.mark.slow
 def test_it_learns_to_hold_a_pendulum() -> None:
     manager = Manager("Pendulum-v1", seed=0)
     agent = SoftActorCritic(
@@ -519,6 +522,7 @@ def test_it_learns_to_hold_a_pendulum() -> None:
     assert np.mean(returns) >= -400
 
 
+@pytest.mark.slow
 def test_it_learns_to_balance_a_pole() -> None:
     manager = CartpoleManager(seed=0)
     agent = SoftActorCritic(

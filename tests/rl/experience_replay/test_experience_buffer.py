@@ -98,6 +98,7 @@ def test_too_few_for_a_batch(kind: Kind) -> None:
         buffer.sample_batch()
 
 
+@pytest.mark.slow
 @both_kinds
 @given(adds=st.lists(st.integers(0, 20), max_size=12), single=st.booleans())
 def test_holds_the_newest(kind: Kind, adds: list[int], single: bool) -> None:

@@ -140,7 +140,7 @@ def test_soft_parameter_update(rate: float) -> None:
 
 
 def test_soft_parameter_update_refuses_another_rate() -> None:
-    with pytest.raises(InputError, match=r"0\.\.1, it is 1.5"):
+    with pytest.raises(InputError, match=r"in \[0, 1\], it is 1.5"):
         Network(3, 2).soft_parameter_update(Network(3, 2), 1.5)
 
 

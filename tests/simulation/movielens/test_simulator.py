@@ -48,6 +48,7 @@ def slates_of(rng: np.random.Generator, simulator: Simulator, state: State) -> N
     return np.where(slates == 0, rng.integers(0, simulator.world.n_items, (n, k)), slates)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slate_size", [1, 3, 10])
 @pytest.mark.parametrize(("delta", "weight"), [(1.0, 0.0), (0.0, 0.3), (-0.4, 1.0), (0.35, 0.5)])
 def test_sessions_are_those_of_the_plain_reference(world: World, slate_size: int, delta: float, weight: float) -> None:
@@ -139,6 +140,7 @@ def test_a_session_lasts_until_50_ratings_are_given(world: World, slate_size: in
     assert steps == math.ceil(session_length / slate_size) == simulator.session_steps
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("slate_size", "delta"), [(1, 99.0), (10, 1.0), (10, -0.9)])
 def test_100_000_ratings_stay_finite(world: World, slate_size: int, delta: float) -> None:
     # Every item has every genre and moves all affinities: nowhere is a score larger.
@@ -188,6 +190,7 @@ def test_the_chosen_position_is_uniform_and_follows_the_stream(world: World) -> 
     assert alone.chosen[0] == first.chosen[17]
 
 
+@pytest.mark.slow
 def test_states_are_never_changed_in_place(world: World) -> None:
     simulator = Simulator(world, slate_size=2)
     state = simulator.reset(range(4))
