@@ -430,7 +430,7 @@ def test_a_seed_that_diverges_does_not_stop_the_others(saved: str, capsys: pytes
         (["compare", "--seeds", "x"], "--seeds"),
         (["train", "contracts.own:Wrong"], "there is no agent 'contracts.own:Wrong'"),
         (["train", "contracts.own:Corridor"], "contracts.own:Corridor is no agent"),
-        (["train", "contracts.own:Right", "--env", "contracts.own:Corridor-v0"], "Missing option '--action'"),
+        (["train", "contracts.own:Right", "--env", "contracts.own:OwnCorridor-v0"], "Missing option '--action'"),
         (["train", "dqn", "--env", "CartPol-v1"], "did you mean 'CartPole-v1'"),
         (["train", "dqn", "--env", "CartPole-v1", "--delta", "1"], "CartPole-v1 has no option 'delta'"),
         (["train", "dqn", "--env", "CartPole-v1", "--slate-size", "2"], "CartPole-v1 has no option 'slate_size'"),
@@ -549,7 +549,7 @@ def test_an_agent_and_an_environment_of_ones_own_are_run_resumed_and_evaluated(
     saved: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     own = ("--agents", "contracts.own:Right", "--set", "contracts.own:Right.action=1", "--seeds", "2")
-    corridor = ("--env", "contracts.own:Corridor-v0", "--env-option", "length=4", *POLES[2:])
+    corridor = ("--env", "contracts.own:OwnCorridor-v0", "--env-option", "length=4", *POLES[2:])
     assert run("compare", *own, *corridor, "--jobs", "2", "--out", "out") == 0
     before = Path("out/summary.csv").read_text()
     folder = Path("out/runs/contracts.own.Right-1")

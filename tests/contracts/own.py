@@ -1,4 +1,4 @@
-"""An environment and an agent of a user's own; importing the module registers the environment as Corridor-v0."""
+"""An environment and an agent of a user's own; importing the module registers the environment as OwnCorridor-v0."""
 
 from typing import Any, Literal
 
@@ -56,4 +56,4 @@ class Right(ReinforcementLearning):
         return np.full((len(states), k), self.action)
 
 
-gym.register("Corridor-v0", Corridor)
+gym.register("OwnCorridor-v0", Corridor)

@@ -301,7 +301,7 @@ def test_comparisons_that_cannot_be(world: World, changes: dict[str, Any], match
 
 
 def test_what_has_no_users_is_compared_without_the_oracle(tmp_path: Path) -> None:
-    task = Task(env="contracts.own:Corridor-v0", env_options={"length": 4})
+    task = Task(env="contracts.own:OwnCorridor-v0", env_options={"length": 4})
     right = "contracts.own:Right"
     settings = {"task": task, "agents": [right, "reinforce"], "episodes": 4, "seeds": 2, "evaluation_episodes": 3}
     comparison = Comparison(**settings, hyperparameters={right: {"action": 1}, "reinforce": {"hidden_layers": [4]}})

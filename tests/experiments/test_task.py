@@ -8,7 +8,7 @@ from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments.config import RunConfig
 from pydeeprecsys.experiments.task import Task, env_options, read_env_option
 
-CORRIDOR = "contracts.own:Corridor-v0"
+CORRIDOR = "contracts.own:OwnCorridor-v0"
 
 
 @pytest.mark.parametrize(
