@@ -530,6 +530,7 @@ def test_both_worlds_can_be_asked_for(saved: str, capsys: pytest.CaptureFixture[
 POLES = ("--env", "CartPole-v1", "--episodes", "3", "--evaluation-episodes", "2")
 
 
+@pytest.mark.slow
 def test_any_environment_of_gymnasium_can_be_asked_for(saved: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("train", "dqn", *POLES, "--env-option", "sutton_barto_reward=true", "--out", "poles") == 0
     config = json.loads(Path("poles/config.json").read_text())
@@ -545,6 +546,7 @@ def test_any_environment_of_gymnasium_can_be_asked_for(saved: str, capsys: pytes
     assert "random" in pd.read_csv("watching/summary.csv")["agent"].tolist()
 
 
+@pytest.mark.slow
 def test_an_agent_and_an_environment_of_ones_own_are_run_resumed_and_evaluated(
     saved: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -566,6 +568,7 @@ def test_an_agent_and_an_environment_of_ones_own_are_run_resumed_and_evaluated(
     assert Path("runs/contracts.own.Right-1/result.json").exists()
 
 
+@pytest.mark.slow
 def test_a_policy_is_evaluated_again(saved: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("train", "random", "--dataset", saved, *RUN, "--evaluate-every", "1", "--out", "out") == 0
     assert run("evaluate", "out") == 0

@@ -68,6 +68,7 @@ def test_a_release_is_predicted_better_than_by_item_means(folder: Path) -> None:
     assert found.held_out_rmse < found.rmse_of_the_mean
 
 
+@pytest.mark.slow
 def test_a_release_goes_into_a_comparison(folder: Path, tmp_path: Path) -> None:
     options = ["--agents", "popular,best-rated", "--episodes", "5", "--seeds", "2", "--evaluation-episodes", "40"]
     out = tmp_path / "compared"

@@ -37,6 +37,7 @@ def test_a_world_takes_its_categories_from_the_data_set(songs: World, tmp_path: 
     assert World.load(tmp_path / "songs.world").categories == MUSIC
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("version", "size"), [(0, 4 + 6), (1, 4 + 10 * 6)])
 @pytest.mark.parametrize("slate_size", [1, 3])
 def test_agents_train_and_are_evaluated_in_it(songs: World, version: int, size: int, slate_size: int) -> None:

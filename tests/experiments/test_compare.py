@@ -300,6 +300,7 @@ def test_comparisons_that_cannot_be(world: World, changes: dict[str, Any], match
         Comparison(**({"task": Task(world=world), "agents": ["random"]} | changes))
 
 
+@pytest.mark.slow
 def test_what_has_no_users_is_compared_without_the_oracle(tmp_path: Path) -> None:
     task = Task(env="contracts.own:OwnCorridor-v0", env_options={"length": 4})
     right = "contracts.own:Right"

@@ -65,6 +65,7 @@ def test_optuna_finds_the_trials(tmp_path: Path) -> None:
         assert connection.execute("pragma integrity_check").fetchall() == [("ok",)]
 
 
+@pytest.mark.slow
 def test_a_failed_trial_is_kept_and_has_no_return(tmp_path: Path) -> None:
     found = begin(tmp_path / "study.db")
     found.add(Outcome(0, DEFAULTS, "failed", [1.0], {10: 1.0}))

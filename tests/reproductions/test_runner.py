@@ -218,6 +218,7 @@ def test_the_table_says_which_bars_are_met(tmp_path: Path) -> None:
         update_docs("other", "", docs)
 
 
+@pytest.mark.slow
 def test_simulated_users_are_evaluated_as_in_a_comparison(world: World, tmp_path: Path) -> None:
     world.save(tmp_path / "small.world")
     study = Study(

@@ -133,6 +133,7 @@ class TakenInTurns(gym.Env[Any, Any]):
         return np.zeros(1, np.float32), 8.0 if taken else 2.0, True, False, {"chosen_action": 0 if taken else -1}
 
 
+@pytest.mark.slow
 def test_with_slates_of_one_it_learns_the_value_of_choosing_nothing() -> None:
     agent = SlateQAgent(2, 1, **QUICK, network_update_frequency=1, choice_scores=logits_of([[1, 1, 1]]))
     Manager(env=TakenInTurns()).train(agent, None, None, should_print=False, max_steps=1200)
