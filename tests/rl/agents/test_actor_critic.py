@@ -12,8 +12,6 @@ from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.manager import CartpoleManager
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 class TestActorCriticContract(AgentContract):
     def make(self, n_actions: int, state_size: int, seed: int) -> ActorCriticAgent:

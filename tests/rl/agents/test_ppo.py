@@ -16,8 +16,6 @@ from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.manager import CartpoleManager
 from pydeeprecsys.rl.ops.policies import clipped_surrogate_losses
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 QUICK: dict[str, Any] = {"steps_per_update": 16, "epochs": 2, "minibatch_size": 6, "device": "cpu"}
 
 

@@ -15,8 +15,6 @@ from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.manager import Manager
 from pydeeprecsys.rl.neural_networks.item_scores import ItemScores
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 QUICK: dict[str, Any] = {
     "hidden_layers": [8],
     "buffer_size": 100,

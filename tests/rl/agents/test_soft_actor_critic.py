@@ -38,12 +38,6 @@ FEATURES = np.random.default_rng(0).random((7, 3))
 BOX = Box(np.array([-2.0, 10.0], dtype=np.float32), np.array([2.0, 11.0], dtype=np.float32))
 
 
-@pytest.fixture(autouse=True)
-def one_thread(world: World) -> None:
-    """After the world is factorized: numba's threads change how many torch takes."""
-    torch.set_num_threads(1)
-
-
 class TestDiscreteContract(AgentContract):
     def make(self, n_actions: int, state_size: int, seed: int) -> SoftActorCritic:
         return SoftActorCritic(Discrete(n_actions), state_size, **QUICK, random_state=seed)
