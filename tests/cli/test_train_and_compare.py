@@ -438,6 +438,7 @@ def test_a_seed_that_diverges_does_not_stop_the_others(saved: str, capsys: pytes
         (["train", "dqn", "--env", "CartPole-v1", "--dataset", "ml-1m"], "CartPole-v1 takes no data set"),
         (["train", "dqn", "--env", "CartPole-v1", "--train-pool", "all"], "CartPole-v1 has no pools of users"),
         (["train", "dqn", "--env", "CartPole-v1", "--world-version", "1"], "--world-version is without effect"),
+        (["train", "dqn", "--env", "MovieLensFairness-v0", "--world-version", "1"], "without effect on MovieLens"),
         (["train", "dqn", "--env-option", "delt=1"], "did you mean 'delta'"),
         (["train", "dqn", "--env-option", "delta=1", "--delta", "1"], "delta is given twice"),
         (

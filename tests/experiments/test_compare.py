@@ -316,3 +316,14 @@ def test_what_has_no_users_is_compared_without_the_oracle(tmp_path: Path) -> Non
     pd.testing.assert_frame_equal(
         alone.drop(columns="steps_per_second"), together.drop(columns="steps_per_second"), check_exact=True
     )
+
+
+def test_an_agent_that_cannot_learn_in_the_environment_is_refused_before_any_run_begins(
+    world: World, tmp_path: Path
+) -> None:
+    # SlateQ models the choice of one item, and the users of v0 consume the whole slate: its first step shows it.
+    task = Task(world=world, env_options={"slate_size": 3})
+    comparison = Comparison(task=task, agents=["popular", "slate-q"], episodes=2, seeds=1, evaluation_episodes=2)
+    with pytest.raises(InputError, match="several items of a slate are consumed"):
+        compare(comparison, tmp_path / "out")
+    assert not (tmp_path / "out" / "runs").exists()

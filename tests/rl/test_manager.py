@@ -31,7 +31,7 @@ from pydeeprecsys.rl.manager import (
     Manager,
     MovieLensFairnessManager,
 )
-from pydeeprecsys.rl.rollout import Step
+from pydeeprecsys.rl.rollout import EpisodeLoop, Step
 
 
 class Spy(RandomAgent):
@@ -555,7 +555,7 @@ def test_what_cannot_tell_its_state_is_said() -> None:
     for n_envs in (1, 2):
         manager = CartpoleManager(seed=0, n_envs=n_envs)
         manager.train(RandomAgent(manager.env.action_space), max_episodes=1, should_print=False)
-        with pytest.raises(InputError, match="cannot tell its state, so training in it cannot be resumed"):
+        with pytest.raises(InputError, match="has no state_dict, so training in it cannot be resumed"):
             manager.state_dict()
 
 
@@ -757,3 +757,10 @@ def test_columns_of_some_environments_only_are_refused(info: dict[str, Any]) -> 
 def test_a_measure_that_is_not_one_number_is_refused() -> None:
     with pytest.raises(InputError, match=r"info\['diversity'\] is of shape \(2,\)"):
         measured({"diversity": np.ones(2)})
+
+
+def test_a_series_that_info_lacks_is_said() -> None:
+    manager = Manager("Corridor-v0")
+    loop = EpisodeLoop(RandomAgent(manager.env.action_space), manager.batch, training=False, series=("dcg",))
+    with pytest.raises(InputError, match="info lacks 'dcg', which the environment's metadata lists as a series"):
+        next(loop)

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 import torch
+from click.core import ParameterSource
 
 from pydeeprecsys.arguments import Argument, arguments_of
 from pydeeprecsys.cli.agent_options import click_type
@@ -97,7 +98,8 @@ def take_settings(arguments: dict[str, Any], kind: type) -> dict[str, Any]:
     torch.set_num_threads(arguments["threads"])
     env, version = arguments["env"], arguments["world_version"]
     if version is not None:
-        if env not in (DEFAULT_ENV, f"MovieLensFairness-v{version}"):
+        by_default = click.get_current_context().get_parameter_source("env") is ParameterSource.DEFAULT
+        if not by_default and env != f"MovieLensFairness-v{version}":
             raise InputError(f"--world-version is without effect on {env}; leave it out")
         env = f"MovieLensFairness-v{version}"
     options = dict(read_env_option(env, text) for text in arguments["env_option"])

@@ -56,7 +56,7 @@ class BatchOfOne(VectorEnv[Any, Any, Any]):
         """
         inner: Any = self.env.unwrapped
         if not hasattr(inner, "state_dict"):
-            raise InputError(f"{inner} cannot tell its state, so training in it cannot be resumed")
+            raise InputError(f"{inner} has no state_dict, so training in it cannot be resumed")
         state: Info = inner.state_dict()
         return state
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -67,9 +68,17 @@ def run(
 
 
 def check(config: RunConfig) -> None:
-    """Raise an InputError for options that cannot be, of environment or agent, before anything is written."""
+    """Take the first training step, before anything is written.
+
+    Raises:
+        InputError: an invalid option of environment or agent, or the agent cannot learn in the environment.
+    """
     config.task.manager(0, 1, config.evaluation_pool)
-    make_agent(config.agent, config.training_manager(), config.seed, **config.hyperparameters)
+    manager = config.training_manager()
+    agent = make_agent(config.agent, manager, config.seed, **config.hyperparameters)
+    if config.episodes != 0:
+        with suppress(DivergenceError):  # a result of the run, not an invalid option
+            manager.train(agent, max_episodes=None, max_steps=1, should_print=False)
 
 
 def joint_note(notes: Mapping[int, str]) -> str:

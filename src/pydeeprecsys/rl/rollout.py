@@ -160,10 +160,12 @@ class EpisodeLoop(Iterator[Episode]):
         next_observations, reward, terminated, truncated, infos = self.batch.step(actions)
         self.steps += self.batch.num_envs
         self._longest += 1
+        self._measure(infos)
+        if missing := self._series.keys() - infos.keys():
+            raise InputError(f"info lacks {missing.pop()!r}, which the environment's metadata lists as a series")
         for kept, values in ((rewards, reward), *((kept, infos[name]) for name, kept in self._series.items())):
             for row, value in enumerate(values.tolist()):
                 kept[row].append(value)
-        self._measure(infos)
         if self._longest >= self.max_episode_steps:
             at_limit = np.array([len(episode) >= self.max_episode_steps for episode in rewards])
             truncated = truncated | (at_limit & ~terminated)
@@ -227,7 +229,7 @@ class EpisodeLoop(Iterator[Episode]):
             InputError: the environments have no `state_dict`.
         """
         if not hasattr(self.batch, "state_dict"):
-            raise InputError(f"{self.batch.unwrapped} cannot tell its state, so training in it cannot be resumed")
+            raise InputError(f"{self.batch.unwrapped} has no state_dict, so training in it cannot be resumed")
         return {
             "steps": self.steps,
             "episodes": self.episodes,

@@ -162,3 +162,8 @@ def test_the_normalized_returns_of_the_notebook_by_hand() -> None:
     agent = ReinforceAgent(2, 4, [], 1.0, baseline="normalized", episodes_per_update=1, device="cpu")
     # Returns 2 and 1.
     np.testing.assert_allclose(play(agent, [(0, 1)])[0].advantages, [1, -1])
+
+
+def test_the_base_without_advantages_is_no_agent() -> None:
+    with pytest.raises(TypeError, match="abstract method '?_advantages_and_returns"):
+        PolicyGradientAgent(n_actions=2, state_size=1)  # type: ignore[abstract]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from typing import ClassVar
 
 import numpy as np
@@ -37,7 +37,7 @@ def observations(transitions: Transition) -> Observations:
     )
 
 
-class LinearBandit(ReinforcementLearning):
+class LinearBandit(ReinforcementLearning, ABC):
     """Base of linear contextual bandits: regression of the reward, updates, and choice by score.
 
     A bandit maximizes the next reward and ignores the effect of an item on later ones.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from pydeeprecsys.rl.neural_networks.policy_estimator import PolicyEstimator
 
 
 @checked
-class PolicyGradientAgent(ReinforcementLearning):
+class PolicyGradientAgent(ReinforcementLearning, ABC):
     """Base of agents that sample actions from a policy and learn it by the policy gradient from complete episodes.
 
     Once enough episodes are complete, one update learns from all of them and forgets them; unfinished episodes wait for
