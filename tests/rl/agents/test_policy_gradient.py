@@ -165,5 +165,5 @@ def test_the_normalized_returns_of_the_notebook_by_hand() -> None:
 
 
 def test_the_base_without_advantages_is_no_agent() -> None:
-    with pytest.raises(TypeError, match="abstract method '?_advantages_and_returns"):
+    with pytest.raises(TypeError, match=r"abstract method '?_advantages_and_returns"):
         PolicyGradientAgent(n_actions=2, state_size=1)  # type: ignore[abstract]
