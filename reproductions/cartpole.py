@@ -29,7 +29,6 @@ RAINBOW = {
     "hidden_layers": [128, 128, 64, 64],
 }
 SAC = {
-    "n_steps": 3,
     "learning_rate": 1e-3,
     "batch_size": 128,
     "update_frequency": 2,
