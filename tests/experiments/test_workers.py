@@ -69,9 +69,7 @@ def test_who_stops_waits_for_nothing(folder: Path) -> None:
     asked = _stop_at(3)
     begun = time.monotonic()
     with pytest.raises(KeyboardInterrupt), open_workers(None, folder, jobs=2) as workers:
-        list(workers.results(tasks.sleep, [600.0, 600.0], stop_if_asked=lambda: next(asked)))
-    for process in multiprocessing.active_children():
-        process.join(5)
+        list(workers.results(tasks.sleep, [600.0, 600.0, 600.0], stop_if_asked=lambda: next(asked)))
     assert not multiprocessing.active_children()
     assert time.monotonic() < begun + 60
 

@@ -131,8 +131,8 @@ class _SideBySide(Workers):
                     stop_if_asked()
                 yield futures[i].result()
         except BaseException:
-            # A stop waits neither for running calls nor for those that have not begun.
-            self._pool.shutdown(wait=False, cancel_futures=True)
+            # A stop waits neither for running calls nor for those that have not begun: without its processes the pool is
+            # broken, and its end waits only for them.
             for process in set(active_children()) - self._not_ours:
                 process.terminate()
             raise
