@@ -131,7 +131,7 @@ class _SideBySide(Workers):
                     stop_if_asked()
                 yield futures[i].result()
         except BaseException:
-            # A stop waits neither for running calls nor for those that have not begun: without its processes the pool is
+            # A stop waits neither for running calls nor for those that have not begun. A pool without its processes is
             # broken, and its end waits only for them.
             for process in set(active_children()) - self._not_ours:
                 process.terminate()
