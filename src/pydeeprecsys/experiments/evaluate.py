@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from pydeeprecsys.arrays import Floats, Ints
 from pydeeprecsys.envs.single import MovieLensFairness, simulated_users
 from pydeeprecsys.metrics.exposure import exposures
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning
@@ -73,8 +73,8 @@ class _Recorder:
         self.world = self.batch.simulator.world
         self.sessions: list[dict[str, Any]] = [{"steps": []} for _ in range(n_sessions)]
         self.exposure = np.zeros(self.world.n_items, dtype=np.int64)  # in the sessions that `end` was called for
-        self._running: list[list[NDArray[np.int64]]] = [[] for _ in range(manager.batch.num_envs)]  # their slates
-        self._before: NDArray[np.float64] | None = None  # (sessions, categories) affinities before the step
+        self._running: list[list[Ints]] = [[] for _ in range(manager.batch.num_envs)]  # their slates
+        self._before: Floats | None = None  # (sessions, categories) affinities before the step
 
     def end(self, row: int) -> str:
         """Count what was shown in the session of a row that has just ended, and give the id of its user."""
@@ -108,7 +108,7 @@ class _Recorder:
             )
         self._before = self._affinities(state)
 
-    def _affinities(self, state: State) -> NDArray[np.float64]:
+    def _affinities(self, state: State) -> Floats:
         return self.world.affinities(self.batch.simulator.taste.effective_vectors(state))
 
     def _shown(self, item: int, rating: float) -> dict[str, Any]:

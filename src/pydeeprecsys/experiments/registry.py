@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 from gymnasium.spaces import Discrete, MultiDiscrete, flatdim
-from numpy.typing import NDArray
 
 from pydeeprecsys.arguments import Argument, arguments_of
+from pydeeprecsys.arrays import Floats, Ints
 from pydeeprecsys.data.world import World
 from pydeeprecsys.envs.interest_evolution import InterestEvolution
 from pydeeprecsys.envs.single import MovieLensFairness, simulated_users
@@ -60,7 +60,7 @@ AGENTS: dict[str, type[ReinforcementLearning]] = {
 """Every agent that `train` and `compare` know."""
 
 
-def item_features(world: World, users: NDArray[np.int64]) -> NDArray[np.float64]:
+def item_features(world: World, users: Ints) -> Floats:
     """Features of items for agents: categories, mean rating and vector.
 
     Args:
@@ -91,12 +91,12 @@ def _simulator(manager: Manager) -> Simulator:
     return simulated_users(manager.batch).simulator
 
 
-def _observed_means(manager: Manager) -> NDArray[np.float64]:
+def _observed_means(manager: Manager) -> Floats:
     simulator = _simulator(manager)
     return simulator.world.observed_means(simulator.users)
 
 
-def _observed_counts(manager: Manager) -> NDArray[np.int64]:
+def _observed_counts(manager: Manager) -> Ints:
     simulator = _simulator(manager)
     return simulator.world.observed_counts(simulator.users)
 
@@ -113,9 +113,9 @@ def _has_item_features(manager: Manager) -> bool:
     return manager.env.has_wrapper_attr(_ITEM_FEATURES) or isinstance(manager.env.unwrapped, MovieLensFairness)
 
 
-def _item_features(manager: Manager) -> NDArray[np.float64]:
+def _item_features(manager: Manager) -> Floats:
     if manager.env.has_wrapper_attr(_ITEM_FEATURES):
-        told: NDArray[np.float64] = manager.env.get_wrapper_attr(_ITEM_FEATURES)
+        told: Floats = manager.env.get_wrapper_attr(_ITEM_FEATURES)
         return told
     simulator = _simulator(manager)
     return item_features(simulator.world, simulator.users)

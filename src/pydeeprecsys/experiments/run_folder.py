@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from pydeeprecsys.arrays import Floats, Ints
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.evaluation.plots import save_figure
 from pydeeprecsys.evaluation.standings import run_measures
@@ -100,7 +100,7 @@ class RunFolder(ClaimedFolder):
         return read_metrics(self.path / _METRICS, metric) if (self.path / _METRICS).exists() else []
 
     @cached_property
-    def curve(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    def curve(self) -> tuple[Ints, Floats]:
         """The learning curve so far: (points,) episodes from 0, and the moving average of the return at each."""
         rows = self.measurements("moving_rewards")
         episodes = np.array([row["episode"] for row in rows], dtype=np.int64)

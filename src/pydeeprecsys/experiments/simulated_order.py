@@ -7,8 +7,8 @@ from dataclasses import fields
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from pydeeprecsys.arrays import Floats, Ints
 from pydeeprecsys.simulation.movielens.simulator import Simulator
 from pydeeprecsys.simulation.movielens.state import State
 
@@ -18,10 +18,10 @@ _KEPT = 4  # halving rate: a quarter of the items is kept for the next round
 _BLOCK = 2**14  # sessions at once
 _AT_ONCE = 256  # users whose rewards of all items are computed at once
 
-_known: deque[tuple[Simulator, NDArray[np.int64]]] = deque(maxlen=8)
+_known: deque[tuple[Simulator, Ints]] = deque(maxlen=8)
 
 
-def simulated_order(simulator: Simulator) -> NDArray[np.int64]:
+def simulated_order(simulator: Simulator) -> Ints:
     """All items in descending order of their reward from users of the simulator's pool.
 
     Where single items may be repeated, by the return of showing nothing else; otherwise by the mean reward of the item,
@@ -57,7 +57,7 @@ def _same(part: Any, other: Any) -> bool:
         return False
 
 
-def _by_return(simulator: Simulator) -> NDArray[np.int64]:
+def _by_return(simulator: Simulator) -> Ints:
     """Successive halving (Karnin, Koren and Somekh 2013): all items on few users, then fewer items on more users.
 
     All items of a round meet the same users with the same random streams.
@@ -72,7 +72,7 @@ def _by_return(simulator: Simulator) -> NDArray[np.int64]:
     return order
 
 
-def constant_returns(simulator: Simulator, items: NDArray[np.int64], users: NDArray[np.int64]) -> NDArray[np.float64]:
+def constant_returns(simulator: Simulator, items: Ints, users: Ints) -> Floats:
     """Mean return, over these users (m,), of a session that shows one item throughout: (n,) items to (n,)."""
     means = np.empty(len(items))
     at_once = max(1, _BLOCK // len(users))
@@ -88,7 +88,7 @@ def constant_returns(simulator: Simulator, items: NDArray[np.int64], users: NDAr
     return means
 
 
-def _first_rewards(simulator: Simulator) -> NDArray[np.float64]:
+def _first_rewards(simulator: Simulator) -> Floats:
     """(items,) expected reward of each item, shown alone as the first of a session; mean over the users."""
     total = np.zeros(simulator.world.n_items)
     for start in range(0, len(simulator.users), _AT_ONCE):
@@ -98,6 +98,6 @@ def _first_rewards(simulator: Simulator) -> NDArray[np.float64]:
     return total / len(simulator.users)
 
 
-def _begun(simulator: Simulator, users: NDArray[np.int64], n_streams: int) -> State:
+def _begun(simulator: Simulator, users: Ints, n_streams: int) -> State:
     """A session of each of these users (m,), with the random streams 0 to n_streams - 1 in turn."""
     return simulator.with_users(simulator.reset(np.arange(len(users)) % n_streams), users)

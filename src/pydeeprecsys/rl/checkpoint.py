@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import safetensors.numpy
-from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
+from pydeeprecsys.arrays import Array
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.files import whole_file
 
@@ -34,7 +34,7 @@ def save_checkpoint(path: str | os.PathLike[str], state: Mapping[str, Any]) -> N
     Raises:
         TypeError: something else is in it.
     """
-    arrays: dict[str, NDArray[Any]] = {}
+    arrays: dict[str, Array] = {}
     tree = json.dumps(_taken_apart(state, arrays))
     header = {"format": f"{_NAME} {_VERSION}", "tree": tree, "digest": _digest(tree, arrays)}
     with whole_file(path) as temporary:
@@ -69,7 +69,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     return state
 
 
-def _taken_apart(value: Any, arrays: dict[str, NDArray[Any]]) -> Any:
+def _taken_apart(value: Any, arrays: dict[str, Array]) -> Any:
     """The value as JSON has it, with its arrays put aside by numbers."""
     if isinstance(value, np.ndarray):
         if value.dtype.kind not in "biuf":
@@ -90,7 +90,7 @@ def _taken_apart(value: Any, arrays: dict[str, NDArray[Any]]) -> Any:
     raise TypeError(f"a checkpoint takes numbers, text, arrays, lists and dictionaries, not {type(value).__name__}")
 
 
-def _put_together(value: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
+def _put_together(value: Any, arrays: Mapping[str, Array]) -> Any:
     if isinstance(value, list):
         return [_put_together(item, arrays) for item in value]
     if not isinstance(value, dict):
@@ -102,7 +102,7 @@ def _put_together(value: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
     return {key: _put_together(item, arrays) for key, item in value.items()}
 
 
-def _digest(tree: str, arrays: Mapping[str, NDArray[Any]]) -> str:
+def _digest(tree: str, arrays: Mapping[str, Array]) -> str:
     """Checksum of the tree, and of each array with its name, shape and type."""
     digest = hashlib.blake2b(tree.encode(), digest_size=16)
     for name in sorted(arrays):

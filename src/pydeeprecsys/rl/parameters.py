@@ -5,17 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import safetensors.numpy
-from numpy.typing import NDArray
 from safetensors import SafetensorError
 
+from pydeeprecsys.arrays import Array
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.files import whole_file
 
-Arrays = Mapping[str, NDArray[Any]]
+Arrays = Mapping[str, Array]
 
 
 def write_parameters(path: str | os.PathLike[str], parameters: Arrays, **header: str) -> None:
@@ -25,14 +24,14 @@ def write_parameters(path: str | os.PathLike[str], parameters: Arrays, **header:
         temporary.write_bytes(safetensors.numpy.save(contiguous, header or None))
 
 
-def read_parameters(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
+def read_parameters(path: str | os.PathLike[str]) -> dict[str, Array]:
     """Read what `write_parameters` wrote.
 
     Raises:
         InputError: there is no such file, or it is damaged.
     """
     try:
-        parameters: dict[str, NDArray[Any]] = safetensors.numpy.load(Path(path).read_bytes())
+        parameters: dict[str, Array] = safetensors.numpy.load(Path(path).read_bytes())
     except OSError as error:
         raise InputError(f"cannot read parameters from {path}: {error.strerror}") from error
     except SafetensorError as error:

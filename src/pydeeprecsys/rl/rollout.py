@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from gymnasium.vector import VectorEnv
-from numpy.typing import NDArray
 
+from pydeeprecsys.arrays import Array, Flags, Floats
 from pydeeprecsys.errors import DivergenceError, InputError
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning
 from pydeeprecsys.rl.experience_replay.transition import Transition
@@ -23,9 +23,9 @@ class Step(NamedTuple):
     """One step of all environments, as `on_step` gets it."""
 
     timestep: int  # number of the step in the first environment's episode, from 1
-    actions: NDArray[Any]  # (n, ...) slates (n, k) where the environments take slates
-    rewards: NDArray[np.float64]  # (n,)
-    observations: NDArray[Any]  # (n, ...) after the step
+    actions: Array  # (n, ...) slates (n, k) where the environments take slates
+    rewards: Floats  # (n,)
+    observations: Array  # (n, ...) after the step
     infos: dict[str, Any]
 
 
@@ -107,9 +107,9 @@ class EpisodeLoop(Iterator[Episode]):
         self.statistics, self.on_step = statistics, on_step
         self.steps = self.episodes = 0
         self._seed = seed
-        self._over: NDArray[np.bool_] | None = None  # (n,) whose next episode begins with the next step; all at first
-        self._observations: NDArray[Any] = np.empty(0)
-        self._masks: NDArray[np.bool_] | None = None
+        self._over: Flags | None = None  # (n,) whose next episode begins with the next step; all at first
+        self._observations: Array = np.empty(0)
+        self._masks: Flags | None = None
         self._columns = InfoColumns(slate_size)
         self._rewards: list[list[float]] = [[] for _ in range(batch.num_envs)]
         self._series: dict[str, list[list[float]]] = {name: [[] for _ in range(batch.num_envs)] for name in series}
@@ -255,6 +255,6 @@ class EpisodeLoop(Iterator[Episode]):
         self.batch.load_state_dict(state["environments"])  # type: ignore[attr-defined]
 
 
-def _masks(infos: dict[str, Any]) -> NDArray[np.bool_] | None:
+def _masks(infos: dict[str, Any]) -> Flags | None:
     """(n, actions) allowed actions, if the environments give masks."""
     return np.asarray(infos["action_mask"], dtype=np.bool_) if "action_mask" in infos else None

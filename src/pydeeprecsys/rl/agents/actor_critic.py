@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pydeeprecsys.arguments import Seed, checked
+from pydeeprecsys.arrays import Flags, Floats, Singles
 from pydeeprecsys.rl import arguments as arg
 from pydeeprecsys.rl.agents.policy_gradient import PolicyGradientAgent
 from pydeeprecsys.rl.experience_replay.transition import Transition
@@ -107,9 +107,7 @@ class ActorCriticAgent(PolicyGradientAgent):
         self.gae_lambda = gae_lambda
         self.normalize_advantages = normalize_advantages
 
-    def _advantages_and_returns(
-        self, steps: Transition, complete: NDArray[np.bool_]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _advantages_and_returns(self, steps: Transition, complete: Flags) -> tuple[Floats, Floats]:
         ended = steps.terminated | steps.truncated
         values = self.value_estimator.predict(steps.observations)[..., 0]
         advantages = generalized_advantages(
@@ -127,5 +125,5 @@ class ActorCriticAgent(PolicyGradientAgent):
             advantages = rescale(center_by_other_episodes(advantages, episode[complete]))
         return advantages, returns
 
-    def _learn_values(self, states: NDArray[np.float32], returns: NDArray[np.float64]) -> None:
+    def _learn_values(self, states: Singles, returns: Floats) -> None:
         self.log("critic_loss", self.value_estimator.update(states, returns))

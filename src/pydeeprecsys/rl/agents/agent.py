@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import gymnasium as gym
 import numpy as np
 from gymnasium.spaces import Discrete, MultiDiscrete
-from numpy.typing import NDArray
 
 from pydeeprecsys.arguments import Seed, checked
 from pydeeprecsys.arrays import Array, Flags, Ints
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from pydeeprecsys.rl.learning_statistics import LearningStatistics
 
 
-def check_slate_size(k: int, n_actions: int, action_masks: NDArray[np.bool_] | None = None) -> None:
+def check_slate_size(k: int, n_actions: int, action_masks: Flags | None = None) -> None:
     """Raise an InputError if n actions, or those that masks allow, do not suffice for slates of k different ones."""
     if not 1 <= k <= n_actions:
         raise InputError(
@@ -81,12 +80,12 @@ class ReinforcementLearning:
 
     def top_k_actions_for_states(
         self,
-        states: NDArray[Any],
+        states: Array,
         k: int = 1,
         *,
         explore: bool = True,
-        action_masks: NDArray[np.bool_] | None = None,
-    ) -> NDArray[np.int64]:
+        action_masks: Flags | None = None,
+    ) -> Ints:
         """Choose k different actions for each state, best first.
 
         Args:
@@ -111,13 +110,11 @@ class ReinforcementLearning:
         """Choose as `top_k_actions_for_states`, which has checked k and the masks: (n, size) states to (n, k)."""
         raise NotImplementedError(f"{type(self).__name__} implements neither choose nor top_k_actions_for_states")
 
-    def actions_for_states(
-        self, states: NDArray[Any], *, explore: bool = True, action_masks: NDArray[np.bool_] | None = None
-    ) -> NDArray[Any]:
+    def actions_for_states(self, states: Array, *, explore: bool = True, action_masks: Flags | None = None) -> Array:
         """Choose one action for each state: (n, ...) observations to (n, ...) actions."""
         return self.top_k_actions_for_states(states, 1, explore=explore, action_masks=action_masks)[:, 0]
 
-    def begin_episodes(self, rows: NDArray[np.bool_]) -> None:
+    def begin_episodes(self, rows: Flags) -> None:
         """Take note that an episode begins in some environments, before the agent first acts in it.
 
         In training and in evaluation: an agent that remembers the running session clears its memory here. The default
@@ -134,21 +131,19 @@ class ReinforcementLearning:
             FloatingPointError: a reward, or a result computed from it, is NaN or infinite; the parameters stay.
         """
 
-    def action_for_state(
-        self, state: Any, *, explore: bool = True, action_mask: NDArray[np.bool_] | None = None
-    ) -> Any:
+    def action_for_state(self, state: Any, *, explore: bool = True, action_mask: Flags | None = None) -> Any:
         """Choose one action for one state, among those that a mask (actions,) allows."""
         masks = None if action_mask is None else action_mask[None]
         action = self.actions_for_states(np.asarray(state)[None], explore=explore, action_masks=masks)[0]
         return int(action) if np.ndim(action) == 0 and np.issubdtype(type(action), np.integer) else action
 
     def top_k_actions_for_state(
-        self, state: Any, k: int = 1, *, explore: bool = True, action_mask: NDArray[np.bool_] | None = None
-    ) -> NDArray[np.int64]:
+        self, state: Any, k: int = 1, *, explore: bool = True, action_mask: Flags | None = None
+    ) -> Ints:
         """Choose k different actions for one state, among those that a mask (actions,) allows, best first: (k,)."""
         masks = None if action_mask is None else action_mask[None]
         states = np.asarray(state)[None]
-        slate: NDArray[np.int64] = self.top_k_actions_for_states(states, k, explore=explore, action_masks=masks)[0]
+        slate: Ints = self.top_k_actions_for_states(states, k, explore=explore, action_masks=masks)[0]
         return slate
 
     def store_experience(
@@ -202,9 +197,7 @@ class RandomAgent(ReinforcementLearning):
             chosen[:, j] = np.where((chosen == draw[:, None]).any(axis=1), last, draw)
         return self.random.permuted(chosen, axis=1) + first
 
-    def actions_for_states(
-        self, states: NDArray[Any], *, explore: bool = True, action_masks: NDArray[np.bool_] | None = None
-    ) -> NDArray[Any]:
+    def actions_for_states(self, states: Array, *, explore: bool = True, action_masks: Flags | None = None) -> Array:
         """Draw one action for each state: (n, ...) observations to (n, ...) actions."""
         if isinstance(self.action_space, Discrete):
             return super().actions_for_states(states, explore=explore, action_masks=action_masks)

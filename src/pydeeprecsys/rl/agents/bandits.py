@@ -7,10 +7,9 @@ from abc import ABC, abstractmethod
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pydeeprecsys.arguments import Count, NonNegative, Positive, Seed, checked
-from pydeeprecsys.arrays import Array, Flags, Ints
+from pydeeprecsys.arrays import Array, Flags, Floats, Ints
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl import arguments as arg
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning, State
@@ -105,7 +104,7 @@ class LinearBandit(ReinforcementLearning, ABC):
         self._n_waiting = 0
 
     @abstractmethod
-    def _explore(self, states: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _explore(self, states: Floats) -> Floats:
         """(n, items) scores to choose the highest of."""
 
     @property
@@ -122,9 +121,7 @@ class LinearBandit(ReinforcementLearning, ABC):
         if not explore:
             return _top_k(scores, k)
         order = self.random.permuted(np.tile(np.arange(self.n_actions), (len(scores), 1)), axis=1)
-        slates: NDArray[np.int64] = np.take_along_axis(
-            order, _top_k(np.take_along_axis(scores, order, axis=1), k), axis=1
-        )
+        slates: Ints = np.take_along_axis(order, _top_k(np.take_along_axis(scores, order, axis=1), k), axis=1)
         return slates
 
     def store_experiences(self, transitions: Transition) -> None:
@@ -215,7 +212,7 @@ class LinUCBAgent(LinearBandit):
         InputError: An argument is out of range, or does not fit the others.
     """
 
-    def _explore(self, states: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _explore(self, states: Floats) -> Floats:
         return self.regression.means(states) + self.exploration_scale * self.regression.deviations(states)
 
 
@@ -233,17 +230,15 @@ class ThompsonSamplingAgent(LinearBandit):
         InputError: An argument is out of range, or does not fit the others.
     """
 
-    def _explore(self, states: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _explore(self, states: Floats) -> Floats:
         return self.regression.samples(states, self.exploration_scale, self.random)
 
 
-def _top_k(scores: NDArray[np.float64], k: int) -> NDArray[np.int64]:
+def _top_k(scores: Floats, k: int) -> Ints:
     """Indices of the k highest scores, the highest first: (n, items) to (n, k)."""
     if k == 1:
-        best_one: NDArray[np.int64] = scores.argmax(axis=1)[:, None]
+        best_one: Ints = scores.argmax(axis=1)[:, None]
         return best_one
     best = np.argpartition(-scores, k - 1, axis=1)[:, :k]
-    slates: NDArray[np.int64] = np.take_along_axis(
-        best, np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1), axis=1
-    )
+    slates: Ints = np.take_along_axis(best, np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1), axis=1)
     return slates

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from pydeeprecsys.arguments import Count, Finite, Natural, NonNegative, UnitInterval, checked
 from pydeeprecsys.arrays import Array, Flags, Ints
@@ -81,11 +81,11 @@ class Walk(ReinforcementLearning):
             0, dtype=np.int64
         )  # (n,) of the first item of the last slate; -1 before the first slate
 
-    def begin_episodes(self, rows: NDArray[np.bool_]) -> None:
+    def begin_episodes(self, rows: Flags) -> None:
         """Reset the position of the environments, (n,), in which an episode begins."""
         self._positions = np.where(rows, -1, self._stand(len(rows)))
 
-    def _stand(self, n: int) -> NDArray[np.int64]:
+    def _stand(self, n: int) -> Ints:
         """(n,) the positions."""
         return self._positions if len(self._positions) == n else np.full(n, -1)
 
@@ -130,7 +130,7 @@ class VariedAgent(Walk):
             return _first_allowed(np.tile(self.order, (len(states), 1)), k, action_masks)
         before = self._stand(len(states))
         self._positions = np.where(before < 0, 0, before + k) % len(self.order)
-        slates: NDArray[np.int64] = self.order[(self._positions[:, None] + np.arange(k)) % len(self.order)]
+        slates: Ints = self.order[(self._positions[:, None] + np.arange(k)) % len(self.order)]
         return slates
 
 
@@ -176,20 +176,20 @@ class WinStayAgent(Walk):
         self._positions = np.where(before < 0, 0, np.where(lost, before + k, before))
         if action_masks is None:
             shown = (self._positions[:, None] + np.arange(k)) % len(self.candidates)
-            slates: NDArray[np.int64] = self.candidates[shown]
+            slates: Ints = self.candidates[shown]
             return slates
         shown = (self._positions[:, None] + np.arange(len(self.candidates))) % len(self.candidates)
         others = np.tile(self.others, (len(states), 1))
         return _first_allowed(np.concatenate([self.candidates[shown], others], axis=1), k, action_masks)
 
 
-def _best_first(scores: ArrayLike) -> NDArray[np.int64]:
+def _best_first(scores: ArrayLike) -> Ints:
     """(items,) scores to (items,) items, highest score first; ties in the order of the catalogue."""
-    order: NDArray[np.int64] = np.argsort(-np.asarray(scores), kind="stable")
+    order: Ints = np.argsort(-np.asarray(scores), kind="stable")
     return order
 
 
-def _first_allowed(ranking: NDArray[np.int64], k: int, action_masks: NDArray[np.bool_]) -> NDArray[np.int64]:
+def _first_allowed(ranking: Ints, k: int, action_masks: Flags) -> Ints:
     """The first k allowed items of each ranking: (n, items), (n, items) to (n, k)."""
     forbidden = ~np.take_along_axis(action_masks, ranking, axis=1)
     return np.take_along_axis(ranking, np.argsort(forbidden, axis=1, kind="stable")[:, :k], axis=1)

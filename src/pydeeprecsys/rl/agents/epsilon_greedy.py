@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pydeeprecsys.arguments import Seed, checked
+from pydeeprecsys.arrays import Flags
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl import arguments as arg
 from pydeeprecsys.rl.agents.agent import State
@@ -45,7 +45,7 @@ class DecayingEpsilonGreedy:
         self.minimum_exploration_probability = minimum_exploration_probability
         self.random = np.random.default_rng(random_state)
 
-    def explores(self, n: int) -> NDArray[np.bool_]:
+    def explores(self, n: int) -> Flags:
         """Draw which of n actions are random: (n,)."""
         return self.random.random(n) < self.epsilon
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pydeeprecsys.arguments import Seed, checked
-from pydeeprecsys.arrays import Array, Flags, Ints
+from pydeeprecsys.arrays import Array, Flags, Floats, Ints, Singles
 from pydeeprecsys.rl import arguments as arg
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning, State
 from pydeeprecsys.rl.experience_replay.episode_memory import EpisodeMemory
@@ -78,12 +77,10 @@ class PolicyGradientAgent(ReinforcementLearning, ABC):
         self.updates: int = 0
 
     @abstractmethod
-    def _advantages_and_returns(
-        self, steps: Transition, complete: NDArray[np.bool_]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _advantages_and_returns(self, steps: Transition, complete: Flags) -> tuple[Floats, Floats]:
         """Advantages and returns, (rows,) each, of the steps (time, n, ...) that are complete (time, n)."""
 
-    def _learn_values(self, states: NDArray[np.float32], returns: NDArray[np.float64]) -> None:
+    def _learn_values(self, states: Singles, returns: Floats) -> None:
         """Fit a value function to (rows, state_size) observations and (rows,) returns. The default has none."""
 
     @property
@@ -138,7 +135,7 @@ class PolicyGradientAgent(ReinforcementLearning, ABC):
         self.entropy_coefficient *= self.entropy_decay
         self.log("loss", sum(losses))
 
-    def _log_probabilities(self, steps: Transition) -> NDArray[np.float32]:
+    def _log_probabilities(self, steps: Transition) -> Singles:
         actions = steps.actions[:, None]
         return self.policy_estimator.log_probabilities(steps.observations, actions, steps.action_masks)
 

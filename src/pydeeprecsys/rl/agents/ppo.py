@@ -7,11 +7,10 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from pydeeprecsys.arguments import Count, Positive, Seed, checked
-from pydeeprecsys.arrays import Array, Flags, Ints
+from pydeeprecsys.arrays import Array, Flags, Floats, Ints, Singles
 from pydeeprecsys.rl import arguments as arg
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning, State
 from pydeeprecsys.rl.experience_replay.rollout_memory import RolloutMemory
@@ -183,7 +182,7 @@ class PPOAgent(ReinforcementLearning):
         self.log("loss", float(np.mean(actor_losses)))
         self.log("critic_loss", float(np.mean(critic_losses)))
 
-    def _actor_losses(self, steps: Transition, advantages: NDArray[np.float64]) -> Iterator[Tensor]:
+    def _actor_losses(self, steps: Transition, advantages: Floats) -> Iterator[Tensor]:
         """Summands of the mean clipped surrogate loss with an entropy bonus, of (rows, ...) steps and (rows,)."""
         actor = self.policy_estimator
         slates, weights = torch.from_numpy(steps.shown).to(actor.device), actor.as_tensor(advantages)
@@ -195,7 +194,7 @@ class PPOAgent(ReinforcementLearning):
                 losses = losses - self.entropy_coefficient * entropies(logits)
             yield (losses / len(weights)).sum()
 
-    def _log_probabilities(self, steps: Transition) -> NDArray[np.float32]:
+    def _log_probabilities(self, steps: Transition) -> Singles:
         """Log-probabilities of the slates shown under the present policy: (rows,)."""
         return self.policy_estimator.log_probabilities(steps.observations, steps.shown, steps.action_masks)
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from torch import Tensor
 
+from pydeeprecsys.arrays import Array, Ints
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.agents.soft_policies import GaussianPolicy, Masks, Options
 from pydeeprecsys.rl.ops.masks import masked
@@ -45,11 +44,11 @@ class ProtoActionPolicy(GaussianPolicy):
         self._vectors = self.actor.as_tensor(vectors)
         self._minus_squares = -self._vectors.square().sum(dim=1)
 
-    def act(self, states: NDArray[Any], k: int, explore: bool, masks: Masks) -> NDArray[np.int64]:
+    def act(self, states: Array, k: int, explore: bool, masks: Masks) -> Ints:
         """Sample a point per state, or take the squashed mean, and choose k items near it: (n, k)."""
         with torch.inference_mode():
             items = self._choose(self.actor.as_tensor(states), self.actor.predict(states, explore), k, masks)
-            chosen: NDArray[np.int64] = items.cpu().numpy()
+            chosen: Ints = items.cpu().numpy()
         return chosen
 
     def _choose(self, states: Tensor, points: Tensor, k: int, masks: Masks) -> Tensor:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
 from gymnasium.spaces import Discrete
-from numpy.typing import NDArray
 
 from pydeeprecsys.arrays import Array, Flags, Ints
 from pydeeprecsys.errors import InputError
@@ -96,9 +95,7 @@ class QLearningAgent(ReinforcementLearning):
                 slates[rows] = self.random_agent.top_k_actions_for_states(states[rows], k, action_masks=masks)
         return slates
 
-    def _best_slates(
-        self, states: NDArray[Any], k: int, noisy: bool, masks: NDArray[np.bool_] | None
-    ) -> NDArray[np.int64]:
+    def _best_slates(self, states: Array, k: int, noisy: bool, masks: Flags | None) -> Ints:
         """The k actions of the highest values, with new noise or without noise: (n, state_size) to (n, k)."""
         if noisy:
             self.network.draw_noise()
@@ -106,7 +103,7 @@ class QLearningAgent(ReinforcementLearning):
             self.network.silence_noise()
         with torch.inference_mode():
             preferences = self.network.preferences(self.network.as_tensor(states))
-            slates: NDArray[np.int64] = top_k(masked(preferences, masks), k).cpu().numpy()
+            slates: Ints = top_k(masked(preferences, masks), k).cpu().numpy()
         return slates
 
     def store_experiences(self, transitions: Transition) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pydeeprecsys.arguments import Seed, checked
+from pydeeprecsys.arrays import Flags, Floats, Ints
 from pydeeprecsys.rl import arguments as arg
 from pydeeprecsys.rl.agents.agent import State
 from pydeeprecsys.rl.agents.policy_gradient import PolicyGradientAgent
@@ -94,9 +94,7 @@ class ReinforceAgent(PolicyGradientAgent):
         self.baseline = baseline
         self._earlier = np.zeros((2, 0))  # (2, time steps) sums of earlier returns and their weights
 
-    def _advantages_and_returns(
-        self, steps: Transition, complete: NDArray[np.bool_]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _advantages_and_returns(self, steps: Transition, complete: Flags) -> tuple[Floats, Floats]:
         ended = steps.terminated | steps.truncated
         step = steps_in_episode(ended)[complete]
         returns = discounted_returns(steps.rewards, self.discount_factor * ~ended)[complete]
@@ -105,13 +103,13 @@ class ReinforceAgent(PolicyGradientAgent):
         baseline = leave_one_out_baseline(returns, step, alone=self._running_means(returns, step))
         return returns - baseline, returns
 
-    def _running_means(self, returns: NDArray[np.float64], step: NDArray[np.int64]) -> NDArray[np.float64]:
+    def _running_means(self, returns: Floats, step: Ints) -> Floats:
         """(time steps,) means of earlier returns, 0 where there were none; adds the present returns for later."""
         now = np.stack([np.bincount(step, weights=returns), np.bincount(step)])
         room = max(0, now.shape[1] - self._earlier.shape[1])
         earlier = np.pad(self._earlier, ((0, 0), (0, room)))
         sums, weights = earlier
-        means: NDArray[np.float64] = np.divide(sums, weights, out=np.zeros_like(sums), where=weights > 0)
+        means: Floats = np.divide(sums, weights, out=np.zeros_like(sums), where=weights > 0)
         earlier[:, : now.shape[1]] = _DECAY * earlier[:, : now.shape[1]] + now
         self._earlier = earlier
         return means

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from pydeeprecsys.arguments import Count, Seed, checked
+from pydeeprecsys.arrays import Array, Flags, Ints, Singles
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl import arguments as arg
 from pydeeprecsys.rl.agents.agent import State
@@ -26,7 +26,7 @@ from pydeeprecsys.rl.ops.slates import SLATE_OPTIMIZERS, ChoiceProblem, choice_w
 from pydeeprecsys.rl.ops.values import squared_losses
 from pydeeprecsys.rl.search_space import Between, OneOf, SearchSpace
 
-ChoiceScores = Callable[[NDArray[np.float32]], NDArray[Any]]
+ChoiceScores = Callable[[Singles], Array]
 """(n, state_size) observations to (n, n_items + 1) choice logits, the last for choosing nothing."""
 
 Way = Literal["top-k", "greedy", "optimal"]
@@ -143,19 +143,15 @@ class SlateQAgent(QLearningAgent):
         self.choice_scores = choice_scores
         self._waiting: Transition | None = None  # for SARSA: the step whose next slate is not known yet
 
-    def _best_slates(
-        self, states: NDArray[Any], k: int, noisy: bool, masks: NDArray[np.bool_] | None
-    ) -> NDArray[np.int64]:
+    def _best_slates(self, states: Array, k: int, noisy: bool, masks: Flags | None) -> Ints:
         """The best slates as `serving` finds them: (n, state_size) to (n, k)."""
         with torch.inference_mode():
             problem = self._choice_problem(states, self.network, masks)
-            slates: NDArray[np.int64] = SLATE_OPTIMIZERS[self.serving](problem, k).cpu().numpy()
+            slates: Ints = SLATE_OPTIMIZERS[self.serving](problem, k).cpu().numpy()
         return slates
 
     @torch.no_grad()
-    def _choice_problem(
-        self, states: NDArray[Any], network: DeepQNetwork, masks: NDArray[np.bool_] | None
-    ) -> ChoiceProblem:
+    def _choice_problem(self, states: Array, network: DeepQNetwork, masks: Flags | None) -> ChoiceProblem:
         """Values of a network and choice weights of all items: (n, state_size) states, (n, n_actions) masks."""
         inputs = network.as_tensor(states)
         values = network(inputs)
@@ -186,7 +182,7 @@ class SlateQAgent(QLearningAgent):
         if waiting is not None and waiting.observations.shape == transitions.observations.shape:
             super()._store(waiting._replace(next_slates=self._next_slates(waiting, transitions)))
 
-    def _next_slates(self, before: Transition, transitions: Transition) -> NDArray[np.int64]:
+    def _next_slates(self, before: Transition, transitions: Transition) -> Ints:
         """(n, k) the slates shown now; the best known ones where no step of the same episode followed."""
         slates, left = transitions.shown.copy(), transitions.begins(before.next_observations)
         rows = np.flatnonzero((left | before.truncated) & ~before.terminated)

@@ -8,7 +8,7 @@ import gymnasium as gym
 import numpy as np
 import torch
 from gymnasium.spaces import Box
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from pydeeprecsys.arguments import Count, Finite, Natural, Positive, Seed, UnitInterval, checked
 from pydeeprecsys.arrays import Array, Flags, Ints
@@ -170,12 +170,10 @@ class SoftActorCritic(ReinforcementLearning):
         """The actions that the policy draws, at random during warm-up; without exploration, the best."""
         if explore and self.timesteps < self.timesteps_to_start_predicting:
             return self.random_agent.top_k_actions_for_states(states, k, action_masks=action_masks)
-        chosen: NDArray[np.int64] = self._policy.act(states, k, explore, action_masks)
+        chosen: Ints = self._policy.act(states, k, explore, action_masks)
         return chosen + self._first
 
-    def actions_for_states(
-        self, states: NDArray[Any], *, explore: bool = True, action_masks: NDArray[np.bool_] | None = None
-    ) -> NDArray[Any]:
+    def actions_for_states(self, states: Array, *, explore: bool = True, action_masks: Flags | None = None) -> Array:
         """Choose one action for each state: (n, ...) observations to (n,) actions, or (n, ...) points of the box.
 
         Arguments are those of `top_k_actions_for_states`.
@@ -213,7 +211,7 @@ class SoftActorCritic(ReinforcementLearning):
             for _ in range(due):
                 self._learn()
 
-    def _refuse_masks_of_a_box(self, masks: NDArray[np.bool_] | None) -> None:
+    def _refuse_masks_of_a_box(self, masks: Flags | None) -> None:
         if masks is not None:
             raise InputError("the actions of a box cannot be counted, so there are no masks of them; leave them out")
 

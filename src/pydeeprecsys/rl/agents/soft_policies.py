@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from gymnasium.spaces import Box, Discrete, MultiDiscrete, Space
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from pydeeprecsys.arrays import Array, Flags, Floats, Ints, Singles
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.neural_networks.base_network import BaseNetwork
@@ -41,7 +41,7 @@ On CartPole, 0.3 and less converge before returning from the edges was explored,
 temperature grows without bound.
 """
 
-Masks = NDArray[np.bool_] | None
+Masks = Flags | None
 
 
 class Options(NamedTuple):
@@ -85,12 +85,12 @@ class CategoricalPolicy:
         )
         self.target_critic = _frozen_copy(self.critic)
 
-    def act(self, states: NDArray[Any], k: int, explore: bool, masks: Masks) -> NDArray[np.int64]:
+    def act(self, states: Array, k: int, explore: bool, masks: Masks) -> Ints:
         """Sample k different actions per state, or take the k most probable: (n, k)."""
         return self.actor.sample(states, k, explore, masks)
 
     @torch.inference_mode()
-    def entropies(self, states: NDArray[Any], masks: Masks) -> NDArray[np.float64]:
+    def entropies(self, states: Array, masks: Masks) -> Floats:
         """Entropies of the policy in states (n, state_size), in nats: (n,)."""
         logits = masked(self.actor(self.actor.as_tensor(states)), masks)
         return entropies(logits).double().cpu().numpy()
@@ -145,11 +145,11 @@ class GaussianPolicy(ABC):
         self.target_critic = _frozen_copy(self.critic)
 
     @abstractmethod
-    def act(self, states: NDArray[Any], k: int, explore: bool, masks: Masks) -> NDArray[Any]:
+    def act(self, states: Array, k: int, explore: bool, masks: Masks) -> Array:
         """Choose k items per state, (n, k), or a point of the box, (n, ...)."""
 
     @torch.inference_mode()
-    def entropies(self, states: NDArray[Any], masks: Masks) -> NDArray[np.float64]:
+    def entropies(self, states: Array, masks: Masks) -> Floats:
         """Estimates of the policy's entropies in states (n, state_size), in nats: (n,).
 
         Minus the log-density of an action that the policy draws there, as in the targets: unbiased, and known for items
@@ -212,10 +212,10 @@ class BoxPolicy(GaussianPolicy):
         self._center = self.actor.as_tensor((self._high + self._low).ravel() / 2)
         self._scale = self.actor.as_tensor((self._high - self._low).ravel() / 2)
 
-    def act(self, states: NDArray[Any], k: int, explore: bool, masks: Masks) -> NDArray[np.float32]:
+    def act(self, states: Array, k: int, explore: bool, masks: Masks) -> Singles:
         """Sample a point of the box per state, or take the squashed mean: (n, ...)."""
         points = self._center + self._scale * self.actor.predict(states, explore)
-        shaped: NDArray[np.float32] = points.cpu().numpy().reshape(len(states), *self._low.shape)
+        shaped: Singles = points.cpu().numpy().reshape(len(states), *self._low.shape)
         return np.clip(shaped, self._low, self._high)  # scaling rounds
 
     def _points(self, actions: Tensor) -> Tensor:

@@ -6,8 +6,8 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from pydeeprecsys.arrays import Array, Ints
 from pydeeprecsys.rl.experience_replay.transition import Transition
 
 Layout = dict[str, tuple[tuple[int, ...], np.dtype[Any]]]
@@ -52,7 +52,7 @@ class Columns:
 
     def __init__(self, capacity: int = 0) -> None:
         self.capacity = capacity
-        self.arrays: dict[str, NDArray[Any]] = {}
+        self.arrays: dict[str, Array] = {}
         self.layout: Layout = {}
         self.widths: dict[str, int] = {}
 
@@ -72,13 +72,13 @@ class Columns:
                 self.arrays[name] = np.concatenate([array, np.zeros((more, *array.shape[1:]), dtype=array.dtype)])
             self.capacity += more
 
-    def write(self, rows: NDArray[np.int64] | slice, transitions: Transition) -> None:
+    def write(self, rows: Ints | slice, transitions: Transition) -> None:
         """Write transitions of this layout into rows."""
         for name, array in self.arrays.items():
             column = getattr(transitions, name)
             array[rows] = np.packbits(column, axis=-1) if name in self.widths else column
 
-    def read(self, rows: NDArray[np.int64]) -> Transition:
+    def read(self, rows: Ints) -> Transition:
         """Copies of rows (n,)."""
         return self._transitions({name: array.take(rows, axis=0) for name, array in self.arrays.items()})
 
@@ -87,22 +87,22 @@ class Columns:
         flat = self._transitions({name: array[: time * n] for name, array in self.arrays.items()})
         return flat.map(lambda column: column.reshape(time, n, *column.shape[1:]))
 
-    def _transitions(self, stored: dict[str, NDArray[Any]]) -> Transition:
+    def _transitions(self, stored: dict[str, Array]) -> Transition:
         for name, width in self.widths.items():
             stored[name] = np.unpackbits(stored[name], axis=-1, count=width).view(np.bool_)
         return Transition(**stored)
 
-    def move_to_front(self, rows: NDArray[np.int64]) -> None:
+    def move_to_front(self, rows: Ints) -> None:
         """Make these rows (n,) the first n."""
         for array in self.arrays.values():
             array[: len(rows)] = array[rows]
 
-    def state_dict(self, rows: NDArray[Any] | slice) -> dict[str, Any]:
+    def state_dict(self, rows: Array | slice) -> dict[str, Any]:
         """Copies of some rows as stored, and the widths of columns stored as bits."""
         columns = {name: np.array(array[rows]) for name, array in self.arrays.items()}
         return {"columns": columns, "widths": dict(self.widths)}
 
-    def load_state_dict(self, rows: NDArray[Any] | slice, state: dict[str, Any]) -> None:
+    def load_state_dict(self, rows: Array | slice, state: dict[str, Any]) -> None:
         """Write what `state_dict` gave into rows, after `allocate` with its layout."""
         for name, column in state["columns"].items():
             self.arrays[name][rows] = column

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pydeeprecsys.arrays import Flags, Ints
 from pydeeprecsys.rl.experience_replay.columns import Columns, layout_of, layout_of_state
 from pydeeprecsys.rl.experience_replay.transition import Transition
 
@@ -52,7 +53,7 @@ class EpisodeMemory:
         np.copyto(self._complete, self._lengths, where=ended)
         self.n_complete += int(np.count_nonzero(ended))
 
-    def complete_steps(self) -> tuple[Transition, NDArray[np.bool_]]:
+    def complete_steps(self) -> tuple[Transition, Flags]:
         """The steps of complete episodes.
 
         Returns:
@@ -88,7 +89,7 @@ class EpisodeMemory:
         self._complete[:] = 0
         self.n_complete = 0
 
-    def _filled(self) -> NDArray[np.int64]:
+    def _filled(self) -> Ints:
         """The rows that hold steps."""
         time = np.arange(self._lengths.max(initial=0))[:, None]
         return np.flatnonzero(time < self._lengths)

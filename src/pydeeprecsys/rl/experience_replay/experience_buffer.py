@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pydeeprecsys.arrays import Ints
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.experience_replay.buffer_parameters import ExperienceReplayBufferParameters
 from pydeeprecsys.rl.experience_replay.columns import Columns, Layout, layout_of, layout_of_state, n_bytes
@@ -29,7 +30,7 @@ class ExperienceBuffer(Protocol):
     def sample_batch(self) -> Sample:
         """Sample a batch."""
 
-    def update_priorities(self, batch: Sample | NDArray[np.int64], errors: NDArray[np.floating[Any]]) -> None:
+    def update_priorities(self, batch: Sample | Ints, errors: NDArray[np.floating[Any]]) -> None:
         """Set priorities, if it has any, by TD errors."""
 
     def state_dict(self) -> dict[str, Any]:
@@ -158,7 +159,7 @@ class ExperienceReplayBuffer:
                 "store more before sampling (see ready_to_predict)"
             )
 
-    def update_priorities(self, batch: Sample | NDArray[np.int64], errors: NDArray[np.floating[Any]]) -> None:
+    def update_priorities(self, batch: Sample | Ints, errors: NDArray[np.floating[Any]]) -> None:
         """Change nothing: sampling is uniform. Learners call this on buffers with and without priorities."""
 
     def state_dict(self) -> dict[str, Any]:

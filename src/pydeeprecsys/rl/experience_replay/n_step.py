@@ -6,9 +6,9 @@ from collections import deque
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pydeeprecsys.arguments import Count, UnitInterval, checked
+from pydeeprecsys.arrays import Flags
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.experience_replay.transition import Transition, combine
 
@@ -76,7 +76,7 @@ class NStepAccumulator:
         end = self._steps[-1]._replace(terminated=np.zeros(n, dtype=np.bool_), truncated=left)
         return self._take_out(end, left)
 
-    def _take_out(self, end: Transition, ended: NDArray[np.bool_]) -> list[Transition]:
+    def _take_out(self, end: Transition, ended: Flags) -> list[Transition]:
         """Take out full windows, and all waiting steps of the rows that ended."""
         parts = []
         for age in range(len(self._steps) - 1, -1 if np.count_nonzero(ended) else self.n_steps - 2, -1):

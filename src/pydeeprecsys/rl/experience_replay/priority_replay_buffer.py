@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from pydeeprecsys.arrays import Floats, Ints
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.experience_replay.buffer_parameters import ExperienceReplayBufferParameters, PERBufferParameters
 from pydeeprecsys.rl.experience_replay.experience_buffer import ExperienceReplayBuffer
@@ -51,7 +52,7 @@ class PrioritizedExperienceReplayBuffer(ExperienceReplayBuffer):
         self._tree = SumTree(self._capacity)
 
     @property
-    def priorities(self) -> NDArray[np.float64]:
+    def priorities(self) -> Floats:
         """(len,) a copy of the priorities, alpha applied, by row of the buffer."""
         return self._tree.priorities[: self._size].copy()
 
@@ -75,7 +76,7 @@ class PrioritizedExperienceReplayBuffer(ExperienceReplayBuffer):
         self.beta = min(1.0, self.beta + self.per_parameters.beta_growth)
         return Sample(self._columns.read(indices), weights, indices)
 
-    def update_priorities(self, batch: Sample | NDArray[np.int64], errors: NDArray[np.floating[Any]]) -> None:
+    def update_priorities(self, batch: Sample | Ints, errors: NDArray[np.floating[Any]]) -> None:
         """Set priorities by TD errors; for a transition that occurs twice, the last error counts.
 
         Args:
@@ -89,7 +90,7 @@ class PrioritizedExperienceReplayBuffer(ExperienceReplayBuffer):
                 these cases.
         """
         indices = np.asarray(batch.indices if isinstance(batch, Sample) else batch, dtype=np.int64)
-        numbers: NDArray[np.float64] = np.asarray(errors, dtype=np.float64)
+        numbers: Floats = np.asarray(errors, dtype=np.float64)
         if indices.ndim != 1 or numbers.shape != indices.shape:
             raise ValueError(
                 f"indices and errors must both be of shape (n,), they are of {indices.shape} and {numbers.shape}"
@@ -128,9 +129,7 @@ class PrioritizedExperienceReplayBuffer(ExperienceReplayBuffer):
 
 
 @njit(cache=True)
-def _priorities(
-    indices: NDArray[np.int64], errors: NDArray[np.float64], size: int, scale: tuple[float, float]
-) -> tuple[NDArray[np.float64], int]:
+def _priorities(indices: Ints, errors: Floats, size: int, scale: tuple[float, float]) -> tuple[Floats, int]:
     """(n,) the priorities by (epsilon, alpha), and the number of rows before the first invalid one."""
     epsilon, alpha = scale
     priorities = np.empty(len(errors))

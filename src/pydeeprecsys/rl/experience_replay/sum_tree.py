@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
+
+from pydeeprecsys.arrays import Floats, Ints
 
 
 class SumTree:
@@ -39,12 +40,12 @@ class SumTree:
         return float(self._nodes[1, 1])
 
     @property
-    def priorities(self) -> NDArray[np.float64]:
+    def priorities(self) -> Floats:
         """(n_leaves,) a view of the priorities; write by `update` and `fill` only."""
         first = self._nodes.shape[1] // 2
         return self._nodes[0, first : first + self.n_leaves]
 
-    def update(self, indices: NDArray[np.int64], priorities: NDArray[np.float64]) -> None:
+    def update(self, indices: Ints, priorities: Floats) -> None:
         """Set some priorities; for an index that occurs twice, the last one counts.
 
         Args:
@@ -70,7 +71,7 @@ class SumTree:
         if before_wrap < n:
             _fill(self._nodes, 0, n - before_wrap, priority)
 
-    def sample(self, uniforms: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    def sample(self, uniforms: Floats) -> tuple[Ints, Floats]:
         """Sample leaves in proportion to their priorities, stratified as in Schaul et al. (2016, appendix B.2.1).
 
         The sum of all priorities is divided into n equal ranges, and one sample is drawn from each. A leaf of priority
@@ -91,21 +92,19 @@ class SumTree:
 
 
 @njit(cache=True)
-def _set(nodes: NDArray[np.float64], leaf: int, priority: float) -> None:
+def _set(nodes: Floats, leaf: int, priority: float) -> None:
     nodes[0, leaf] = priority
     nodes[1, leaf] = priority if priority > 0 else np.inf
 
 
 @njit(cache=True)
-def _join(nodes: NDArray[np.float64], node: int) -> None:
+def _join(nodes: Floats, node: int) -> None:
     nodes[0, node] = nodes[0, 2 * node] + nodes[0, 2 * node + 1]
     nodes[1, node] = min(nodes[1, 2 * node], nodes[1, 2 * node + 1])
 
 
 @njit(cache=True)
-def _update(
-    nodes: NDArray[np.float64], n_leaves: int, indices: NDArray[np.int64], priorities: NDArray[np.float64]
-) -> None:
+def _update(nodes: Floats, n_leaves: int, indices: Ints, priorities: Floats) -> None:
     for index in indices:
         if not 0 <= index < n_leaves:
             raise IndexError("an index is outside of the tree")
@@ -123,7 +122,7 @@ def _update(
 
 
 @njit(cache=True)
-def _fill(nodes: NDArray[np.float64], start: int, n: int, priority: float) -> None:
+def _fill(nodes: Floats, start: int, n: int, priority: float) -> None:
     left = nodes.shape[1] // 2 + start
     right = left + n - 1
     for node in range(left, right + 1):
@@ -135,7 +134,7 @@ def _fill(nodes: NDArray[np.float64], start: int, n: int, priority: float) -> No
 
 
 @njit(cache=True)
-def _sample(nodes: NDArray[np.float64], uniforms: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _sample(nodes: Floats, uniforms: Floats) -> tuple[Ints, Floats]:
     sums, n = nodes[0], len(uniforms)
     found = np.ones(n, dtype=np.int64)
     rest = np.empty(n)

@@ -6,9 +6,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pydeeprecsys.arrays import Array
+from pydeeprecsys.arrays import Array, Flags, Floats, Ints
 
 
 class Transition(NamedTuple):
@@ -21,17 +20,17 @@ class Transition(NamedTuple):
     observations: Array  # (n, ...)
     actions: Array  # (n, ...) of a slate, the item the user chose, or its first item where none was chosen
     rewards: Array  # (n,) integer or float; of a slate, the reward of the whole slate
-    terminated: NDArray[np.bool_]  # (n,) the episode reached its own end: no state follows
-    truncated: NDArray[np.bool_]  # (n,) the episode was cut off: it would have continued
+    terminated: Flags  # (n,) the episode reached its own end: no state follows
+    truncated: Flags  # (n,) the episode was cut off: it would have continued
     next_observations: Array  # (n, ...) at the end of an episode, its last observation
-    began: NDArray[np.bool_] | None = None  # (n,) first step of its episode
-    discounts: NDArray[np.float64] | None = None  # (n,) factor of the next value: γ per step, 0 where terminated
-    action_masks: NDArray[np.bool_] | None = None  # (n, actions) allowed actions
-    next_action_masks: NDArray[np.bool_] | None = None  # (n, actions) allowed next; all False is possible at the end
-    slates: NDArray[np.int64] | None = None  # (n, k) items shown
-    choices: NDArray[np.int64] | None = None  # (n,) position of the chosen item in the slate, -1 for none
-    next_slates: NDArray[np.int64] | None = None  # (n, k) slate of the next step, for SARSA
-    costs: NDArray[np.float64] | None = None  # (n,) cost of the step, beside its reward
+    began: Flags | None = None  # (n,) first step of its episode
+    discounts: Floats | None = None  # (n,) factor of the next value: γ per step, 0 where terminated
+    action_masks: Flags | None = None  # (n, actions) allowed actions
+    next_action_masks: Flags | None = None  # (n, actions) allowed next; all False is possible at the end
+    slates: Ints | None = None  # (n, k) items shown
+    choices: Ints | None = None  # (n,) position of the chosen item in the slate, -1 for none
+    next_slates: Ints | None = None  # (n, k) slate of the next step, for SARSA
+    costs: Floats | None = None  # (n,) cost of the step, beside its reward
     log_probabilities: Array | None = None  # (n,) of the action under the policy that acted; NaN where unknown
     entropies: Array | None = None  # (n,) of that policy in nats; of several steps, see NStepAccumulator
     item_rewards: Array | None = None  # (n, k) reward of each item of the slate; NaN if it was not consumed
@@ -67,7 +66,7 @@ class Transition(NamedTuple):
         """The same transitions without optional columns other than the named ones."""
         return Transition(*self[:6], **{name: getattr(self, name) for name in optional})
 
-    def begins(self, expected: Array) -> NDArray[np.bool_]:
+    def begins(self, expected: Array) -> Flags:
         """(n,) whether an episode begins: by `began` or, if unknown, where an observation is not the expected one."""
         if self.began is not None:
             return self.began
@@ -92,7 +91,7 @@ class Transition(NamedTuple):
         )
 
     @property
-    def shown(self) -> NDArray[np.int64]:
+    def shown(self) -> Ints:
         """(n, k) the slates; single actions as slates of one."""
         return self.actions[:, None] if self.slates is None else self.slates
 
@@ -142,5 +141,5 @@ class Sample(NamedTuple):
     """Transitions drawn from a replay buffer, copies of what it holds."""
 
     transitions: Transition
-    weights: NDArray[np.float64]  # (n,) importance weights, in (0, 1]
-    indices: NDArray[np.int64]  # (n,) their rows in the buffer
+    weights: Floats  # (n,) importance weights, in (0, 1]
+    indices: Ints  # (n,) their rows in the buffer

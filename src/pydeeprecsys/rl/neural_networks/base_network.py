@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
+from pydeeprecsys.arrays import Array
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.neural_networks.standardizer import RunningStandardizer
 from pydeeprecsys.rl.parameters import check_parameters, read_parameters, write_parameters
@@ -124,11 +125,11 @@ class BaseNetwork(nn.Module):
         """The array as a float32 tensor on the network's device, without a copy where possible."""
         return torch.from_numpy(np.asarray(array, dtype=np.float32)).to(self.device)
 
-    def parameter_arrays(self) -> dict[str, NDArray[Any]]:
+    def parameter_arrays(self) -> dict[str, Array]:
         """Copies of the parameters and buffers as arrays, by name."""
         return {name: _to_array(tensor) for name, tensor in self.state_dict().items()}
 
-    def load_parameter_arrays(self, arrays: Mapping[str, NDArray[Any]], source: str) -> None:
+    def load_parameter_arrays(self, arrays: Mapping[str, Array], source: str) -> None:
         """Set the parameters and buffers to `parameter_arrays`, or raise an InputError that names their source."""
         check_parameters(arrays, self.parameter_arrays(), source=source, owner=self)
         self.load_state_dict({name: _to_tensor(array) for name, array in arrays.items()})
@@ -248,7 +249,7 @@ class BaseNetwork(nn.Module):
         graph.render(Path(directory, "graphs", name), format="pdf", cleanup=True)
 
 
-def _to_array(tensor: Tensor) -> NDArray[Any]:
+def _to_array(tensor: Tensor) -> Array:
     return np.array(tensor.numpy(force=True))
 
 

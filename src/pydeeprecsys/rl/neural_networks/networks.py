@@ -6,8 +6,7 @@ import json
 import os
 from typing import Any, Protocol
 
-from numpy.typing import NDArray
-
+from pydeeprecsys.arrays import Array
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.neural_networks.base_network import BaseNetwork
 from pydeeprecsys.rl.parameters import check_parameters, read_parameters, write_parameters
@@ -55,7 +54,7 @@ def load_networks(agent: HasNetworks, path: str | os.PathLike[str]) -> None:
         InputError: there is no such file, or it does not hold the parameters of these networks, which are unchanged.
     """
     networks = agent.networks
-    own: dict[str, dict[str, NDArray[Any]]] = {name: {} for name in networks}
+    own: dict[str, dict[str, Array]] = {name: {} for name in networks}
     for key, array in read_parameters(path).items():
         name, _, rest = key.partition(".")
         if name not in own:

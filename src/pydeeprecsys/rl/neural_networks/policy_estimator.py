@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
+from pydeeprecsys.arrays import Flags, Ints, Singles
 from pydeeprecsys.rl.neural_networks.base_network import BaseNetwork, sequential_architecture
 from pydeeprecsys.rl.neural_networks.item_head import output_layer
 from pydeeprecsys.rl.neural_networks.standardizer import RunningStandardizer
@@ -87,9 +88,7 @@ class PolicyEstimator(BaseNetwork):
         """The policy: (..., input_size) states to (..., output_size) probabilities."""
         return torch.softmax(self(self.as_tensor(states)), dim=-1)
 
-    def sample(
-        self, states: ArrayLike, k: int = 1, explore: bool = True, action_masks: NDArray[np.bool_] | None = None
-    ) -> NDArray[np.int64]:
+    def sample(self, states: ArrayLike, k: int = 1, explore: bool = True, action_masks: Flags | None = None) -> Ints:
         """Choose k different actions per state, best first.
 
         Args:
@@ -104,7 +103,7 @@ class PolicyEstimator(BaseNetwork):
         with torch.inference_mode():
             logits = masked(self(self.as_tensor(states)), action_masks)
             actions = sample_top_k(logits, k, self.generator) if explore else top_k(logits, k)
-            chosen: NDArray[np.int64] = actions.cpu().numpy()
+            chosen: Ints = actions.cpu().numpy()
         return chosen
 
     def update(
@@ -115,7 +114,7 @@ class PolicyEstimator(BaseNetwork):
         n_episodes: int = 1,
         *,
         entropy_coefficient: float = 0.0,
-        action_masks: NDArray[np.bool_] | None = None,
+        action_masks: Flags | None = None,
         log_probabilities: ArrayLike | None = None,
     ) -> float:
         """Take one gradient step of REINFORCE with the steps of one or more episodes.
@@ -155,17 +154,13 @@ class PolicyEstimator(BaseNetwork):
         return self.run_backpropagation(summands())
 
     @torch.no_grad()
-    def log_probabilities(
-        self, states: ArrayLike, slates: NDArray[np.int64], action_masks: NDArray[np.bool_] | None = None
-    ) -> NDArray[np.float32]:
+    def log_probabilities(self, states: ArrayLike, slates: Ints, action_masks: Flags | None = None) -> Singles:
         """Log-probabilities of slates (rows, k), in states (rows, input_size), within their masks: (rows,)."""
         shown = torch.from_numpy(slates).to(self.device)
         parts = self.logits_in_parts(states, action_masks)
         return torch.cat([slate_log_probabilities(logits, shown[rows]) for logits, rows in parts]).cpu().numpy()
 
-    def logits_in_parts(
-        self, states: ArrayLike, action_masks: NDArray[np.bool_] | None = None
-    ) -> Iterator[tuple[Tensor, slice]]:
+    def logits_in_parts(self, states: ArrayLike, action_masks: Flags | None = None) -> Iterator[tuple[Tensor, slice]]:
         """Masked logits of at most `LOGITS_AT_ONCE` numbers at a time, and the rows they are of."""
         inputs = self.as_tensor(states)
         size = max(1, LOGITS_AT_ONCE // self.output_size)

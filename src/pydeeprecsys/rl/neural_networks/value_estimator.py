@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from pydeeprecsys.arrays import Singles
 from pydeeprecsys.rl.neural_networks.base_network import BaseNetwork, sequential_architecture
 from pydeeprecsys.rl.neural_networks.standardizer import RunningStandardizer
 from pydeeprecsys.rl.ops.values import squared_losses
@@ -45,10 +45,10 @@ class ValueEstimator(BaseNetwork):
         self.to(self.device)
         self.optimizer = torch.optim.Adam(self.parameters(), lr=learning_rate, fused=True)
 
-    def predict(self, state: ArrayLike) -> NDArray[np.float32]:
+    def predict(self, state: ArrayLike) -> Singles:
         """The values of one or more states: (..., input_size) to (..., output_size)."""
         with torch.inference_mode():
-            values: NDArray[np.float32] = self(self.as_tensor(state)).cpu().numpy()
+            values: Singles = self(self.as_tensor(state)).cpu().numpy()
         return values
 
     def update(self, state: ArrayLike, return_value: ArrayLike) -> float:

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pydeeprecsys.arrays import Floats
 from pydeeprecsys.rl.ops.shapes import check_shapes
 
 
 def importance_weights(
     probabilities: NDArray[np.floating[Any]], exponent: float, smallest_probability: float | None = None
-) -> NDArray[np.float64]:
+) -> Floats:
     """Importance weights of transitions sampled with unequal probabilities, the largest weight being 1.
 
     w = (N · P)^−β / max w of Schaul et al., Prioritized Experience Replay, 2016, section 3.4. Divided by the largest
@@ -38,5 +39,5 @@ def importance_weights(
     # A smallest probability that was kept in another precision may differ in its last bits.
     if not 0 < smallest <= least * (1 + 1e-6):
         raise ValueError(f"probabilities must be above 0 and at least the smallest, {smallest:g}; one is {least:g}")
-    weights: NDArray[np.float64] = np.minimum(smallest / probabilities.astype(np.float64), 1.0) ** exponent
+    weights: Floats = np.minimum(smallest / probabilities.astype(np.float64), 1.0) ** exponent
     return weights

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
+
+from pydeeprecsys.arrays import Floats, Ints
 
 
 def sample_top_k(logits: Tensor, k: int, generator: torch.Generator) -> Tensor:
@@ -152,9 +153,7 @@ def entropies(logits: Tensor) -> Tensor:
     return -(probabilities * log_probabilities).sum(dim=-1)
 
 
-def leave_one_out_baseline(
-    g_t: NDArray[np.float64], step_t: NDArray[np.int64], alone: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def leave_one_out_baseline(g_t: Floats, step_t: Ints, alone: Floats) -> Floats:
     """Mean return of the other episodes at the same time step.
 
     The episode's own return is left out, for it depends on the action: a mean over all episodes would cancel part of
@@ -174,17 +173,17 @@ def leave_one_out_baseline(
     return np.divide(others, n_others, out=alone[step_t], where=n_others > 0)
 
 
-def standardize(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def standardize(values: Floats) -> Floats:
     """Values minus their mean, divided by their standard deviation: (rows,) to (rows,); zeros if they do not vary."""
     centered = values - values.mean()
     deviation = centered.std()
     if deviation <= 1e-12 * np.abs(values).max():
         return np.zeros_like(centered)
-    standardized: NDArray[np.float64] = centered / deviation
+    standardized: Floats = centered / deviation
     return standardized
 
 
-def center_by_other_episodes(values: NDArray[np.float64], episode: NDArray[np.int64]) -> NDArray[np.float64]:
+def center_by_other_episodes(values: Floats, episode: Ints) -> Floats:
     """Values minus the mean over all other episodes, which does not depend on the actions of the own episode.
 
     Args:
@@ -196,11 +195,11 @@ def center_by_other_episodes(values: NDArray[np.float64], episode: NDArray[np.in
     """
     others = values.sum() - np.bincount(episode, weights=values)[episode]
     n_others = len(values) - np.bincount(episode)[episode]
-    baseline: NDArray[np.float64] = np.divide(others, n_others, out=np.zeros_like(values), where=n_others > 0)
+    baseline: Floats = np.divide(others, n_others, out=np.zeros_like(values), where=n_others > 0)
     return values - baseline
 
 
-def rescale(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def rescale(values: Floats) -> Floats:
     """Values divided by their root mean square, which keeps their signs: (rows,) to (rows,)."""
     scale = np.sqrt(np.mean(values**2))
     return values / scale if scale > 0 else values

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from pydeeprecsys.arrays import Array, Flags, Floats, Ints
 from pydeeprecsys.rl.ops.shapes import check_shapes
 
 
-def discounted_returns(r_t: NDArray[Any], discount_t: NDArray[Any]) -> NDArray[np.float64]:
+def discounted_returns(r_t: Array, discount_t: Array) -> Floats:
     """Discounted return of every step: G_t = r_t + discount_t · G_{t+1}, with G = 0 after the last step.
 
     Sutton & Barto, Reinforcement Learning (2nd edition, 2018), equation 3.9.
@@ -34,17 +32,15 @@ def discounted_returns(r_t: NDArray[Any], discount_t: NDArray[Any]) -> NDArray[n
     return g_t
 
 
-def steps_in_episode(ended_t: NDArray[np.bool_]) -> NDArray[np.int64]:
+def steps_in_episode(ended_t: Flags) -> Ints:
     """Number of each step within its episode, from 0: (time, n) whether an episode ended there, to (time, n)."""
     time = np.arange(len(ended_t))[:, None]
     first = np.concatenate([np.ones((1, ended_t.shape[1]), dtype=np.bool_), ended_t[:-1]])
-    steps: NDArray[np.int64] = time - np.maximum.accumulate(np.where(first, time, 0))
+    steps: Ints = time - np.maximum.accumulate(np.where(first, time, 0))
     return steps
 
 
-def last_steps(
-    terminated: NDArray[np.bool_], truncated: NDArray[np.bool_], began: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
+def last_steps(terminated: Flags, truncated: Flags, began: Flags) -> Flags:
     """Whether the next row belongs to another episode, also where an episode was abandoned: (time, n) each."""
     ended = terminated | truncated
     ended[:-1] |= began[1:]
@@ -52,13 +48,13 @@ def last_steps(
 
 
 def generalized_advantages(
-    r_t: NDArray[Any],
-    discount_t: NDArray[Any],
-    ended_t: NDArray[np.bool_],
-    v_tm1: NDArray[Any],
-    v_t: NDArray[Any],
+    r_t: Array,
+    discount_t: Array,
+    ended_t: Flags,
+    v_tm1: Array,
+    v_t: Array,
     lambda_: float,
-) -> NDArray[np.float64]:
+) -> Floats:
     """Generalized advantage estimation: the sum of the episode's later TD errors, weighted by powers of discount · λ.
 
     A_t = δ_t + discount_t · λ · A_{t+1} with δ_t = r_t + discount_t · v_t − v_tm1. Truncated episodes, and those still

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.linalg import LinAlgError, cho_solve, cholesky, solve_triangular
 
+from pydeeprecsys.arrays import Array, Floats, Ints
 from pydeeprecsys.errors import InputError
 
 # Rows whose joint features are computed at once: 1,024 rows of 2,000 features take 16 MB.
@@ -15,15 +16,15 @@ _CHUNK = 1024
 # States whose variances are computed at once, so that A^-1 is read once for all of them.
 _STATES = 16
 
-Arrays = dict[str, NDArray[Any]]
+Arrays = dict[str, Array]
 
 
 class Observations(NamedTuple):
     """Rewards of items: one row for each time that an item was shown and its reward is known."""
 
-    states: NDArray[np.float64]  # (m, state_size)
-    items: NDArray[np.int64]  # (m,)
-    rewards: NDArray[np.float64]  # (m,)
+    states: Floats  # (m, state_size)
+    items: Ints  # (m,)
+    rewards: Floats  # (m,)
 
 
 class Regression(Protocol):
@@ -36,13 +37,13 @@ class Regression(Protocol):
             FloatingPointError: a number of it would not be finite; the posterior is unchanged.
         """
 
-    def means(self, states: NDArray[np.float64]) -> NDArray[np.float64]:
+    def means(self, states: Floats) -> Floats:
         """(n, items) expected rewards."""
 
-    def deviations(self, states: NDArray[np.float64]) -> NDArray[np.float64]:
+    def deviations(self, states: Floats) -> Floats:
         """(n, items) posterior standard deviations of the expected rewards, in units of the noise's."""
 
-    def samples(self, states: NDArray[np.float64], scale: float, generator: np.random.Generator) -> NDArray[np.float64]:
+    def samples(self, states: Floats, scale: float, generator: np.random.Generator) -> Floats:
         """(n, items) expected rewards under one posterior sample per state; `scale` multiplies the deviations."""
 
     def arrays(self) -> Arrays:
@@ -67,13 +68,13 @@ class JointRegression:
         regularization: regularization λ, above 0.
     """
 
-    def __init__(self, state_size: int, item_vectors: NDArray[np.float64], regularization: float) -> None:
+    def __init__(self, state_size: int, item_vectors: Floats, regularization: float) -> None:
         self._items = np.column_stack([np.ones(len(item_vectors)), item_vectors])  # (items, q)
         self._shape = 1 + state_size, self._items.shape[1]  # p, q
         d = self._shape[0] * self._shape[1]
         self._settle(regularization * np.eye(d), np.zeros(d))
 
-    def _settle(self, precision: NDArray[np.float64], response: NDArray[np.float64]) -> None:
+    def _settle(self, precision: Floats, response: Floats) -> None:
         try:
             factor = cholesky(precision, lower=True)
         except LinAlgError as error:
@@ -82,7 +83,7 @@ class JointRegression:
             ) from error
         self._precision, self._response, self._factor = precision, response, factor
         self._weights = cho_solve((factor, True), response).reshape(self._shape)
-        self._covariance: NDArray[np.float64] | None = None
+        self._covariance: Floats | None = None
 
     def add(self, seen: Observations) -> None:
         """Update the posterior, and solve for its mean."""
@@ -98,12 +99,12 @@ class JointRegression:
             raise FloatingPointError("the sums of the regression are no longer finite; look for huge states or rewards")
         self._settle(precision, response)
 
-    def means(self, states: NDArray[np.float64]) -> NDArray[np.float64]:
+    def means(self, states: Floats) -> Floats:
         """(n, items) expected rewards."""
-        scores: NDArray[np.float64] = (_with_one(states) @ self._weights) @ self._items.T
+        scores: Floats = (_with_one(states) @ self._weights) @ self._items.T
         return scores
 
-    def deviations(self, states: NDArray[np.float64]) -> NDArray[np.float64]:
+    def deviations(self, states: Floats) -> Floats:
         """(n, items) posterior standard deviations: sqrt(φ^T A^-1 φ)."""
         p, q = self._shape
         if self._covariance is None:
@@ -116,10 +117,10 @@ class JointRegression:
             for row, (state, half) in enumerate(zip(rows, halves, strict=True), start):
                 np.einsum("iq,iq->i", self._items @ (state @ half), self._items, out=variances[row])
         # Rounding may make a variance negative.
-        deviations: NDArray[np.float64] = np.sqrt(np.maximum(variances, 0.0))
+        deviations: Floats = np.sqrt(np.maximum(variances, 0.0))
         return deviations
 
-    def samples(self, states: NDArray[np.float64], scale: float, generator: np.random.Generator) -> NDArray[np.float64]:
+    def samples(self, states: Floats, scale: float, generator: np.random.Generator) -> Floats:
         """(n, items) expected rewards under parameters sampled from the posterior, one sample per state.
 
         With A = L L^T and normal z, L^-T z has the covariance A^-1.
@@ -127,7 +128,7 @@ class JointRegression:
         drawn = generator.standard_normal((len(states), len(self._response)))
         shift = solve_triangular(self._factor, drawn.T, trans="T", lower=True).T.reshape(len(states), *self._shape)
         weights = self._weights + scale * shift  # (n, p, q)
-        scores: NDArray[np.float64] = np.einsum("np,npq->nq", _with_one(states), weights) @ self._items.T
+        scores: Floats = np.einsum("np,npq->nq", _with_one(states), weights) @ self._items.T
         return scores
 
     def arrays(self) -> Arrays:
@@ -171,17 +172,17 @@ class ItemRegression:
         self._sums = sums
         self._counts = self._counts + np.bincount(seen.items, minlength=len(self._counts))
 
-    def means(self, states: NDArray[np.float64]) -> NDArray[np.float64]:
+    def means(self, states: Floats) -> Floats:
         """(n, items) expected rewards, the same for all states."""
         of_all = self._sums.sum() / max(self._counts.sum(), 1.0)
         means = (self.regularization * of_all + self._sums) / (self.regularization + self._counts)
         return np.tile(means, (len(states), 1))
 
-    def deviations(self, states: NDArray[np.float64]) -> NDArray[np.float64]:
+    def deviations(self, states: Floats) -> Floats:
         """(n, items) posterior standard deviations, the same for all states."""
         return np.tile((self.regularization + self._counts) ** -0.5, (len(states), 1))
 
-    def samples(self, states: NDArray[np.float64], scale: float, generator: np.random.Generator) -> NDArray[np.float64]:
+    def samples(self, states: Floats, scale: float, generator: np.random.Generator) -> Floats:
         """(n, items) expected rewards, sampled independently for each state and item."""
         drawn = generator.standard_normal((len(states), len(self._sums)))
         return self.means(states) + scale * self.deviations(states) * drawn
@@ -195,12 +196,12 @@ class ItemRegression:
         self._counts, self._sums = np.array(arrays["counts"]), np.array(arrays["sums"])
 
 
-def _with_one(states: NDArray[np.float64]) -> NDArray[np.float64]:
+def _with_one(states: Floats) -> Floats:
     """(n, state_size) to (n, 1 + state_size)."""
     return np.column_stack([np.ones(len(states)), states])
 
 
-def item_vectors(item_features: ArrayLike, n_items: int, limit: int) -> NDArray[np.float64]:
+def item_vectors(item_features: ArrayLike, n_items: int, limit: int) -> Floats:
     """Standardized item features, or their leading principal components: (items, f), of about unit length.
 
     Args:
@@ -220,7 +221,7 @@ def item_vectors(item_features: ArrayLike, n_items: int, limit: int) -> NDArray[
     differs = deviations > 0
     if not differs.any():
         raise InputError("item_features are the same for all items; give features that tell them apart")
-    vectors: NDArray[np.float64] = ((table - table.mean(axis=0))[:, differs] / deviations[differs]) / np.sqrt(
+    vectors: Floats = ((table - table.mean(axis=0))[:, differs] / deviations[differs]) / np.sqrt(
         np.count_nonzero(differs)
     )
     if vectors.shape[1] > limit:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from numpy.typing import NDArray
 from torch import Tensor
 
+from pydeeprecsys.arrays import Array
 
-def check_shapes(**arrays: tuple[NDArray[Any] | Tensor, str]) -> None:
+
+def check_shapes(**arrays: tuple[Array | Tensor, str]) -> None:
     """Check that arrays have the expected axes, and that axes of one name have one size.
 
     Args:

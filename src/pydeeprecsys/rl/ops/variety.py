@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+
+from pydeeprecsys.arrays import Ints
 
 
-def varied_order(scores: ArrayLike, genres: ArrayLike, weight: float, decay: float) -> NDArray[np.int64]:
+def varied_order(scores: ArrayLike, genres: ArrayLike, weight: float, decay: float) -> Ints:
     """Order all items greedily by score - weight · overlap with the genres of the items before.
 
     Maximal marginal relevance (Carbonell and Goldstein, The Use of MMR, Diversity-Based Reranking, 1998) with a memory
