@@ -33,6 +33,15 @@ class History(NamedTuple):
         shown: Ints = np.count_nonzero(self.slates[:, :, 0] >= 0, axis=1)
         return shown
 
+    @property
+    def last_ratings(self) -> Singles:
+        """(n,) rating of the item chosen from the last slate, in stars; 0 for none."""
+        n, (_, h) = len(self.choices), self.choices.shape
+        last = self.ratings.reshape(n, h, -1)[:, 0]
+        position = np.clip(self.choices[:, 0], 0, last.shape[1] - 1)
+        rating: Singles = np.where(self.choices[:, 0] >= 0, last[np.arange(n), position], 0)
+        return rating
+
 
 @dataclass(frozen=True)
 class HistoryLayout:

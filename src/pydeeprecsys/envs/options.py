@@ -44,8 +44,8 @@ class WorldOptions(TypedDict, total=False):
         observation: "last" (default; "founding" is an alias), "history", "items" or "affinity".
         history_length: Number of slates in the observation: of "history" 10 by default, of "items" as many as a session
             can have.
-        observe_time: Append to the observation, unless it is "items", the time within the session: the slates shown over the maximum of a
-            session (its length, or the max_steps of its patience); False by default.
+        observe_time: Append to the observation, unless it is "items", the time within the session: the slates shown
+            over the maximum of a session (its length, or the max_steps of its patience); False by default.
     """
 
     version: Literal[0, 1]

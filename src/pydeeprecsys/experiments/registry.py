@@ -18,6 +18,7 @@ from pydeeprecsys.envs.single import MovieLensFairness, simulated_users
 from pydeeprecsys.errors import InputError, did_you_mean
 from pydeeprecsys.evaluation.oracle import OracleAgent
 from pydeeprecsys.experiments.simulated_order import simulated_order
+from pydeeprecsys.history import HistoryLayout
 from pydeeprecsys.rl.agents.actor_critic import ActorCriticAgent
 from pydeeprecsys.rl.agents.agent import RandomAgent, ReinforcementLearning
 from pydeeprecsys.rl.agents.bandits import LinUCBAgent, ThompsonSamplingAgent
@@ -101,10 +102,15 @@ def _observed_counts(manager: Manager) -> Ints:
     return simulator.world.observed_counts(simulator.users)
 
 
-def _rating_index(manager: Manager) -> int:
+def _history(manager: Manager) -> HistoryLayout | None:
+    layout: HistoryLayout | None = getattr(manager.env.unwrapped, "history_layout", None)
+    return layout
+
+
+def _rating_index(manager: Manager) -> int | None:
     _simulator(manager)
     index = simulated_users(manager.env).observation.rating_index
-    if index is None:
+    if index is None and _history(manager) is None:
         raise InputError("this agent reads the last rating, which the observation lacks; give observation='last'")
     return index
 
@@ -147,6 +153,7 @@ _FACTS: dict[str, Callable[[Manager], Any]] = {
     "rating_counts": _observed_counts,
     "genres": lambda manager: _simulator(manager).world.known_genres,
     "rating_index": _rating_index,
+    "history": _history,
     "simulated_order": lambda manager: simulated_order(_simulator(manager)),
     "env": lambda manager: manager.batch,
     "candidate_features": _candidate_features,
@@ -239,6 +246,8 @@ def make_agent(
     parameters = inspect.signature(agent).parameters
     try:
         facts = {fact: read(manager) for fact, read in _FACTS.items() if fact in parameters}
+        if facts.get("history", ...) is None and parameters["history"].default is inspect.Parameter.empty:
+            raise InputError("it reads the items shown in the session; give observation='items'")
     except InputError as error:
         raise InputError(f"the agent {name!r} cannot act here: {error}") from error
     if "random_state" in parameters:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pydeeprecsys.rl.experience_replay.columns import Columns, layout_of, layout_of_state, n_bytes
+from pydeeprecsys.rl.experience_replay.columns import Columns, layout_of, layout_of_state
 from pydeeprecsys.rl.experience_replay.transition import Transition
 
 
@@ -9,9 +9,9 @@ def some(n: int, n_actions: int = 20, seed: int = 0) -> Transition:
     """Random transitions with masks, and with flags in two axes."""
     rng = np.random.default_rng(seed)
     states, flags = rng.random((n, 2), dtype=np.float32), rng.random(n) < 0.5
-    masks, history = rng.random((n, n_actions)) < 0.5, rng.random((n, 3, 5)) < 0.5
+    masks, table = rng.random((n, n_actions)) < 0.5, rng.random((n, 3, 5)) < 0.5
     step = Transition(states, rng.integers(0, 9, n), rng.random(n), flags, ~flags, states + 1)
-    return step._replace(action_masks=masks, history=history)
+    return step._replace(action_masks=masks, item_rewards=table)
 
 
 def assert_equal(a: Transition, b: Transition) -> None:
@@ -28,9 +28,9 @@ def test_what_is_written_is_read_again_and_booleans_take_a_bit_each(n_actions: i
     rows = np.array([7, 2, 2])
     assert_equal(columns.read(rows), given.take(rows - 2))
     assert columns.arrays["action_masks"].shape == (10, -(-n_actions // 8))
-    assert columns.arrays["history"].shape == (10, 3, 1)
+    assert columns.arrays["item_rewards"].shape == (10, 3, 1)
     assert columns.arrays["terminated"].dtype == np.bool_
-    assert sum(array.nbytes for array in columns.arrays.values()) == n_bytes(layout_of(given), 10)
+    assert sum(array.nbytes for array in columns.arrays.values()) == columns.n_bytes(layout_of(given))
 
 
 def test_rows_are_given_by_time() -> None:
@@ -38,8 +38,8 @@ def test_rows_are_given_by_time() -> None:
     columns.allocate(layout_of(given))
     columns.write(np.arange(6), given)
     by_time = columns.by_time(3, 2)
-    assert by_time.history is not None
-    assert by_time.history.shape == (3, 2, 3, 5)
+    assert by_time.item_rewards is not None
+    assert by_time.item_rewards.shape == (3, 2, 3, 5)
     assert_equal(by_time.take(2), given.take(slice(4, 6)))
     assert by_time.observations.base is not None
     columns.move_to_front(np.array([4, 5]))

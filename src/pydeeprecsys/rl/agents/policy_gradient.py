@@ -53,6 +53,7 @@ class PolicyGradientAgent(ReinforcementLearning, ABC):
         entropy_coefficient: arg.EntropyCoefficient = 0.0,
         entropy_decay: arg.EntropyDecay = 1.0,
         item_features: arg.ItemFeatures = None,
+        history: arg.History = None,
         standardize_states: arg.StandardizeStates = False,
         random_state: Seed = 42,
         device: arg.Device = None,
@@ -73,7 +74,7 @@ class PolicyGradientAgent(ReinforcementLearning, ABC):
         self.episodes_per_update = episodes_per_update
         self.minibatches = minibatches
         self.entropy_coefficient, self.entropy_decay = entropy_coefficient, entropy_decay
-        self.memory = EpisodeMemory()
+        self.memory = EpisodeMemory(history)
         self.updates: int = 0
 
     @abstractmethod

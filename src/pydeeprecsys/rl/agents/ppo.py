@@ -93,6 +93,7 @@ class PPOAgent(ReinforcementLearning):
         entropy_decay: arg.EntropyDecay = 1.0,
         target_kl: Positive | None = None,
         item_features: arg.ItemFeatures = None,
+        history: arg.History = None,
         standardize_states: arg.StandardizeStates = False,
         random_state: Seed = 42,
         device: arg.Device = None,
@@ -119,7 +120,7 @@ class PPOAgent(ReinforcementLearning):
         )
         self.networks = Networks(policy_estimator=self.policy_estimator, value_estimator=self.value_estimator)
         self._order = np.random.default_rng(order_seed)
-        self.memory = RolloutMemory()
+        self.memory = RolloutMemory(history)
         self.updates: int = 0
         self.n_actions, self.state_size = n_actions, state_size
         self.discount_factor, self.gae_lambda = discount_factor, gae_lambda

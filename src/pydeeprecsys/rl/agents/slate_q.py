@@ -103,6 +103,7 @@ class SlateQAgent(QLearningAgent):
         *,
         candidate_features: Count | None = None,
         item_features: arg.ItemFeatures = None,
+        history: arg.History = None,
         choice_scores: ChoiceScores | None = None,
         random_state: Seed = 42,
         device: arg.Device = None,
@@ -125,7 +126,7 @@ class SlateQAgent(QLearningAgent):
 
         parameters = ExperienceReplayBufferParameters(buffer_size, buffer_burn_in, batch_size, buffer_seed)
         # The sizes of masks and slates are known at the first step.
-        buffer = ExperienceReplayBuffer(parameters)
+        buffer = ExperienceReplayBuffer(parameters, history)
         super().__init__(
             n_actions=n_actions,
             state_size=state_size,

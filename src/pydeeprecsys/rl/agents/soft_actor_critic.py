@@ -112,6 +112,7 @@ class SoftActorCritic(ReinforcementLearning):
         target_entropy: Finite | None = None,
         hidden_layers: arg.HiddenLayers = None,
         item_features: arg.ItemFeatures = None,
+        history: arg.History = None,
         n_candidates: Count = 10,
         buffer_size: arg.BufferSize = 100_000,
         batch_size: arg.BatchSize = 256,
@@ -152,9 +153,9 @@ class SoftActorCritic(ReinforcementLearning):
             buffer_size, batch_size, batch_size, buffer_seed
         )
         buffer = (
-            PrioritizedExperienceReplayBuffer(parameters, per_parameters)
+            PrioritizedExperienceReplayBuffer(parameters, per_parameters, history)
             if prioritized or per_parameters is not None
-            else ExperienceReplayBuffer(parameters)
+            else ExperienceReplayBuffer(parameters, history)
         )
         self.memory = ReplayMemory(buffer, n_steps, discount_factor, update_frequency)
 
