@@ -25,7 +25,9 @@ NEVER = MultinomialLogit(1e6)
 
 
 def vector(world: World, n: int = 3, slate_size: int = 1, **options: Any) -> MovieLensFairnessVector:
-    return MovieLensFairnessVector(n, slate_size, **({"dataset": world, "version": 1, "observation": "items"} | options))
+    return MovieLensFairnessVector(
+        n, slate_size, **({"dataset": world, "version": 1, "observation": "items"} | options)
+    )
 
 
 def layout(env: Any) -> HistoryLayout:

@@ -38,7 +38,9 @@ def holds_masks(state: Any) -> bool:
     """Whether the columns of any memory in a state of an agent hold masks."""
     if not isinstance(state, dict):
         return False
-    return any(name.endswith("action_masks") for name in state.get("columns", ())) or any(map(holds_masks, state.values()))
+    return any(name.endswith("action_masks") for name in state.get("columns", ())) or any(
+        map(holds_masks, state.values())
+    )
 
 
 VARIANTS: list[tuple[str, int, dict[str, Any]]] = [
@@ -119,7 +121,7 @@ def test_an_agent_that_needs_the_history_gets_it_or_says_so(world: World) -> Non
     agent: Any = make_agent(needs, manager, 0)
     assert agent.history == manager.env.unwrapped.history_layout  # type: ignore[attr-defined]
     for other in (manager_of(world, observation="last"), CartpoleManager(0)):
-        with pytest.raises(InputError, match="Reader' cannot act here: it reads .*; give observation='items'"):
+        with pytest.raises(InputError, match=r"Reader' cannot act here: it reads .*; give observation='items'"):
             make_agent(needs, other, 0)
 
 

@@ -34,6 +34,10 @@ class FixedOrder(ReinforcementLearning):
             return np.tile(self.order[:k], (len(states), 1))
         return _first_allowed(np.tile(self.order, (len(states), 1)), k, action_masks)
 
+    def score(self, states: Array, masks: Flags | None) -> Array:
+        """Minus the rank of each item in the order, from 0: (n, items)."""
+        return _minus_ranks(self.order, len(states))
+
 
 class PopularAgent(FixedOrder):
     """Popularity baseline: recommends the most frequently rated items to every user.
@@ -78,6 +82,8 @@ class Walk(ReinforcementLearning):
     one; a batch of a different size starts at the front.
     """
 
+    order: Ints  # (items,) the list
+
     def __init__(self) -> None:
         self._positions = np.zeros(
             0, dtype=np.int64
@@ -86,6 +92,10 @@ class Walk(ReinforcementLearning):
     def begin_episodes(self, rows: Flags) -> None:
         """Reset the position of the environments, (n,), in which an episode begins."""
         self._positions = np.where(rows, -1, self._stand(len(rows)))
+
+    def score(self, states: Array, masks: Flags | None) -> Array:
+        """Minus the rank of each item in the list at the start of a session, from 0: (n, items)."""
+        return _minus_ranks(self.order, len(states))
 
     def _stand(self, n: int) -> Ints:
         """(n,) the positions."""
@@ -165,9 +175,9 @@ class WinStayAgent(Walk):
         super().__init__()
         if rating_index is None and history is None:
             raise InputError("the last rating is read from the observation; give rating_index or history")
-        best_first = _best_first(mean_ratings)
-        self.candidates, self.others = best_first[:candidates], best_first[candidates:]
-        self.n_actions = len(best_first)
+        self.order = _best_first(mean_ratings)
+        self.candidates, self.others = self.order[:candidates], self.order[candidates:]
+        self.n_actions = len(self.order)
         self.threshold = threshold
         self.rating_index, self.history = rating_index, history
 
@@ -200,6 +210,11 @@ def _best_first(scores: ArrayLike) -> Ints:
     """(items,) scores to (items,) items, highest score first; ties in the order of the catalogue."""
     order: Ints = np.argsort(-np.asarray(scores), kind="stable")
     return order
+
+
+def _minus_ranks(order: Ints, n: int) -> Array:
+    """(items,) best first to (n, items) minus the rank of each, from 0."""
+    return np.tile(-np.argsort(order).astype(np.float64), (n, 1))
 
 
 def _first_allowed(ranking: Ints, k: int, action_masks: Flags) -> Ints:

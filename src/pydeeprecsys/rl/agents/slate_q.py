@@ -151,6 +151,13 @@ class SlateQAgent(QLearningAgent):
             slates: Ints = SLATE_OPTIMIZERS[self.serving](problem, k).cpu().numpy()
         return slates
 
+    def score(self, states: Array, masks: Flags | None) -> Array:
+        """Values of the items when they are chosen, from which slates are optimized: (n, state_size) to (n, items).
+
+        A slate is not their top k: it depends on how probably each item is chosen, too.
+        """
+        return super().score(states, masks)[:, :-1]
+
     @torch.no_grad()
     def _choice_problem(self, states: Array, network: DeepQNetwork, masks: Flags | None) -> ChoiceProblem:
         """Values of a network and choice weights of all items: (n, state_size) states, (n, n_actions) masks."""

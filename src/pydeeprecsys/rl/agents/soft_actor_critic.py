@@ -174,6 +174,23 @@ class SoftActorCritic(ReinforcementLearning):
         chosen: Ints = self._policy.act(states, k, explore, action_masks)
         return chosen + self._first
 
+    def score(self, states: Array, masks: Flags | None) -> Array:
+        """What the policy ranks by: logits or, with item features, values of the candidates; see the policies."""
+        assert isinstance(self._policy, CategoricalPolicy | ProtoActionPolicy)  # of counted actions
+        return self._policy.scores(states, masks)
+
+    def log_probability(self, states: Array, slates: Ints, masks: Flags | None) -> Array:
+        """Those of the policy; during warm-up, of random slates: (n, state_size) and (n, k) to (n,).
+
+        Raises:
+            NotImplementedError: there are item features: the choice among the neighbours of a point has no density.
+        """
+        if self.timesteps < self.timesteps_to_start_predicting:
+            return self.random_agent.log_probability(states, slates, masks)
+        if not isinstance(self._policy, CategoricalPolicy):
+            return super().log_probability(states, slates, masks)
+        return self._policy.log_probabilities(states, slates - self._first, masks)
+
     def actions_for_states(self, states: Array, *, explore: bool = True, action_masks: Flags | None = None) -> Array:
         """Choose one action for each state: (n, ...) observations to (n,) actions, or (n, ...) points of the box.
 
