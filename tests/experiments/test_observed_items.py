@@ -1,5 +1,6 @@
 """Agents in environments whose observation is the items shown, from which the masks follow."""
 
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -7,14 +8,16 @@ import numpy as np
 import pytest
 
 from contracts.agents import assert_same_state
-from contracts.quick import QUICK
+from contracts.quick import QUICK, quick_run
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments import registry
 from pydeeprecsys.experiments.registry import make_agent
+from pydeeprecsys.experiments.run import run
+from pydeeprecsys.experiments.task import Task
 from pydeeprecsys.history import HistoryLayout
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning
-from pydeeprecsys.rl.manager import CartpoleManager, Manager, MovieLensFairnessManager
+from pydeeprecsys.rl.manager import CartpoleManager, Episode, Manager, MovieLensFairnessManager
 from pydeeprecsys.simulation.movielens.patience import Patience
 
 
@@ -138,3 +141,24 @@ def test_win_stay_reads_the_rating_of_the_chosen_item(world: World, version: int
 def test_win_stay_without_a_rating(world: World) -> None:
     with pytest.raises(InputError, match="give rating_index or history"):
         registry.agent_class("win-stay")(np.ones(30), rating_index=None)  # type: ignore[call-arg]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["reinforce", "dqn", "ppo", "sac", "slate-q"])
+def test_a_stopped_run_goes_on_to_the_bit(world: World, tmp_path: Path, name: str) -> None:
+    def stop(number: int, episode: Episode) -> None:
+        if number == 5:
+            raise KeyboardInterrupt
+
+    task = Task(
+        env="MovieLensFairness-v1",
+        env_options={"slate_size": 2, "observation": "items", "patience": Patience(budget=4)},
+        world=world,
+    )
+    config = quick_run(name, world, task=task)
+    with pytest.raises(KeyboardInterrupt):
+        run(config, tmp_path / "stopped", on_episode=stop)
+    whole, stopped = (run(config, tmp_path / folder) for folder in ("whole", "stopped"))
+    assert whole.result["updates"] == stopped.result["updates"]
+    texts = [(tmp_path / folder / "evaluation.csv").read_text() for folder in ("whole", "stopped")]
+    assert texts[0] == texts[1]
