@@ -182,6 +182,6 @@ def test_other_observations_have_no_layout_and_their_states_hold_nothing_of_it(w
     assert env.state.shown.shape == (3, 0)
 
 
-def test_the_time_is_told_already(world: World) -> None:
-    with pytest.raises(InputError, match="'items' tells the time by the slates shown; leave out observe_time"):
+def test_the_time_is_observed_already(world: World) -> None:
+    with pytest.raises(InputError, match="'items' holds the time already, as the slates shown; leave out observe_time"):
         vector(world, observe_time=True)

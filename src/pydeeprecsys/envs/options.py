@@ -137,5 +137,5 @@ def make_observation(simulator: Simulator, **options: Unpack[WorldOptions]) -> O
     if not options.get("observe_time", False):
         return observation
     if isinstance(observation, ShownItems):
-        raise InputError("the observation 'items' tells the time by the slates shown; leave out observe_time")
+        raise InputError("the observation 'items' holds the time already, as the slates shown; leave out observe_time")
     return WithTime(observation, simulator.session_steps)

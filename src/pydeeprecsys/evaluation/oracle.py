@@ -47,7 +47,7 @@ class OracleAgent(ReinforcementLearning):
         return slates
 
     def score(self, states: Array, masks: Flags | None) -> Array:
-        """True rewards of all items, those of equal rewards apart by a billionth: (n, items).
+        """True expected rewards of all items; a higher true score adds up to a billionth: (n, items).
 
         Raises:
             ValueError: the environment does not hold as many users as there are states.
@@ -64,6 +64,6 @@ class OracleAgent(ReinforcementLearning):
 
 
 def _tie_break(scores: Floats) -> Floats:
-    """(n, items) a billionth at most, the higher the score."""
+    """(n, items) scores to bonuses of at most a billionth, in the same order."""
     bonus: Floats = 1e-9 * scores / (1 + np.abs(scores))
     return bonus

@@ -109,7 +109,7 @@ class ReinforcementLearning:
         raise NotImplementedError(f"{type(self).__name__} implements neither choose nor top_k_actions_for_states")
 
     def scores(self, states: Array, masks: Flags | None = None) -> Array:
-        """Score all actions in each state: without exploration it ranks them by these.
+        """Score all actions in each state; without exploration, the agent ranks them by these scores.
 
         Args:
             states: (n, ...) one observation per row.
@@ -131,7 +131,7 @@ class ReinforcementLearning:
         raise NotImplementedError(f"{type(self).__name__} implements no score")
 
     def log_probabilities(self, states: Array, slates: Ints, masks: Flags | None = None) -> Array:
-        """Log-probabilities with which it chooses these slates in exploration.
+        """Log-probabilities of slates under the stochastic policy, that with exploration.
 
         Args:
             states: (n, ...) one observation per row.
@@ -143,7 +143,7 @@ class ReinforcementLearning:
 
         Raises:
             TypeError: the actions cannot be counted.
-            NotImplementedError: the policy is not random, or its probabilities have no closed form.
+            NotImplementedError: the policy is deterministic, or its probabilities have no closed form.
             InputError: fewer than k actions exist or are allowed.
         """
         self._check_slates(slates.shape[1], masks)
@@ -246,11 +246,11 @@ class RandomAgent(ReinforcementLearning):
         return self.random.permuted(chosen, axis=1) + first
 
     def score(self, states: Array, masks: Flags | None) -> Array:
-        """Equal scores, for it prefers nothing: (n, actions) zeros."""
+        """Equal scores of all actions: (n, actions) zeros."""
         return np.zeros((len(states), self.n_actions))
 
     def log_probability(self, states: Array, slates: Ints, masks: Flags | None) -> Array:
-        """Those of the uniform distribution over all slates of different allowed actions: (n,)."""
+        """Log-probabilities of the uniform distribution over slates of different allowed actions: (n,)."""
         masks = np.ones((len(slates), self.n_actions), dtype=np.bool_) if masks is None else masks
         left = np.count_nonzero(masks, axis=1)[:, None] - np.arange(slates.shape[1])
         possible = np.take_along_axis(masks, slates - self._first, axis=1).all(axis=1)

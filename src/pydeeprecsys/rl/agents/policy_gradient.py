@@ -98,7 +98,7 @@ class PolicyGradientAgent(ReinforcementLearning, ABC):
         return self.policy_estimator.predict(states)
 
     def log_probability(self, states: Array, slates: Ints, masks: Flags | None) -> Array:
-        """Those of drawing the items of a slate one by one: (n, state_size) and (n, k) to (n,)."""
+        """Log-probabilities of slates drawn item by item: (n, state_size) and (n, k) to (n,)."""
         return self.policy_estimator.log_probabilities(states, slates, masks)
 
     def store_experiences(self, transitions: Transition) -> None:

@@ -114,7 +114,7 @@ class QLearningAgent(ReinforcementLearning):
         return values
 
     def log_probability(self, states: Array, slates: Ints, masks: Flags | None) -> Array:
-        """Those of ε-greedy exploration: (n, state_size) and (n, k) to (n,).
+        """Log-probabilities of slates under ε-greedy exploration: (n, state_size) and (n, k) to (n,).
 
         Raises:
             NotImplementedError: it explores by the noise of its network, if at all.

@@ -175,12 +175,12 @@ class SoftActorCritic(ReinforcementLearning):
         return chosen + self._first
 
     def score(self, states: Array, masks: Flags | None) -> Array:
-        """What the policy ranks by: logits or, with item features, values of the candidates; see the policies."""
+        """Logits of the policy or, with item features, values of the candidates: (n, state_size) to (n, actions)."""
         assert isinstance(self._policy, CategoricalPolicy | ProtoActionPolicy)  # of counted actions
         return self._policy.scores(states, masks)
 
     def log_probability(self, states: Array, slates: Ints, masks: Flags | None) -> Array:
-        """Those of the policy; during warm-up, of random slates: (n, state_size) and (n, k) to (n,).
+        """Log-probabilities of slates under the policy, or uniform in warm-up: (n, state_size) and (n, k) to (n,).
 
         Raises:
             NotImplementedError: there are item features: the choice among the neighbours of a point has no density.

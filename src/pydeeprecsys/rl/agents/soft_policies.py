@@ -94,7 +94,7 @@ class CategoricalPolicy:
         return self.actor.predict(states)
 
     def log_probabilities(self, states: Array, slates: Ints, masks: Masks) -> Singles:
-        """Those of drawing the items of a slate one by one: (n, state_size) and (n, k) to (n,)."""
+        """Log-probabilities of slates drawn item by item: (n, state_size) and (n, k) to (n,)."""
         return self.actor.log_probabilities(states, slates, masks)
 
     @torch.inference_mode()
