@@ -29,6 +29,8 @@ from pydeeprecsys.rl.agents.baselines import (
     WinStayAgent,
 )
 from pydeeprecsys.rl.agents.dqn import DQNAgent
+from pydeeprecsys.rl.agents.ease import EASEAgent
+from pydeeprecsys.rl.agents.item_knn import ItemKNNAgent
 from pydeeprecsys.rl.agents.ppo import PPOAgent
 from pydeeprecsys.rl.agents.rainbow import RainbowDQNAgent
 from pydeeprecsys.rl.agents.reinforce import ReinforceAgent
@@ -46,6 +48,8 @@ AGENTS: dict[str, type[ReinforcementLearning]] = {
     "varied": VariedAgent,
     "best-constant": BestConstantAgent,
     "win-stay": WinStayAgent,
+    "item-knn": ItemKNNAgent,
+    "ease": EASEAgent,
     "reinforce": ReinforceAgent,
     "actor-critic": ActorCriticAgent,
     "dqn": DQNAgent,

@@ -108,7 +108,8 @@ def recall(slates: ArrayLike, relevant: ArrayLike) -> Floats:
     shown = check_slates(slates, flags.shape[1])
     hits = np.count_nonzero(np.take_along_axis(flags, shown, axis=1) & ~_repeated(shown), axis=1)
     total = np.count_nonzero(flags, axis=1)
-    return np.divide(hits, total, out=np.full(len(shown), np.nan), where=total > 0)
+    shares: Floats = np.divide(hits, total, out=np.full(len(shown), np.nan), where=total > 0)
+    return shares
 
 
 def ndcg_of_fives(relevance: ArrayLike, best: float = MAX_RATING) -> Floats:
