@@ -20,14 +20,15 @@ class Centred(NamedTuple):
     offsets: Floats  # (n,) offsets of the users
 
 
-def user_offset(totals: Floats, counts: Array) -> Floats:
+def user_offset(totals: Array, counts: Array) -> Floats:
     """(n,) offsets of users: mean deviations from the items' means, shrunk towards 0 where there are few.
 
     Args:
         totals: (n,) sums of the deviations.
         counts: (n,) numbers of ratings.
     """
-    return totals / (counts + _USER_DAMPING)
+    offsets: Floats = totals / (counts + _USER_DAMPING)
+    return offsets
 
 
 def centred(items: Ints, ratings: Singles, mean_ratings: Floats) -> Centred:
