@@ -47,8 +47,7 @@ class ItemEstimates:
     @cached_property
     def prior_precision(self) -> Floats:
         """(d, d) inverse of `prior_covariance`."""
-        precision: Floats = np.linalg.inv(self.prior_covariance)
-        return precision
+        return np.asarray(np.linalg.inv(self.prior_covariance), dtype=np.float64)
 
     @cached_property
     def outer_products(self) -> Singles:
