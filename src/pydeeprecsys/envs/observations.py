@@ -10,21 +10,20 @@ import numpy as np
 from numba import njit
 
 from pydeeprecsys.arrays import Flags, Floats, Ints, Singles
+from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError
+from pydeeprecsys.history import DEMOGRAPHICS, HistoryLayout
 from pydeeprecsys.scale import MAX_RATING
 from pydeeprecsys.simulation.movielens.dynamics import SatiatingTaste
 from pydeeprecsys.simulation.movielens.simulator import Simulator
 from pydeeprecsys.simulation.movielens.state import State
-
-DEMOGRAPHICS = 4
-"""Sex, age, occupation and zip code, the first entries of every observation."""
 
 UNKNOWN = 0.5
 """An unknown demographic, or an unknown violence of an item: indistinguishable from a true 0.5."""
 
 
 class Observation(Protocol):
-    """An observation: numbers in [0, 1]."""
+    """An observation: numbers in [0, 1], except for `ShownItems`."""
 
     @property
     def size(self) -> int:
@@ -70,6 +69,35 @@ class ChosenItems:
 
 
 @dataclass(frozen=True)
+class ShownItems:
+    """What a recommender knows: 4 demographics, and of the last slates the items, the choice and the ratings.
+
+    Unknown demographics are 0.5. The ratings of items that were shown and not consumed are not known.
+
+    Attributes:
+        simulator: of the sessions observed; the number of slates is its `slates_held`, at least 1.
+    """
+
+    simulator: Simulator
+    rating_index: ClassVar[None] = None
+
+    @property
+    def layout(self) -> HistoryLayout:
+        """Which number is what."""
+        assert self.simulator.history_layout is not None
+        return self.simulator.history_layout
+
+    @property
+    def size(self) -> int:
+        """4 and k + r + 1 per slate."""
+        return self.layout.size
+
+    def __call__(self, state: State) -> Singles:
+        """(n, size) observations of n sessions."""
+        return np.concatenate([_demographics(self.simulator.world, state), state.shown], axis=1)
+
+
+@dataclass(frozen=True)
 class Affinities:
     """The hidden state, for upper bounds: 4 demographics, the c affinities now, and c satiations.
 
@@ -104,8 +132,7 @@ class Affinities:
         affinities = (world.affinities(state.vectors) + taste.bound) / (2 * taste.bound)
         most = taste.most_satiation(self.simulator.consumed_per_step)
         satiations = state.satiations / most if most > 0 else state.satiations
-        demographics = np.nan_to_num(world.demographics[state.users], nan=UNKNOWN)
-        seen = np.column_stack([demographics, affinities, satiations])
+        seen = np.column_stack([_demographics(world, state), affinities, satiations])
         return seen.clip(0.0, 1.0).astype(np.float32)  # a sum of shares may round beyond
 
 
@@ -141,9 +168,15 @@ OBSERVATIONS: dict[str, Callable[[Simulator], Observation]] = {
     "last": ChosenItems,
     "founding": ChosenItems,
     "history": ChosenItems,
+    "items": ShownItems,
     "affinity": Affinities,
 }
 """By the names of the option; "founding" is the old name of "last"."""
+
+
+def _demographics(world: World, state: State) -> Singles:
+    """(n, 4) demographics of the users."""
+    return np.nan_to_num(world.demographics[state.users], nan=UNKNOWN)
 
 
 @njit(cache=True)
