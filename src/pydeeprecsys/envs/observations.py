@@ -10,7 +10,6 @@ import numpy as np
 from numba import njit
 
 from pydeeprecsys.arrays import Flags, Floats, Ints, Singles
-from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.history import DEMOGRAPHICS, HistoryLayout
 from pydeeprecsys.scale import MAX_RATING
@@ -94,7 +93,8 @@ class ShownItems:
 
     def __call__(self, state: State) -> Singles:
         """(n, size) observations of n sessions."""
-        return np.concatenate([_demographics(self.simulator.world, state), state.shown], axis=1)
+        observations: Singles = _with_demographics(state.users, state.shown, self.simulator.world.demographics)
+        return observations
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,8 @@ class Affinities:
         affinities = (world.affinities(state.vectors) + taste.bound) / (2 * taste.bound)
         most = taste.most_satiation(self.simulator.consumed_per_step)
         satiations = state.satiations / most if most > 0 else state.satiations
-        seen = np.column_stack([_demographics(world, state), affinities, satiations])
+        demographics = np.nan_to_num(world.demographics[state.users], nan=UNKNOWN)
+        seen = np.column_stack([demographics, affinities, satiations])
         return seen.clip(0.0, 1.0).astype(np.float32)  # a sum of shares may round beyond
 
 
@@ -174,11 +175,6 @@ OBSERVATIONS: dict[str, Callable[[Simulator], Observation]] = {
 """By the names of the option; "founding" is the old name of "last"."""
 
 
-def _demographics(world: World, state: State) -> Singles:
-    """(n, 4) demographics of the users."""
-    return np.nan_to_num(world.demographics[state.users], nan=UNKNOWN)
-
-
 @njit(cache=True)
 def _encode(users: Ints, items: Ints, ratings: Floats, facts: tuple[Singles, Flags, Singles]) -> Singles:
     demographics, genres, violence = facts
@@ -195,6 +191,18 @@ def _encode(users: Ints, items: Ints, ratings: Floats, facts: tuple[Singles, Fla
                     observations[i, first + g] = genres[item, g]
                 observations[i, first + n_genres] = ratings[i, t] / MAX_RATING
                 observations[i, first + n_genres + 1] = _known(violence[item])
+    return observations
+
+
+@njit(cache=True)
+def _with_demographics(users: Ints, shown: Singles, demographics: Singles) -> Singles:
+    n, width = shown.shape
+    observations = np.empty((n, DEMOGRAPHICS + width), dtype=np.float32)
+    for i in range(n):
+        for d in range(DEMOGRAPHICS):
+            observations[i, d] = _known(demographics[users[i], d])
+        for j in range(width):  # numpy's concatenation takes several times as long
+            observations[i, DEMOGRAPHICS + j] = shown[i, j]
     return observations
 
 

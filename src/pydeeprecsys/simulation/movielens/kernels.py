@@ -82,7 +82,7 @@ def shift_history(items: Ints, ratings: Floats, recent_items: Ints, recent_ratin
 
 
 @njit(cache=True)
-def show(shown: Singles, slates: Ints, chosen: Ints, ratings: Floats) -> Singles:
+def show(shown: Singles, slates: Ints, chosen: Ints, ratings: Floats, steps: Ints) -> Singles:
     """Put (n, k) slates in front of the (n, h · (k + r + 1)) ones shown before, of which the oldest is dropped.
 
     Args:
@@ -90,11 +90,16 @@ def show(shown: Singles, slates: Ints, chosen: Ints, ratings: Floats) -> Singles
         slates: (n, k) items.
         chosen: (n,) position of the chosen item, -1 for none.
         ratings: (n, r) ratings of consumed items, 0 for none.
+        steps: (n,) slates shown before.
     """
     (n, k), width = slates.shape, slates.shape[1] + ratings.shape[1] + 1
     after = np.empty_like(shown)
     for i in range(n):
-        after[i, width:] = shown[i, : shown.shape[1] - width]
+        used = min((steps[i] + 1) * width, shown.shape[1])
+        for j in range(width, used):  # a slice takes several times as long
+            after[i, j] = shown[i, j - width]
+        for j in range(used, shown.shape[1]):
+            after[i, j] = 0.0
         for j in range(k):
             after[i, j] = slates[i, j] + 1
         for j in range(ratings.shape[1]):

@@ -161,12 +161,12 @@ class Simulator:
         """Begin the next session of the streams where `over` (n,) is set; the others continue unchanged.
 
         A session depends on its stream and number alone, not on the slates shown before it. A state that is never used
-        again may be `donated`: its mask, by far the largest array, is then not copied.
+        again may be `donated`: its largest arrays, `shown` and the mask, are then not copied.
         """
         if np.count_nonzero(over) == len(over):  # a quarter of the time of all()
             return self._begin(state.seeds, state.episodes + 1)
-        allowed = state.allowed if donated else state.allowed.copy()
-        after = State._make([state.seeds, state.episodes + over, *(array.copy() for array in state[2:-1]), allowed])
+        large = state[-2:] if donated else [array.copy() for array in state[-2:]]
+        after = State._make([state.seeds, state.episodes + over, *(array.copy() for array in state[2:-2]), *large])
         (rows,) = over.nonzero()
         self._start(after, rows)
         after.vectors[rows], after.satiations[rows] = self.taste.begin(self.world, after.users.take(rows))
@@ -238,7 +238,9 @@ class Simulator:
         if self.repeats != "allow":
             allowed = allowed.copy()
             mark_consumed(allowed, consumed, steps, self.slate_size, terminated=terminated, truncated=truncated)
-        shown = show(state.shown, slates, chosen, consumed_ratings) if self.slates_held else state.shown
+        shown = state.shown
+        if self.slates_held:
+            shown = show(shown, slates, chosen, consumed_ratings, steps=state.steps)
         if self.history_length > 1:
             items, item_ratings = shift_history(items, item_ratings, state.recent_items, state.recent_ratings)
         after = State(  # in half the time of _replace
