@@ -47,12 +47,14 @@ class HistoryLayout:
         slate_size: items per slate, k.
         n_rated: ratings per slate, r: 1 if only the chosen item is consumed, k if the whole slate is.
         length: number of slates, h.
+        whole_session: whether no session has more slates, so that what was consumed in it follows.
     """
 
     n_items: int
     slate_size: int
     n_rated: int
     length: int
+    whole_session: bool = False
 
     @property
     def width(self) -> int:
