@@ -33,6 +33,13 @@ class History(NamedTuple):
         shown: Ints = np.count_nonzero(self.slates[:, :, 0] >= 0, axis=1)
         return shown
 
+    @property
+    def in_order(self) -> tuple[Ints, Singles]:
+        """(n, h · r) consumed items and their ratings, oldest first."""
+        n, length = self.choices.shape
+        items, ratings = self.items.reshape(n, length, -1), self.ratings.reshape(n, length, -1)
+        return items[:, ::-1].reshape(n, -1), ratings[:, ::-1].reshape(n, -1)
+
 
 @dataclass(frozen=True)
 class HistoryLayout:

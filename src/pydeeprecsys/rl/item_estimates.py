@@ -45,6 +45,13 @@ class ItemEstimates:
         return expected
 
     @cached_property
+    def popularity(self) -> Floats:
+        """(items,) logarithms of 1 + count, less their mean, over their standard deviation; 0 if all are the same."""
+        logs = np.log1p(self.counts)
+        deviations: Floats = (logs - logs.mean()) / (logs.std() or 1.0)
+        return deviations
+
+    @cached_property
     def prior_precision(self) -> Floats:
         """(d, d) inverse of `prior_covariance`."""
         return np.asarray(np.linalg.inv(self.prior_covariance), dtype=np.float64)

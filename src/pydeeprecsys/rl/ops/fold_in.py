@@ -27,13 +27,14 @@ class Posterior(NamedTuple):
     covariances: Floats  # (n, d, d)
 
 
-def fold_in(estimates: ItemEstimates, items: Ints, ratings: Array) -> Posterior:
+def fold_in(estimates: ItemEstimates, items: Ints, ratings: Array, *, noise: float = 1.0) -> Posterior:
     """Posterior of the user vectors, given ratings.
 
     Args:
         estimates: of the items, with the prior.
         items: (n, m) rated items, -1 for none; each rating of an item counts, also a repeated one.
         ratings: (n, m) in stars; not read where there is no item.
+        noise: factor of the estimated variance of the noise.
 
     Returns:
         The posterior; of users without ratings, the prior.
@@ -45,7 +46,7 @@ def fold_in(estimates: ItemEstimates, items: Ints, ratings: Array) -> Posterior:
             items,
             residuals,
             vectors=estimates.vectors,
-            noise=estimates.noise,
+            noise=noise * estimates.noise,
             prior=(estimates.prior_mean, estimates.prior_precision),
         )
     )
