@@ -91,14 +91,17 @@ def test_every_agent_trains_and_explains_itself(saved: str, agent: str, capsys: 
 @pytest.mark.slow
 @pytest.mark.parametrize("agent", QUICK)
 def test_a_trained_agent_is_loaded_to_the_same_actions(saved: str, agent: str) -> None:
-    switch = ["--item-features"] if agent != "reinforce" else []
+    switch = ["--item-features", "ratings"] if agent != "reinforce" else []
     arguments = ["--dataset", saved, "--episodes", "2", "--evaluation-episodes", "2"]
     arguments += [*as_arguments(QUICK[agent]), *switch]
     for out in ("a", "b"):
         assert run("train", agent, *arguments, "--out", out) == 0
     assert Path("a/agent.safetensors").read_bytes() == Path("b/agent.safetensors").read_bytes()
     manager = MovieLensFairnessManager(dataset=saved)
-    loaded, fresh = (make_agent(agent, manager, seed, **QUICK[agent], item_features=bool(switch)) for seed in (0, 9))
+    loaded, fresh = (
+        make_agent(agent, manager, seed, **QUICK[agent], item_features="ratings" if switch else "none")
+        for seed in (0, 9)
+    )
     states = np.random.default_rng(0).random((60, 25), dtype=np.float32)
     greedy = []
     for one in (loaded, fresh):
@@ -241,7 +244,7 @@ def test_settings_of_a_comparison_are_read_as_the_options_are(saved: str, monkey
         "rainbow.n_steps=3",
         "rainbow.learning_rate=1e-3",
         "dqn.hidden_layers=[16]",
-        "dqn.item_features=true",
+        "dqn.item_features=ratings",
         "dqn.device=cpu",
         "dqn.discount_factor=1",
     )
@@ -249,7 +252,7 @@ def test_settings_of_a_comparison_are_read_as_the_options_are(saved: str, monkey
     assert asked == [
         {
             "rainbow": {"noisy": False, "hidden_layers": [8, 4, 2, 2], "n_steps": 3, "learning_rate": 0.001},
-            "dqn": {"hidden_layers": [16], "item_features": True, "device": "cpu", "discount_factor": 1.0},
+            "dqn": {"hidden_layers": [16], "item_features": "ratings", "device": "cpu", "discount_factor": 1.0},
         }
     ]
     assert type(asked[0]["dqn"]["discount_factor"]) is float

@@ -195,8 +195,10 @@ def _interval(row: dict[Any, Any]) -> str:
 
 
 def _marked(row: dict[Any, Any], apart: str) -> str:
-    """The agent's name, and beside it whether some of its seeds diverged or never updated."""
+    """The agent's name, and beside it the source of its features and whether seeds diverged or never updated."""
     marks = [row["agent"]]
+    if not pd.isna(row["features"]):
+        marks.append(f"({row['features']})")
     if row["failed"]:
         marks.append(f"({row['failed']} diverged)")
     if not pd.isna(row["note"]):
