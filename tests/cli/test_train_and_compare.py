@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 import safetensors.numpy
 
-from contracts.quick import QUICK
+from contracts.quick import QUICK, world_options
 from pydeeprecsys.cli import main
 from pydeeprecsys.data.world import World
 from pydeeprecsys.evaluation.standings import SIMPLE_POLICIES
@@ -72,6 +72,7 @@ def test_every_agent_trains_and_explains_itself(saved: str, agent: str, capsys: 
     own = QUICK.get(agent, {})
     arguments = ("--dataset", saved, "--episodes", "3", "--slate-size", "2", "--out", "there", *as_arguments(own))
     arguments += ("--evaluation-episodes", "5", "--world-version", "1" if agent == "slate-q" else "0")
+    arguments += tuple(f"--{name}={value}" for name, value in world_options(agent).items())
     assert run("train", agent, *arguments) == 0
     assert "return" in capsys.readouterr().out
     metrics = pd.read_csv("there/metrics.csv")

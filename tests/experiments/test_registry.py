@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from contracts import environments  # noqa: F401 - registers Masked-v0
-from contracts.quick import QUICK
+from contracts.quick import QUICK, world_options
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments.item_estimates import item_estimates, world_features
@@ -37,7 +37,7 @@ def test_every_option_is_documented_and_has_a_default(name: str) -> None:
 @pytest.mark.parametrize("slate_size", [1, 3])
 @pytest.mark.parametrize("name", AGENTS)
 def test_every_agent_is_made_and_shows_items_of_the_catalogue(world: World, name: str, slate_size: int) -> None:
-    manager = MovieLensFairnessManager(seed=0, slate_size=slate_size, n_envs=4, dataset=world)
+    manager = MovieLensFairnessManager(0, slate_size, 4, dataset=world, **world_options(name))
     states, _ = manager.batch.reset(seed=0)
     slates = make_agent(name, manager, seed=0).top_k_actions_for_states(states, slate_size)
     assert slates.shape == (4, slate_size)
@@ -230,7 +230,7 @@ def test_agents_that_score_items_by_features_learn(world: World, name: str) -> N
 @pytest.mark.parametrize("slate_size", [1, 3])
 def test_every_agent_learns_in_the_faithful_world(world: World, name: str, slate_size: int) -> None:
     # Users leave when they like, choose nothing, and have fewer and fewer items left.
-    manager = MovieLensFairnessManager(0, slate_size, 3, version=1, dataset=world)
+    manager = MovieLensFairnessManager(0, slate_size, 3, version=1, dataset=world, **world_options(name))
     agent = make_agent(name, manager, 0, **QUICK.get(name, {}))
     lengths: list[int] = []
     manager.train(

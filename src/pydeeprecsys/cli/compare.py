@@ -70,8 +70,6 @@ command.params.extend([JOBS, RAY, *settings_options(Comparison)])
 
 def _able(task: Task) -> list[str]:
     """The default agents that can act in an environment."""
-    if task.has_users:
-        return _BY_DEFAULT
     manager = task.manager(0)
     able = []
     for name in _BY_DEFAULT:
