@@ -12,7 +12,7 @@ from pydeeprecsys.arrays import Array, Flags, Floats, Ints
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.history import History, HistoryLayout
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning
-from pydeeprecsys.rl.ops.variety import kinds_of, less_overlap, memories, varied_slates
+from pydeeprecsys.rl.ops.variety import Penalty, kinds_of, less_overlap, memories, varied_slates
 from pydeeprecsys.rl.search_space import Between
 
 Layout = Annotated[HistoryLayout, "Layout of the observation 'items'."]
@@ -49,6 +49,11 @@ class Recommender(ReinforcementLearning):
             raise InputError(f"categories are of {len(self.kinds.of)} items, the history of {history.n_items}")
         self.layout, self.diversify, self.n_actions = history, diversify, history.n_items
 
+    @property
+    def penalty(self) -> Penalty:
+        """Weights and decays of the overlaps with the categories just consumed."""
+        return Penalty(np.array([float(self.diversify)]), np.array([DECAY]))
+
     def relevance(self, history: History) -> Floats:
         """(n, items) predicted rating of each item, in stars."""
         raise NotImplementedError
@@ -63,30 +68,22 @@ class Recommender(ReinforcementLearning):
         Returns:
             (n, items) scores in stars; minus infinity where an item is not allowed.
         """
-        history = self.layout.read(states)
-        relevance, weight = self.relevance(history), float(self.diversify)
-        scores: Floats = less_overlap(relevance, self._memories(history), kinds=self.kinds, weight=weight)
+        history, penalty = self.layout.read(states), self.penalty
+        remembered = memories(history.in_order[0], self.kinds, penalty.decays)
+        scores: Floats = less_overlap(self.relevance(history), remembered, kinds=self.kinds, weights=penalty.weights)
         return _allowed(scores, masks)
 
     def choose(self, states: Array, k: int, explore: bool, action_masks: Flags | None) -> Ints:
         """Fill slates greedily: (n, size) states to (n, k)."""
-        history = self.layout.read(states)
+        history, penalty = self.layout.read(states), self.penalty
         slates: Ints = varied_slates(
             _allowed(self.relevance(history), action_masks),
-            self._memories(history),
+            memories(history.in_order[0], self.kinds, penalty.decays),
             kinds=self.kinds,
-            weight=float(self.diversify),
-            decay=DECAY,
+            penalty=penalty,
             k=k,
         )
         return slates
-
-    def _memories(self, history: History) -> Floats:
-        """(n, c) memory of the categories of consumed items."""
-        n, length = history.choices.shape
-        oldest_first = history.items.reshape(n, length, -1)[:, ::-1].reshape(n, -1)
-        remembered: Floats = memories(oldest_first, self.kinds, DECAY)
-        return remembered
 
 
 def _allowed(scores: Floats, masks: Flags | None) -> Floats:
