@@ -23,12 +23,12 @@ class DrawnHistories(HistoryLayout):
 DRAWN = DrawnHistories(n_items=N_ACTIONS, slate_size=1, n_rated=1, length=STATE_SIZE)
 
 
-def drawn_ratings() -> Ratings:
+def drawn_ratings(n_items: int = N_ACTIONS) -> Ratings:
     """Most of the ratings of 60 users, who like either the items 0 to 3 or the others."""
     rng = np.random.default_rng(0)
     first = rng.random((60, 1)) < 0.5
-    stars = np.where(first == (np.arange(N_ACTIONS) < 4), 4.0, 2.0) + rng.integers(0, 2, (60, N_ACTIONS))
-    users, items = np.nonzero(rng.random((60, N_ACTIONS)) < 0.8)
-    means = np.array([stars[users[items == item], item].mean() for item in range(N_ACTIONS)])
+    stars = np.where(first == (np.arange(n_items) < 4), 4.0, 2.0) + rng.integers(0, 2, (60, n_items))
+    users, items = np.nonzero(rng.random((60, n_items)) < 0.8)
+    means = np.array([stars[users[items == item], item].mean() for item in range(n_items)])
     rated = stars[users, items].astype(np.float32)
     return Ratings(users.astype(np.int32), items.astype(np.int32), stars=rated, mean_ratings=means)

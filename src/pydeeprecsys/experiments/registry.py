@@ -41,6 +41,7 @@ from pydeeprecsys.rl.agents.soft_actor_critic import SoftActorCritic
 from pydeeprecsys.rl.item_estimates import ItemEstimates
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.manager import Manager
+from pydeeprecsys.rl.ratings import Ratings
 from pydeeprecsys.simulation.choice import MultinomialLogit
 from pydeeprecsys.simulation.movielens.simulator import Simulator
 
@@ -103,6 +104,14 @@ def _rating_index(manager: Manager) -> int:
     return index
 
 
+def _ratings(manager: Manager) -> Ratings:
+    simulator = _simulator(manager)
+    world = simulator.world
+    theirs = np.isin(world.rating_users, simulator.users)
+    users, items, stars = world.rating_users[theirs], world.rating_items[theirs], world.rating_stars[theirs]
+    return Ratings(users, items, stars, mean_ratings=world.observed_means(simulator.users))
+
+
 def _history(manager: Manager) -> HistoryLayout:
     layout: HistoryLayout | None = getattr(manager.env.unwrapped, "history_layout", None)
     if layout is None:
@@ -155,6 +164,8 @@ _FACTS: dict[str, Callable[[Manager], Any]] = {
     "mean_ratings": _observed_means,
     "rating_counts": _observed_counts,
     "genres": lambda manager: _simulator(manager).world.known_genres,
+    "ratings": _ratings,
+    "categories": lambda manager: _simulator(manager).world.known_genres,
     "rating_index": _rating_index,
     "simulated_order": lambda manager: simulated_order(_simulator(manager)),
     "env": lambda manager: manager.batch,

@@ -54,7 +54,7 @@ class ItemKNNAgent(Recommender):
     ) -> None:
         super().__init__(history, categories, diversify)
         self.mean_ratings, self.damping = ratings.mean_ratings, damping
-        self.similarities = nearest_neighbours(_similarities(ratings, shrinkage), neighbours)
+        self.similarities = _similarities(ratings, shrinkage, neighbours)
 
     def relevance(self, history: History) -> Floats:
         """(n, items) predicted ratings in stars."""
@@ -66,5 +66,5 @@ class ItemKNNAgent(Recommender):
 
 
 @lru_cache(maxsize=2)
-def _similarities(ratings: Ratings, shrinkage: float) -> Singles:
-    return item_similarities(ratings.matrix(ratings.centred), shrinkage)
+def _similarities(ratings: Ratings, shrinkage: float, neighbours: int) -> Singles:
+    return nearest_neighbours(item_similarities(ratings.matrix(ratings.centred), shrinkage), neighbours)

@@ -29,7 +29,7 @@ def item_similarities(deviations: csr_array, shrinkage: float) -> Singles:
     scale = norms * norms[:, None] * (common + shrinkage)
     similarities = np.divide(products * common, scale, out=np.zeros_like(products), where=scale > 0)
     np.fill_diagonal(similarities, 0.0)
-    single: Singles = similarities.astype(np.float32)
+    single: Singles = similarities.astype(np.float32, order="C")
     return single
 
 
@@ -39,7 +39,7 @@ def nearest_neighbours(similarities: Singles, k: int) -> Singles:
     Each item passes on what a user thinks of it to its k neighbours only (Deshpande and Karypis, Item-Based Top-N
     Recommendation Algorithms, 2004).
     """
-    kept: Singles = np.zeros_like(similarities)
+    kept: Singles = np.zeros(similarities.shape, dtype=np.float32)  # a row is read for each rating
     nearest = np.argpartition(-similarities, min(k, len(similarities)) - 1, axis=1)[:, :k]
     np.put_along_axis(kept, nearest, np.take_along_axis(similarities, nearest, axis=1).clip(min=0), axis=1)
     return kept
@@ -66,4 +66,4 @@ def ease_weights(profiles: csr_array, regularization: float) -> Singles:
     inverse: Floats = np.tril(triangle) + np.tril(triangle, -1).T
     weights = -inverse / inverse.diagonal()
     np.fill_diagonal(weights, 0.0)
-    return weights.astype(np.float32)
+    return weights.astype(np.float32, order="C")
