@@ -69,10 +69,10 @@ class Recommender(ReinforcementLearning):
             (n, items) scores in stars; minus infinity where an item is not allowed.
         """
         history, penalty = self.layout.read(states), self.penalty
-        remembered = memories(history.in_order[0], self.kinds, penalty.decays)
-        scores: Floats | Singles = less_overlap(
-            self.relevance(history), remembered, kinds=self.kinds, weights=penalty.weights
-        )
+        scores = self.relevance(history)
+        if penalty.weights.any():
+            remembered = memories(history.in_order[0], self.kinds, penalty.decays)
+            scores = less_overlap(scores, remembered, kinds=self.kinds, weights=penalty.weights)
         return _allowed(scores, masks)
 
     def choose(self, states: Array, k: int, explore: bool, action_masks: Flags | None) -> Ints:

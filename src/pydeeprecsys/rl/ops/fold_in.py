@@ -54,7 +54,7 @@ def fold_in(estimates: ItemEstimates, items: Ints, ratings: Array, *, noise: flo
 
 
 def predicted_ratings(estimates: ItemEstimates, means: Floats) -> Singles:
-    """(n, items) expected ratings in stars, of users with the posterior means (n, d); in single precision, for speed."""
+    """(n, items) expected ratings in stars of users with the posterior means (n, d), in single precision."""
     return _product(np.column_stack([means, np.ones(len(means))]), estimates.columns)
 
 
