@@ -18,6 +18,7 @@ from pydeeprecsys.envs.single import MovieLensFairness, simulated_users
 from pydeeprecsys.errors import InputError, did_you_mean
 from pydeeprecsys.evaluation.oracle import OracleAgent
 from pydeeprecsys.experiments.simulated_order import simulated_order
+from pydeeprecsys.history import HistoryLayout
 from pydeeprecsys.rl.agents.actor_critic import ActorCriticAgent
 from pydeeprecsys.rl.agents.agent import RandomAgent, ReinforcementLearning
 from pydeeprecsys.rl.agents.bandits import LinUCBAgent, ThompsonSamplingAgent
@@ -109,6 +110,13 @@ def _rating_index(manager: Manager) -> int:
     return index
 
 
+def _history(manager: Manager) -> HistoryLayout:
+    layout: HistoryLayout | None = getattr(manager.env.unwrapped, "history_layout", None)
+    if layout is None:
+        raise InputError("this agent reads the history of the session; give observation='items'")
+    return layout
+
+
 def _has_item_features(manager: Manager) -> bool:
     return manager.env.has_wrapper_attr(_ITEM_FEATURES) or isinstance(manager.env.unwrapped, MovieLensFairness)
 
@@ -149,9 +157,13 @@ _FACTS: dict[str, Callable[[Manager], Any]] = {
     "rating_index": _rating_index,
     "simulated_order": lambda manager: simulated_order(_simulator(manager)),
     "env": lambda manager: manager.batch,
+    "history": _history,
     "candidate_features": _candidate_features,
     "choice_scores": _choice_scores,
 }
+
+# Facts that a learned agent uses for no state encoder but those of histories, and can do without.
+_OF_ENCODERS = {"history", "item_estimates"}
 
 # Objects and the seed, which are set in other ways.
 _NO_OPTIONS = {"random_state", "statistics", "buffer_parameters", "per_parameters"}
@@ -237,10 +249,16 @@ def make_agent(
     for given in options:
         agent_option(name, given)
     parameters = inspect.signature(agent).parameters
-    try:
-        facts = {fact: read(manager) for fact, read in _FACTS.items() if fact in parameters}
-    except InputError as error:
-        raise InputError(f"the agent {name!r} cannot act here: {error}") from error
+    facts = {}
+    for fact in _FACTS.keys() & parameters.keys():
+        optional = fact in _OF_ENCODERS and parameters[fact].default is None
+        if optional and options.get("state_encoder", "features") == "features":
+            continue
+        try:
+            facts[fact] = _FACTS[fact](manager)
+        except InputError as error:
+            if not optional:
+                raise InputError(f"the agent {name!r} cannot act here: {error}") from error
     if "random_state" in parameters:
         facts["random_state"] = seed
     if options.pop(_ITEM_FEATURES, name in _FEATURES_BY_DEFAULT and _has_item_features(manager)):

@@ -37,7 +37,7 @@ REQUIRED = {
 }
 UNCHECKED = {"action_space", "item_features", "choice_scores", "device", "statistics", "buffer_parameters",
              "per_parameters", "generator", "rating_counts", "mean_ratings", "genres", "simulated_order",
-             "env"}  # fmt: skip
+             "env", "history", "item_estimates"}  # fmt: skip
 
 
 ARGUMENTS = [

@@ -58,7 +58,7 @@ class ProtoActionPolicy(GaussianPolicy):
         if n_candidates == 1:
             return candidates
         vectors = self._vectors[candidates].flatten(0, 1)
-        q = self.critic.predict(states.repeat_interleave(n_candidates, dim=0), vectors).view_as(candidates)
+        q = self.critic.predict(states, vectors).view_as(candidates)
         # Candidates that are not allowed fill up the rows where fewer are.
         return candidates.gather(1, top_k(q.masked_fill(nearness.isneginf(), -torch.inf), k))
 
