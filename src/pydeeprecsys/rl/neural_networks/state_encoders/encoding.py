@@ -11,14 +11,14 @@ import torch
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.history import HistoryLayout
 from pydeeprecsys.rl.item_estimates import ItemEstimates
-from pydeeprecsys.rl.neural_networks.state_encoders.attention import Attention
+from pydeeprecsys.rl.neural_networks.state_encoders.attention import AttentionEncoder
 from pydeeprecsys.rl.neural_networks.state_encoders.features import Features
-from pydeeprecsys.rl.neural_networks.state_encoders.gru import GRU
+from pydeeprecsys.rl.neural_networks.state_encoders.gru import GRUEncoder
 from pydeeprecsys.rl.neural_networks.state_encoders.state_encoder import Observed, StateEncoder
 
 ENCODERS_OF_HISTORIES: dict[str, Callable[[Observed, torch.Generator], StateEncoder]] = {
-    "gru": GRU,
-    "attention": Attention,
+    "gru": GRUEncoder,
+    "attention": AttentionEncoder,
 }
 """State encoders of the observation "items"; the encoder "features" takes every observation."""
 
