@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit, prange
 
-from pydeeprecsys.arrays import Floats, Rows
+from pydeeprecsys.arrays import Flags, Floats, Rows, Singles
 from pydeeprecsys.data.calibration import calibration
 from pydeeprecsys.data.dataset import Dataset
 from pydeeprecsys.data.variational import Side, apart, grouped
@@ -67,6 +67,43 @@ class Factors:
     record: dict[str, Any]
 
 
+class Ratings(NamedTuple):
+    """Ratings of n users, in stars."""
+
+    users: Rows  # (ratings,)
+    items: Rows  # (ratings,)
+    stars: Singles  # (ratings,)
+    n_users: int
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What alternating arrives at: rating = mean + item bias + item vector . (latent_u, bias_u, affinity_u) + noise.
+
+    Attributes:
+        users: posteriors and prior of the d numbers of each user: latent dimensions, bias, affinities.
+        items: those of each item: latent dimensions, bias.
+        mean: of all ratings, in stars.
+        noise: variance of the noise, in stars².
+    """
+
+    users: Side
+    items: Side
+    mean: float
+    noise: float
+
+    @property
+    def item_vectors(self) -> Floats:
+        """(items, d) latent dimensions, 1, and 1 / sqrt(number of genres) at each of the item's genres."""
+        return np.hstack([self.items.posterior.means[:, :-1], self.items.posterior.fixed])
+
+    @property
+    def item_biases(self) -> Floats:
+        """(items,) biases with the mean of all ratings, in stars."""
+        biases: Floats = self.items.posterior.means[:, -1] + self.mean
+        return biases
+
+
 def factorize(
     dataset: Dataset,
     settings: FactorizationSettings | None = None,
@@ -89,15 +126,55 @@ def factorize(
     if held_out.all():
         raise InputError(f"{dataset.name}: one rating is too few to learn from some and measure on others; give more")
     users, items = dataset.user_index[~held_out], dataset.item_index[~held_out]
-    ratings = dataset.stars[~held_out].astype(np.float64)
-    mean = ratings.mean()
-    ratings -= mean
+    ratings = Ratings(users, items, dataset.stars[~held_out], len(dataset.users))
+    fit = alternate(ratings, dataset.genres, settings, rng=rng, progress=progress)
 
-    latent, ones = settings.latent_dimensions, np.ones((len(dataset.users), 1))
-    genres = dataset.genres / np.sqrt(dataset.genres.sum(axis=1, keepdims=True))
-    counts, n_genres = np.bincount(items, minlength=len(genres)), genres.shape[1]
+    bias = settings.latent_dimensions
+    of_users = fit.users.posterior.means
+    user_vectors = np.insert(of_users, bias + 1, 1, axis=1)
+    item_vectors = np.insert(fit.item_vectors, bias + 1, fit.item_biases, axis=1)
+    _move_shared_affinities(user_vectors, item_vectors, dataset.genres.shape[1])
+
+    stars = apart(_dot_products, user_vectors, item_vectors, users=dataset.user_index, items=dataset.item_index)
+    predicted = dataset.from_stars(stars.clip(MIN_RATING, MAX_RATING))
+    rated = dataset.ratings.astype(np.float64)
+    squared_errors = (predicted - rated) ** 2
+    train_counts = np.bincount(items, minlength=len(item_vectors))[dataset.item_index[held_out]]
+    record = asdict(settings) | {
+        "held_out_rmse": float(np.sqrt(squared_errors[held_out].mean())),
+        "train_rmse": float(np.sqrt(squared_errors[~held_out].mean())),
+        "held_out_ratings": int(held_out.sum()),
+        "train_ratings": len(items),
+        "calibration": calibration(rated[held_out], predicted[held_out], train_counts, dataset.scale),
+    }
+    return Factors(user_vectors, item_vectors, record)
+
+
+def alternate(
+    ratings: Ratings,
+    genres: Flags,
+    settings: FactorizationSettings,
+    *,
+    rng: np.random.Generator,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Fit:
+    """Alternate between all users and all items, as often as the settings say.
+
+    Args:
+        ratings: at least one.
+        genres: (items, c) which categories each item has; at least one per item.
+        settings: of which the share held out and the seed are not read here.
+        rng: of the starting vectors.
+        progress: called with the number of sweeps done and of all sweeps.
+    """
+    stars = ratings.stars.astype(np.float64)
+    mean = stars.mean()
+    stars -= mean
+    latent, ones = settings.latent_dimensions, np.ones((ratings.n_users, 1))
+    shares = genres / np.sqrt(genres.sum(axis=1, keepdims=True))
+    counts, n_genres = np.bincount(ratings.items, minlength=len(genres)), genres.shape[1]
     user = Side(
-        grouped(users, items, ratings, len(ones)),
+        grouped(ratings.users, ratings.items, stars, len(ones)),
         fixed=ones,
         predictors=ones,
         learned=np.ones((1, latent + 1 + n_genres), dtype=np.bool_),
@@ -105,38 +182,20 @@ def factorize(
         latents=np.zeros((len(ones), latent)),
     )
     item = Side(
-        grouped(items, users, ratings, len(genres)),
-        fixed=np.insert(genres, 0, 1, axis=1),
+        grouped(ratings.items, ratings.users, stars, len(genres)),
+        fixed=np.insert(shares, 0, 1, axis=1),
         predictors=np.stack([np.ones(len(genres)), np.sqrt(counts / counts.mean())], axis=1),
         learned=np.tile(np.arange(latent + 1) == latent, (2, 1)),
         variances=np.r_[np.full(latent, _ITEM_LATENT), _BIAS],
         latents=rng.normal(0, 0.1, (len(genres), latent)),
     )
-    noise = max(float(np.mean(ratings**2)), _LEAST_NOISE)
+    noise = max(float(np.mean(stars**2)), _LEAST_NOISE)
     for sweep in range(settings.sweeps):
         squares = user.update(item, noise)
-        noise = max(squares / len(ratings), _LEAST_NOISE)
+        noise = max(squares / len(stars), _LEAST_NOISE)
         item.update(user, noise)
         progress(sweep + 1, settings.sweeps)
-
-    of_users, of_items = user.posterior.means, item.posterior.means
-    user_vectors = np.hstack([of_users[:, : latent + 1], ones, of_users[:, latent + 1 :]])
-    item_vectors = np.hstack([of_items[:, :latent], np.ones((len(genres), 1)), of_items[:, latent:] + mean, genres])
-    _move_shared_affinities(user_vectors, item_vectors, n_genres)
-
-    stars = apart(_dot_products, user_vectors, item_vectors, users=dataset.user_index, items=dataset.item_index)
-    predicted = dataset.from_stars(stars.clip(MIN_RATING, MAX_RATING))
-    rated = dataset.ratings.astype(np.float64)
-    squared_errors = (predicted - rated) ** 2
-    train_counts = counts[dataset.item_index[held_out]]
-    record = asdict(settings) | {
-        "held_out_rmse": float(np.sqrt(squared_errors[held_out].mean())),
-        "train_rmse": float(np.sqrt(squared_errors[~held_out].mean())),
-        "held_out_ratings": int(held_out.sum()),
-        "train_ratings": len(ratings),
-        "calibration": calibration(rated[held_out], predicted[held_out], train_counts, dataset.scale),
-    }
-    return Factors(user_vectors, item_vectors, record)
+    return Fit(user, item, mean=mean, noise=noise)
 
 
 def _move_shared_affinities(user_vectors: Floats, item_vectors: Floats, n_genres: int) -> None:

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from pydeeprecsys.arrays import Flags, Floats, Ints
+from pydeeprecsys.arrays import Flags, Floats, Ints, Singles
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,9 +45,23 @@ class ItemEstimates:
         return expected
 
     @cached_property
+    def popularity(self) -> Floats:
+        """(items,) logarithms of 1 + count, less their mean, over their standard deviation; 0 if all are the same."""
+        logs = np.log1p(self.counts)
+        deviations: Floats = (logs - logs.mean()) / (logs.std() or 1.0)
+        return deviations
+
+    @cached_property
     def prior_precision(self) -> Floats:
         """(d, d) inverse of `prior_covariance`."""
-        return np.linalg.inv(self.prior_covariance)
+        return np.asarray(np.linalg.inv(self.prior_covariance), dtype=np.float64)
+
+    @cached_property
+    def outer_products(self) -> Singles:
+        """(d (d + 1) / 2, items) lower triangle of the outer product of each item's vector with itself."""
+        rows, columns = np.tril_indices(self.vectors.shape[1])
+        products: Singles = (self.vectors[:, rows] * self.vectors[:, columns]).astype(np.float32).T
+        return products
 
     @property
     def features(self) -> Floats:
