@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
-from pydeeprecsys.arrays import Ints
+from pydeeprecsys.arrays import Floats, Ints
 from pydeeprecsys.data.download import data_home
 from pydeeprecsys.data.factorization import FactorizationSettings, Ratings, alternate
 from pydeeprecsys.data.world import World
@@ -72,6 +72,19 @@ def estimate_items(world: World, users: Ints, settings: FactorizationSettings = 
         counts=world.observed_counts(users),
         categories=world.known_genres,
     )
+
+
+def world_features(world: World, users: Ints) -> Floats:
+    """Features of items for an upper bound: categories, mean rating, and the simulator's own vector.
+
+    Args:
+        world: of the items.
+        users: (m,) whose ratings the mean is of, see `World.observed_means`.
+
+    Returns:
+        (items, features), more than any recommender knows.
+    """
+    return np.column_stack([world.genres, world.observed_means(users), world.item_vectors]).astype(np.float64)
 
 
 @lru_cache(maxsize=4)

@@ -5,18 +5,18 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from gymnasium.spaces import Discrete, MultiDiscrete, flatdim
 
 from pydeeprecsys.arguments import Argument, arguments_of
 from pydeeprecsys.arrays import Floats, Ints
-from pydeeprecsys.data.world import World
 from pydeeprecsys.envs.interest_evolution import InterestEvolution
 from pydeeprecsys.envs.single import MovieLensFairness, simulated_users
 from pydeeprecsys.errors import InputError, did_you_mean
 from pydeeprecsys.evaluation.oracle import OracleAgent
+from pydeeprecsys.experiments.item_estimates import item_estimates, world_features
 from pydeeprecsys.experiments.simulated_order import simulated_order
 from pydeeprecsys.history import HistoryLayout
 from pydeeprecsys.rl.agents.actor_critic import ActorCriticAgent
@@ -30,11 +30,13 @@ from pydeeprecsys.rl.agents.baselines import (
     WinStayAgent,
 )
 from pydeeprecsys.rl.agents.dqn import DQNAgent
+from pydeeprecsys.rl.agents.fold_in import FoldInAgent
 from pydeeprecsys.rl.agents.ppo import PPOAgent
 from pydeeprecsys.rl.agents.rainbow import RainbowDQNAgent
 from pydeeprecsys.rl.agents.reinforce import ReinforceAgent
 from pydeeprecsys.rl.agents.slate_q import ChoiceScores, SlateQAgent
 from pydeeprecsys.rl.agents.soft_actor_critic import SoftActorCritic
+from pydeeprecsys.rl.item_estimates import ItemEstimates
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.manager import Manager
 from pydeeprecsys.simulation.choice import MultinomialLogit
@@ -47,6 +49,7 @@ AGENTS: dict[str, type[ReinforcementLearning]] = {
     "varied": VariedAgent,
     "best-constant": BestConstantAgent,
     "win-stay": WinStayAgent,
+    "fold-in": FoldInAgent,
     "reinforce": ReinforceAgent,
     "actor-critic": ActorCriticAgent,
     "dqn": DQNAgent,
@@ -59,20 +62,6 @@ AGENTS: dict[str, type[ReinforcementLearning]] = {
     "oracle": OracleAgent,
 }
 """Every agent that `train` and `compare` know."""
-
-
-def item_features(world: World, users: Ints) -> Floats:
-    """Features of items for agents: categories, mean rating and vector.
-
-    Args:
-        world: of the items.
-        users: (m,) whose ratings the mean is of, see `World.observed_means`. The vectors are the simulator's own: more
-            than any recommender knows.
-
-    Returns:
-        (items, features) the category flags, the mean rating, the item's vector.
-    """
-    return np.column_stack([world.genres, world.observed_means(users), world.item_vectors]).astype(np.float64)
 
 
 def _n_actions(manager: Manager) -> int:
@@ -117,16 +106,24 @@ def _history(manager: Manager) -> HistoryLayout:
     return layout
 
 
+def _item_estimates(manager: Manager) -> ItemEstimates:
+    simulator = _simulator(manager)
+    return item_estimates(simulator.world, simulator.users)
+
+
 def _has_item_features(manager: Manager) -> bool:
     return manager.env.has_wrapper_attr(_ITEM_FEATURES) or isinstance(manager.env.unwrapped, MovieLensFairness)
 
 
-def _item_features(manager: Manager) -> Floats:
+def _item_features(manager: Manager, source: str) -> Floats | None:
+    """(items, features) of a source, see `_SOURCES`; those of the environment, if it has some of its own."""
+    if source == "none":
+        return None
     if manager.env.has_wrapper_attr(_ITEM_FEATURES):
         told: Floats = manager.env.get_wrapper_attr(_ITEM_FEATURES)
         return told
     simulator = _simulator(manager)
-    return item_features(simulator.world, simulator.users)
+    return world_features(simulator.world, simulator.users) if source == "world" else _item_estimates(manager).features
 
 
 def _candidate_features(manager: Manager) -> int | None:
@@ -158,6 +155,7 @@ _FACTS: dict[str, Callable[[Manager], Any]] = {
     "simulated_order": lambda manager: simulated_order(_simulator(manager)),
     "env": lambda manager: manager.batch,
     "history": _history,
+    "item_estimates": _item_estimates,
     "candidate_features": _candidate_features,
     "choice_scores": _choice_scores,
 }
@@ -169,6 +167,12 @@ _OF_ENCODERS = {"history", "item_estimates"}
 _NO_OPTIONS = {"random_state", "statistics", "buffer_parameters", "per_parameters"}
 
 _ITEM_FEATURES = "item_features"
+_Source = Literal["none", "ratings", "world"]
+_SOURCES = (
+    "One of: none; ratings, categories, mean ratings, counts and vectors estimated from the ratings of the training "
+    "pool; world, an upper bound, with the simulator's own vectors, which no recommender knows. In an environment that "
+    "has item features of its own, they are these."
+)
 _FEATURES_BY_DEFAULT = {"linucb", "thompson"}  # without features these ignore the user
 
 
@@ -200,7 +204,7 @@ def learners() -> list[str]:
 def agent_options(name: str) -> list[Argument]:
     """The hyperparameters of an agent: its constructor's arguments, without the seed and facts of the environment.
 
-    The argument `item_features` becomes a switch, with the features that the environment has.
+    The argument `item_features` becomes the choice where the features come from: "none", "ratings" or "world".
 
     Raises:
         InputError: There is no such agent; the message names the nearest.
@@ -208,9 +212,9 @@ def agent_options(name: str) -> list[Argument]:
     known = _FACTS.keys() | _NO_OPTIONS
     agent: type = agent_class(name)
     options = [option for option in arguments_of(agent).values() if option.name not in known]
-    switch = "A switch: in simulation the features are the genres, the mean rating and the vector of each item."
+    default = "ratings" if name in _FEATURES_BY_DEFAULT else "none"
     return [
-        option._replace(type=bool, optional=False, default=name in _FEATURES_BY_DEFAULT, help=f"{option.help} {switch}")
+        option._replace(type=_Source, optional=False, default=default, help=f"{option.help} {_SOURCES}")
         if option.name == _ITEM_FEATURES
         else option
         for option in options
@@ -250,7 +254,7 @@ def make_agent(
         agent_option(name, given)
     parameters = inspect.signature(agent).parameters
     facts = {}
-    for fact in _FACTS.keys() & parameters.keys():
+    for fact in (fact for fact in _FACTS if fact in parameters):
         optional = fact in _OF_ENCODERS and parameters[fact].default is None
         if optional and options.get("state_encoder", "features") == "features":
             continue
@@ -261,8 +265,11 @@ def make_agent(
                 raise InputError(f"the agent {name!r} cannot act here: {error}") from error
     if "random_state" in parameters:
         facts["random_state"] = seed
-    if options.pop(_ITEM_FEATURES, name in _FEATURES_BY_DEFAULT and _has_item_features(manager)):
-        facts[_ITEM_FEATURES] = _item_features(manager)
+    if _ITEM_FEATURES in options:
+        agent_option(name, _ITEM_FEATURES).check(options[_ITEM_FEATURES])
+        facts[_ITEM_FEATURES] = _item_features(manager, options.pop(_ITEM_FEATURES))
+    elif name in _FEATURES_BY_DEFAULT and _has_item_features(manager):
+        facts[_ITEM_FEATURES] = _item_features(manager, "ratings")
     for option in agent_options(name):
         if option.default is inspect.Parameter.empty and option.name not in options:
             raise InputError(f"the agent {name!r} has no default for {option.name}; set it")

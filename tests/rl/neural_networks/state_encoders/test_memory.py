@@ -51,14 +51,14 @@ def answers(agent: ReinforcementLearning, history: HistoryLayout, seed: int, *, 
 
 
 def ppo(history: HistoryLayout, encoder: Any) -> PPOAgent:
-    return PPOAgent(2, history.size, 1.0, actor_learning_rate=3e-3, critic_learning_rate=3e-3, minibatch_size=192,
+    return PPOAgent(2, history.size, 1.0, actor_learning_rate=1e-3, critic_learning_rate=1e-3, minibatch_size=192,
                     steps_per_update=SESSIONS * STEPS, epochs=4, entropy_coefficient=0.01, state_encoder=encoder,
                     history=history, random_state=0, device="cpu")  # fmt: skip
 
 
 def dqn(history: HistoryLayout, encoder: Any) -> DQNAgent:
     return DQNAgent(history.size, 2, [64], 16, decay_rate=0.997, buffer_burn_in=500, batch_size=64, discount_factor=1.0,
-                    learning_rate=3e-3, network_sync_frequency=200, state_encoder=encoder, history=history,
+                    learning_rate=1e-3, double=True, network_sync_frequency=200, state_encoder=encoder, history=history,
                     random_state=0, device="cpu")  # fmt: skip
 
 

@@ -13,10 +13,12 @@ from pydeeprecsys.history import HistoryLayout
 from pydeeprecsys.rl.item_estimates import ItemEstimates
 from pydeeprecsys.rl.neural_networks.state_encoders.attention import AttentionEncoder
 from pydeeprecsys.rl.neural_networks.state_encoders.features import Features
+from pydeeprecsys.rl.neural_networks.state_encoders.fold_in import FoldInEncoder
 from pydeeprecsys.rl.neural_networks.state_encoders.gru import GRUEncoder
 from pydeeprecsys.rl.neural_networks.state_encoders.state_encoder import Observed, StateEncoder
 
 ENCODERS_OF_HISTORIES: dict[str, Callable[[Observed, torch.Generator], StateEncoder]] = {
+    "fold-in": FoldInEncoder,
     "gru": GRUEncoder,
     "attention": AttentionEncoder,
 }
