@@ -61,5 +61,7 @@ def standardizer_of(encoder: StateEncoder) -> RunningStandardizer:
         InputError: the encoder learns, so that moments of what it gave tell nothing of what it gives.
     """
     if any(True for _ in encoder.parameters()):
-        raise InputError("observations cannot be standardized before an encoder that learns; leave it out")
+        raise InputError(
+            "standardize_states is for state encoders that do not learn, features and fold-in; leave it out"
+        )
     return RunningStandardizer(encoder.out_size)

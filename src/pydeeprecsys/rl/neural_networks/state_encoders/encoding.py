@@ -54,6 +54,10 @@ class StateEncoding:
                 f"an observation has {self.state_size} numbers, the history that state_encoder {self.name!r} reads has "
                 f"{self.history.size}"
             )
+        if self.item_estimates is not None and len(self.item_estimates.offsets) != self.history.n_items:
+            raise InputError(
+                f"estimates are of {len(self.item_estimates.offsets)} items, the history of {self.history.n_items}"
+            )
 
     def make(self, generator: torch.Generator) -> StateEncoder:
         """A new encoder, with initial parameters from a generator on the CPU."""

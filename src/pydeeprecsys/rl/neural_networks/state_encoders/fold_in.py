@@ -38,7 +38,7 @@ class FoldInEncoder(StateEncoder):
         super().__init__()
         self.layout, estimates = observed
         if estimates is None:
-            raise InputError("state_encoder 'fold-in' needs item_estimates, which this environment has no ratings for")
+            raise InputError("state_encoder 'fold-in' needs estimates of the items from ratings, and there are none")
         self.estimates, self.kinds = estimates, kinds_of(estimates.categories)
         self._deviations = np.sqrt(np.diag(estimates.prior_covariance))
         self.out_size = 2 * len(estimates.prior_mean) + len(DECAYS) * len(self.kinds.units) + 3 + DEMOGRAPHICS

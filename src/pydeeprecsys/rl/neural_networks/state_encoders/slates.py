@@ -36,7 +36,7 @@ def in_time(layout: HistoryLayout, states: Tensor) -> tuple[Tensor, Tensor]:
     if states.shape[1] != layout.size:
         layout.read(states.numpy(force=True))
     latest_first = states[:, DEMOGRAPHICS:].view(len(states), layout.length, layout.width)
-    steps = (latest_first[:, :, 0] > 0).sum(dim=1)
+    steps = (latest_first[:, :, 0] != 0).sum(dim=1)
     places = torch.arange(int(steps.max()), device=states.device)
     rows = torch.arange(len(states), device=states.device)[:, None]
     slates = latest_first[rows, (steps[:, None] - 1 - places).clamp(min=0)]
