@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 import safetensors.numpy
 
-from contracts.quick import QUICK
+from contracts.quick import QUICK, world_options
 from pydeeprecsys.cli import main
 from pydeeprecsys.data.world import World
 from pydeeprecsys.evaluation.standings import SIMPLE_POLICIES
@@ -72,6 +72,7 @@ def test_every_agent_trains_and_explains_itself(saved: str, agent: str, capsys: 
     own = QUICK.get(agent, {})
     arguments = ("--dataset", saved, "--episodes", "3", "--slate-size", "2", "--out", "there", *as_arguments(own))
     arguments += ("--evaluation-episodes", "5", "--world-version", "1" if agent == "slate-q" else "0")
+    arguments += tuple(f"--{name}={value}" for name, value in world_options(agent).items())
     assert run("train", agent, *arguments) == 0
     assert "return" in capsys.readouterr().out
     metrics = pd.read_csv("there/metrics.csv")
@@ -91,14 +92,17 @@ def test_every_agent_trains_and_explains_itself(saved: str, agent: str, capsys: 
 @pytest.mark.slow
 @pytest.mark.parametrize("agent", QUICK)
 def test_a_trained_agent_is_loaded_to_the_same_actions(saved: str, agent: str) -> None:
-    switch = ["--item-features"] if agent != "reinforce" else []
+    switch = ["--item-features", "ratings"] if agent != "reinforce" else []
     arguments = ["--dataset", saved, "--episodes", "2", "--evaluation-episodes", "2"]
     arguments += [*as_arguments(QUICK[agent]), *switch]
     for out in ("a", "b"):
         assert run("train", agent, *arguments, "--out", out) == 0
     assert Path("a/agent.safetensors").read_bytes() == Path("b/agent.safetensors").read_bytes()
     manager = MovieLensFairnessManager(dataset=saved)
-    loaded, fresh = (make_agent(agent, manager, seed, **QUICK[agent], item_features=bool(switch)) for seed in (0, 9))
+    loaded, fresh = (
+        make_agent(agent, manager, seed, **QUICK[agent], item_features="ratings" if switch else "none")
+        for seed in (0, 9)
+    )
     states = np.random.default_rng(0).random((60, 25), dtype=np.float32)
     greedy = []
     for one in (loaded, fresh):
@@ -241,7 +245,7 @@ def test_settings_of_a_comparison_are_read_as_the_options_are(saved: str, monkey
         "rainbow.n_steps=3",
         "rainbow.learning_rate=1e-3",
         "dqn.hidden_layers=[16]",
-        "dqn.item_features=true",
+        "dqn.item_features=ratings",
         "dqn.device=cpu",
         "dqn.discount_factor=1",
     )
@@ -249,7 +253,7 @@ def test_settings_of_a_comparison_are_read_as_the_options_are(saved: str, monkey
     assert asked == [
         {
             "rainbow": {"noisy": False, "hidden_layers": [8, 4, 2, 2], "n_steps": 3, "learning_rate": 0.001},
-            "dqn": {"hidden_layers": [16], "item_features": True, "device": "cpu", "discount_factor": 1.0},
+            "dqn": {"hidden_layers": [16], "item_features": "ratings", "device": "cpu", "discount_factor": 1.0},
         }
     ]
     assert type(asked[0]["dqn"]["discount_factor"]) is float

@@ -1,9 +1,11 @@
 """Options with which the learning agents are small, and learn within some dozens of steps."""
 
+import inspect
 from typing import Any
 
 from pydeeprecsys.data.world import World
 from pydeeprecsys.experiments.config import RunConfig
+from pydeeprecsys.experiments.registry import agent_class
 from pydeeprecsys.experiments.task import Task
 
 QUICK: dict[str, dict[str, Any]] = {
@@ -23,9 +25,16 @@ QUICK: dict[str, dict[str, Any]] = {
 }
 
 
+def world_options(agent: str) -> dict[str, Any]:
+    """Options of the world that an agent needs: recommenders read the history of the session."""
+    history = inspect.signature(agent_class(agent)).parameters.get("history")
+    return {"observation": "items"} if history and history.default is inspect.Parameter.empty else {}
+
+
 def quick_run(agent: str, world: World, slate_size: int = 5, version: int | None = None, **changes: Any) -> RunConfig:
     """A run of some 200 steps with a checkpoint after each episode: in v0, and for SlateQ, which refuses it, in v1."""
     version = int(agent == "slate-q") if version is None else version
-    task = Task(env=f"MovieLensFairness-v{version}", env_options={"slate_size": slate_size}, world=world)
+    options = {"slate_size": slate_size} | world_options(agent)
+    task = Task(env=f"MovieLensFairness-v{version}", env_options=options, world=world)
     quick = {"hyperparameters": QUICK.get(agent, {}), "evaluation_episodes": 7, "checkpoint_every": 0.0}
     return RunConfig(**({"task": task, "agent": agent, "seed": 1, "episodes": 8, "n_envs": 3} | quick | changes))

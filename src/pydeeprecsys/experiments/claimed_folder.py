@@ -57,6 +57,8 @@ class ClaimedFolder:
         except (OSError, ValueError):
             return {}
         config = _with_todays_names(config) if isinstance(config, dict) else {}
+        if isinstance(config.get("hyperparameters"), dict):
+            config["hyperparameters"] = with_todays_values(config["hyperparameters"])
         return config if str(config.get("kind")) in _KINDS and isinstance(config.get("provenance"), dict) else {}
 
     def begin(self, config: Mapping[str, Any], may_change: Collection[str] = ()) -> None:
@@ -200,6 +202,16 @@ class ClaimedFolder:
             for path in sorted(self.path.iterdir(), key=lambda path: path.name == _CONFIG):
                 if path.name != _LOCK:
                     path.unlink()
+
+
+def with_todays_values(hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Hyperparameters, or those of each agent, also of versions in which `item_features` was a switch."""
+    today: dict[str, Any] = {}
+    for name, value in hyperparameters.items():
+        if name == "item_features" and isinstance(value, bool):
+            value = "world" if value else "none"
+        today[name] = with_todays_values(value) if isinstance(value, Mapping) else value
+    return today
 
 
 def _with_todays_names(config: dict[str, Any]) -> dict[str, Any]:

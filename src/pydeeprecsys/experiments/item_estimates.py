@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
 
 from pydeeprecsys.arrays import Floats, Ints
 from pydeeprecsys.data.download import data_home
@@ -40,15 +39,14 @@ def item_estimates(world: World, users: Ints) -> ItemEstimates:
         InputError: they have rated nothing.
     """
     path = _path(world, users)
-    with FileLock(path.with_suffix(".lock")):
-        if path.exists():
-            try:
-                return _read(path)
-            except InputError:
-                warnings.warn(f"{path} is damaged: it is replaced", stacklevel=2)
-        estimates = estimate_items(world, users)
-        with whole_file(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, **{each.name: getattr(estimates, each.name) for each in fields(estimates)})
+    if path.exists():
+        try:
+            return _read(path)
+        except InputError:
+            warnings.warn(f"{path} is damaged: it is replaced", stacklevel=2)
+    estimates = estimate_items(world, users)
+    with whole_file(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, **{each.name: getattr(estimates, each.name) for each in fields(estimates)})
     return _read(path)
 
 

@@ -42,7 +42,7 @@ class ActorCriticAgent(PolicyGradientAgent):
     """
 
     search_space: ClassVar[SearchSpace] = {
-        "item_features": OneOf(False, True),
+        "item_features": OneOf("none", "ratings"),
         "standardize_states": OneOf(False, True),
         "discount_factor": Between(0.0, 1.0),
         "gae_lambda": Between(0.5, 1.0),

@@ -61,7 +61,7 @@ class LinearBandit(ReinforcementLearning, ABC):
     training_cost = 200
 
     search_space: ClassVar[SearchSpace] = {
-        "item_features": OneOf(False, True),
+        "item_features": OneOf("none", "ratings"),
         "max_parameters": Between(100, 1000, log=True),
         "exploration_scale": Between(0.001, 1.0, log=True),
         "regularization": Between(0.01, 100.0, log=True),

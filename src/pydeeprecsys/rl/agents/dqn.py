@@ -39,7 +39,7 @@ class DQNAgent(QLearningAgent):
     """
 
     search_space: ClassVar[SearchSpace] = {
-        "item_features": OneOf(False, True),
+        "item_features": OneOf("none", "ratings"),
         "discount_factor": Between(0.0, 1.0),
         "learning_rate": Between(1e-5, 1e-2, log=True),
         "hidden_layers": OneOf(None, [64], [128, 64]),

@@ -92,7 +92,7 @@ class RainbowDQNAgent(QLearningAgent):
     """
 
     search_space: ClassVar[SearchSpace] = {
-        "item_features": OneOf(False, True),
+        "item_features": OneOf("none", "ratings"),
         "discount_factor": Between(0.0, 1.0),
         "learning_rate": Between(1e-5, 1e-2, log=True),
         "hidden_layers": OneOf(None, [64, 64, 32, 32], [128, 128, 64, 64]),

@@ -47,7 +47,7 @@ class ReinforceAgent(PolicyGradientAgent):
     """
 
     search_space: ClassVar[SearchSpace] = {
-        "item_features": OneOf(False, True),
+        "item_features": OneOf("none", "ratings"),
         "standardize_states": OneOf(False, True),
         "discount_factor": Between(0.0, 1.0),
         "learning_rate": Between(1e-4, 1e-2, log=True),

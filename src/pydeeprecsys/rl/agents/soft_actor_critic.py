@@ -82,7 +82,7 @@ class SoftActorCritic(ReinforcementLearning):
     training_cost = 40000
 
     search_space: ClassVar[SearchSpace] = {
-        "item_features": OneOf(False, True),
+        "item_features": OneOf("none", "ratings"),
         "n_candidates": Between(1, 100, log=True),
         "discount_factor": Between(0.0, 1.0),
         "learning_rate": Between(1e-5, 1e-2, log=True),
