@@ -117,13 +117,6 @@ def _ratings(manager: Manager) -> Ratings:
     return Ratings(users, items, stars, mean_ratings=world.observed_means(simulator.users))
 
 
-def _history(manager: Manager) -> HistoryLayout:
-    layout: HistoryLayout | None = getattr(manager.env.unwrapped, "history_layout", None)
-    if layout is None:
-        raise InputError("this agent reads the history of the session; give observation='items'")
-    return layout
-
-
 def _item_estimates(manager: Manager) -> ItemEstimates:
     simulator = _simulator(manager)
     return item_estimates(simulator.world, simulator.users)
@@ -175,7 +168,6 @@ _FACTS: dict[str, Callable[[Manager], Any]] = {
     "history": _history,
     "simulated_order": lambda manager: simulated_order(_simulator(manager)),
     "env": lambda manager: manager.batch,
-    "history": _history,
     "item_estimates": _item_estimates,
     "candidate_features": _candidate_features,
     "choice_scores": _choice_scores,
@@ -271,12 +263,19 @@ def make_agent(
     for given in options:
         agent_option(name, given)
     parameters = inspect.signature(agent).parameters
-    try:
-        facts = {fact: read(manager) for fact, read in _FACTS.items() if fact in parameters}
-        if facts.get("history", ...) is None and parameters["history"].default is inspect.Parameter.empty:
-            raise InputError("it reads the items shown in the session; give observation='items'")
-    except InputError as error:
-        raise InputError(f"the agent {name!r} cannot act here: {error}") from error
+    facts = {}
+    for fact, read in ((fact, read) for fact, read in _FACTS.items() if fact in parameters):
+        # Estimates take a while, and only encoders of histories use them.
+        optional = fact == "item_estimates" and parameters[fact].default is None
+        if optional and options.get("state_encoder", "features") == "features":
+            continue
+        try:
+            facts[fact] = read(manager)
+            if fact == "history" and facts[fact] is None and parameters[fact].default is inspect.Parameter.empty:
+                raise InputError("it reads the items shown in the session; give observation='items'")
+        except InputError as error:
+            if not optional:
+                raise InputError(f"the agent {name!r} cannot act here: {error}") from error
     if "random_state" in parameters:
         facts["random_state"] = seed
     if _ITEM_FEATURES in options:
