@@ -28,7 +28,9 @@ from pydeeprecsys.rl.agents.baselines import (
     VariedAgent,
     WinStayAgent,
 )
+from pydeeprecsys.rl.agents.cma_es import CMAESAgent
 from pydeeprecsys.rl.agents.dqn import DQNAgent
+from pydeeprecsys.rl.agents.evolution_strategies import EvolutionStrategiesAgent
 from pydeeprecsys.rl.agents.ppo import PPOAgent
 from pydeeprecsys.rl.agents.rainbow import RainbowDQNAgent
 from pydeeprecsys.rl.agents.reinforce import ReinforceAgent
@@ -55,6 +57,8 @@ AGENTS: dict[str, type[ReinforcementLearning]] = {
     "linucb": LinUCBAgent,
     "thompson": ThompsonSamplingAgent,
     "slate-q": SlateQAgent,
+    "cma-es": CMAESAgent,
+    "es": EvolutionStrategiesAgent,
     "oracle": OracleAgent,
 }
 """Every agent that `train` and `compare` know."""
@@ -156,6 +160,8 @@ _FACTS: dict[str, Callable[[Manager], Any]] = {
 # Objects and the seed, which are set in other ways.
 _NO_OPTIONS = {"random_state", "statistics", "buffer_parameters", "per_parameters"}
 
+_BASE, DEFAULT_BASE = "base", "varied"
+
 _ITEM_FEATURES = "item_features"
 _FEATURES_BY_DEFAULT = {"linucb", "thompson"}  # without features these ignore the user
 
@@ -185,10 +191,16 @@ def learners() -> list[str]:
     return [name for name, agent in AGENTS.items() if agent.search_space]
 
 
+def bases() -> list[str]:
+    """The agents that declare parameters which a policy search may change."""
+    return [name for name, agent in AGENTS.items() if agent.parameter_space]
+
+
 def agent_options(name: str) -> list[Argument]:
     """The hyperparameters of an agent: its constructor's arguments, without the seed and facts of the environment.
 
-    The argument `item_features` becomes a switch, with the features that the environment has.
+    The argument `item_features` becomes a switch, with the features that the environment has; the argument `base`, the
+    name of an agent.
 
     Raises:
         InputError: There is no such agent; the message names the nearest.
@@ -197,9 +209,14 @@ def agent_options(name: str) -> list[Argument]:
     agent: type = agent_class(name)
     options = [option for option in arguments_of(agent).values() if option.name not in known]
     switch = "A switch: in simulation the features are the genres, the mean rating and the vector of each item."
+    changes: dict[str, dict[str, Any]] = {
+        _ITEM_FEATURES: {"type": bool, "optional": False, "default": name in _FEATURES_BY_DEFAULT},
+        _BASE: {"type": str, "default": DEFAULT_BASE},
+    }
+    helps = {_ITEM_FEATURES: switch, _BASE: f"An agent that has some: {', '.join(bases())}, or package.module:Class."}
     return [
-        option._replace(type=bool, optional=False, default=name in _FEATURES_BY_DEFAULT, help=f"{option.help} {switch}")
-        if option.name == _ITEM_FEATURES
+        option._replace(**changes[option.name], help=f"{option.help} {helps[option.name]}")
+        if option.name in changes
         else option
         for option in options
     ]
@@ -243,6 +260,8 @@ def make_agent(
         raise InputError(f"the agent {name!r} cannot act here: {error}") from error
     if "random_state" in parameters:
         facts["random_state"] = seed
+    if _BASE in parameters:
+        facts[_BASE] = make_agent(options.pop(_BASE, DEFAULT_BASE), manager, seed)
     if options.pop(_ITEM_FEATURES, name in _FEATURES_BY_DEFAULT and _has_item_features(manager)):
         facts[_ITEM_FEATURES] = _item_features(manager)
     for option in agent_options(name):
