@@ -39,8 +39,8 @@ Play = Callable[[list[Candidate]], Iterable[Played]]
 class GenerationLoop(Iterator[Episode]):
     """Plays generation after generation, and gives the episodes, candidate by candidate.
 
-    The agent is told the mean returns with the last episode of a generation. Of a generation that the budget does not
-    cover, only the candidates within it are played, and the agent is told nothing.
+    The agent learns from the mean returns with the last episode of a generation. If the budget does not cover a whole
+    generation, the candidates within the budget are played, and the agent learns nothing from them.
 
     Args:
         agent: the policy search.
@@ -48,7 +48,7 @@ class GenerationLoop(Iterator[Episode]):
         seed: of the users; those of a generation depend on it and on the number of the generation.
         max_episodes: the budget of episodes; no limit if not given.
         max_steps: the budget of environment steps; candidates whose sessions are not over by then do not count.
-        statistics: gets the number of the last episode of a generation before the agent is told the returns.
+        statistics: gets the number of the last episode of a generation before the agent learns from it.
 
     Raises:
         DivergenceError: a return is NaN or infinite.
@@ -102,15 +102,15 @@ class GenerationLoop(Iterator[Episode]):
         episode = self._ended.popleft()
         self.episodes += 1
         if not self._ended and len(self._returns) == len(self.agent.candidates):
-            self._tell(episode)
+            self._learn(episode)
             self._begin_generation()
         return episode
 
-    def _tell(self, last: Episode) -> None:
+    def _learn(self, last: Episode) -> None:
         if self.statistics is not None:
             self.statistics.episode, self.statistics.timestep = self.episodes - 1, len(last.rewards)
         try:
-            self.agent.tell(np.array(self._returns))
+            self.agent.learn(np.array(self._returns))
         except FloatingPointError as error:
             name = type(self.agent).__name__
             raise DivergenceError(f"{name} stopped after generation {self.agent.updates}: {error}") from error

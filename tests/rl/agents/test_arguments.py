@@ -13,6 +13,7 @@ from gymnasium.spaces import Discrete
 from pydeeprecsys.arguments import Argument, arguments_of
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments.registry import AGENTS, learners
+from pydeeprecsys.rl.agents.baselines import VariedAgent
 from pydeeprecsys.rl.agents.epsilon_greedy import DecayingEpsilonGreedy
 from pydeeprecsys.rl.experience_replay.buffer_parameters import ExperienceReplayBufferParameters, PERBufferParameters
 from pydeeprecsys.rl.neural_networks.noisy_layer import NoisyLayer
@@ -34,10 +35,11 @@ REQUIRED = {
     "out_features": 3,
     "mean_ratings": np.ones(3),
     "genres": np.ones((3, 2), dtype=np.bool_),
+    "base": VariedAgent(np.ones(3), np.ones((3, 2))),
 }
 UNCHECKED = {"action_space", "item_features", "choice_scores", "device", "statistics", "buffer_parameters",
              "per_parameters", "generator", "rating_counts", "mean_ratings", "genres", "simulated_order",
-             "env"}  # fmt: skip
+             "env", "base"}  # fmt: skip
 
 
 ARGUMENTS = [

@@ -56,7 +56,7 @@ class CMAESAgent(PolicySearch):
         }
         self._strategy = cma.CMAEvolutionStrategy(self.base.get_parameters(), self._initial_step, options)
         self._candidates: list[Floats] = self._strategy.ask()
-        self._told: list[Floats] = []
+        self._returns: list[Floats] = []
 
     @property
     def candidates(self) -> Floats:
@@ -71,12 +71,12 @@ class CMAESAgent(PolicySearch):
     def update(self, returns: Floats) -> None:
         """Move mean, step size and covariance by the returns (population,), and draw the next candidates."""
         self._strategy.tell(self._candidates, (-returns).tolist())  # it minimizes
-        self._told.append(returns)
+        self._returns.append(returns)
         self._candidates = self._strategy.ask()
 
     def state_dict(self) -> State:
         """The returns of all generations: from the seed and these, the search repeats itself to the bit."""
-        return super().state_dict() | {"returns": np.array(self._told).reshape(self.updates, len(self._candidates))}
+        return super().state_dict() | {"returns": np.array(self._returns).reshape(self.updates, len(self._candidates))}
 
     def load_state_dict(self, state: State) -> None:
         """Continue from where `state_dict` was taken."""

@@ -16,7 +16,7 @@ class PolicySearch(ReinforcementLearning):
     """Maximizes the mean return of a base policy over its parameters, by whole sessions.
 
     Each generation is a set of candidates, drawn from the distribution. `GenerationLoop` plays the same sessions with
-    each of them, and `tell` moves the distribution by their mean returns. The policy is that of the distribution's
+    each of them, and `learn` moves the distribution by their mean returns. The policy is that of the distribution's
     mean; before the first generation it is the base.
 
     A subclass implements `candidates`, `mean` and `update`.
@@ -44,7 +44,7 @@ class PolicySearch(ReinforcementLearning):
 
     @property
     def candidates(self) -> Floats:
-        """(n, parameters) the candidates of this generation, the same at each call until `tell`."""
+        """(n, parameters) the candidates of this generation, the same at each call until `learn`."""
         raise NotImplementedError
 
     @property
@@ -53,11 +53,11 @@ class PolicySearch(ReinforcementLearning):
         raise NotImplementedError
 
     def update(self, returns: Floats) -> None:
-        """Move the distribution by the finite mean returns (n,) of the candidates."""
+        """Update the distribution by the mean returns (n,) of the candidates, which are finite."""
         raise NotImplementedError
 
-    def tell(self, returns: Floats) -> None:
-        """Take the mean returns (n,) of the candidates, and go on to the next generation.
+    def learn(self, returns: Floats) -> None:
+        """Update the distribution by the mean returns (n,) of the candidates; the next generation begins.
 
         Raises:
             FloatingPointError: a return is NaN or infinite; the distribution stays.
@@ -72,7 +72,8 @@ class PolicySearch(ReinforcementLearning):
             self.log(f"parameter_{name}", value)
 
     def _move_to(self, parameters: Floats) -> None:
-        self._parameters, self.policy = parameters, self.base.with_parameters(parameters)
+        at_base = np.array_equal(parameters, self.base.get_parameters())  # not to the bit what its positions give
+        self._parameters, self.policy = parameters, self.base if at_base else self.base.with_parameters(parameters)
 
     @property
     def parameters(self) -> dict[str, float]:
