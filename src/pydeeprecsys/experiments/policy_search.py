@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 
 from pydeeprecsys.errors import InputError
@@ -74,4 +74,5 @@ def open_players(
         )
     else:
         with open_workers(_Players(config), folder, jobs, ray_address) as workers:
-            yield partial(workers.results, _play, stop_if_asked=stop_if_asked)
+            # To the end: results that are left before it end the processes.
+            yield lambda candidates: list(workers.results(_play, candidates, stop_if_asked=stop_if_asked))
