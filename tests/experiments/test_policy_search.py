@@ -139,12 +139,14 @@ def test_the_bases_are_those_with_parameters() -> None:
 
 
 @pytest.mark.slow
-def test_the_search_beats_the_default_weight_on_users_it_has_not_met(tmp_path: Path) -> None:
-    # On the synthetic data set in MovieLens 1M's shape.
-    task = Task(env="MovieLensFairness-v1")
-    settings = {"task": task, "evaluation_episodes": 906, "evaluation_envs": 906, "n_envs": 30}
-    search = RunConfig(**settings, agent="cma-es", episodes=3_600)
-    base = RunConfig(**settings, agent="varied", episodes=0)
-    returns = [run(config, tmp_path / config.agent).evaluation["return"] for config in (search, base)]
-    difference = returns[0] - returns[1]
-    assert difference.mean() - 1.96 * difference.sem() > 0
+@pytest.mark.parametrize(("agent", "options"), [("cma-es", {}), ("es", {"learning_rate": 0.1})])
+def test_the_search_beats_its_base_on_users_it_has_not_met(tmp_path: Path, agent: str, options: dict[str, Any]) -> None:
+    # A list too varied returns 28.1 on the synthetic data set, the best one 31.0.
+    settings = {"task": Task(env="MovieLensFairness-v1"), "evaluation_episodes": 300, "n_envs": 30}
+    base = {"base": "contracts.own:TooVaried"}
+    search = RunConfig(**settings, agent=agent, episodes=1_800, hyperparameters=base | options)
+    untrained = RunConfig(**settings, agent=base["base"], episodes=0)
+    returns = [
+        run(config, tmp_path / str(number)).evaluation["return"] for number, config in enumerate([search, untrained])
+    ]
+    assert (returns[0] - returns[1]).mean() > 1.5  # half of what there is to gain

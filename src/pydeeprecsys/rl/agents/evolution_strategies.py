@@ -43,7 +43,7 @@ class EvolutionStrategiesAgent(PolicySearch):
         sessions: Count = 30,
         pairs: Count = 5,
         noise_scale: Positive = 0.1,
-        learning_rate: Positive = 0.03,
+        learning_rate: Positive = 0.05,
         random_state: Seed = 42,
     ) -> None:
         super().__init__(base, sessions)
