@@ -20,7 +20,9 @@ from .rl.agents.baselines import BestRatedAgent as BestRatedAgent
 from .rl.agents.baselines import PopularAgent as PopularAgent
 from .rl.agents.baselines import VariedAgent as VariedAgent
 from .rl.agents.baselines import WinStayAgent as WinStayAgent
+from .rl.agents.cma_es import CMAESAgent as CMAESAgent
 from .rl.agents.dqn import DQNAgent as DQNAgent
+from .rl.agents.evolution_strategies import EvolutionStrategiesAgent as EvolutionStrategiesAgent
 from .rl.agents.ppo import PPOAgent as PPOAgent
 from .rl.agents.rainbow import RainbowDQNAgent as RainbowDQNAgent
 from .rl.agents.reinforce import ReinforceAgent as ReinforceAgent

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 import safetensors.numpy
 
-from contracts.quick import QUICK, world_options
+from contracts.quick import FEW_SESSIONS, QUICK, world_options
 from pydeeprecsys.cli import main
 from pydeeprecsys.data.world import World
 from pydeeprecsys.evaluation.standings import SIMPLE_POLICIES
@@ -78,7 +78,7 @@ def test_every_agent_trains_and_explains_itself(saved: str, agent: str, capsys: 
     metrics = pd.read_csv("there/metrics.csv")
     assert (metrics["metric"] == "episode_rewards").sum() == 3
     assert ("loss" in set(metrics["metric"])) == (agent in QUICK)
-    assert Path("there/agent.safetensors").exists() == (agent in QUICK or agent in ("linucb", "thompson"))
+    assert Path("there/agent.safetensors").exists() == (agent in {*QUICK, *FEW_SESSIONS, "linucb", "thompson"})
     config = json.loads(Path("there/config.json").read_text())
     assert (config["agent"], config["env_options"], config["episodes"]) == (agent, {"slate_size": 2}, 3)
     assert config["hyperparameters"] == {option.name: own.get(option.name, option.default) for option in options}

@@ -8,6 +8,7 @@ from gymnasium.spaces import Box, Discrete
 from numpy.typing import NDArray
 
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning
+from pydeeprecsys.rl.agents.baselines import VariedAgent
 
 
 class Corridor(gym.Env[NDArray[np.float32], int]):
@@ -54,6 +55,18 @@ class Right(ReinforcementLearning):
 
     def choose(self, states: Any, k: int, explore: bool, action_masks: Any) -> NDArray[np.int64]:
         return np.full((len(states), k), self.action)
+
+
+class TooVaried(VariedAgent):
+    """A walk through a list of items whose genres matter more than their ratings.
+
+    Args:
+        mean_ratings: (items,) mean rating of each item.
+        genres: (items, genres) flags.
+    """
+
+    def __init__(self, mean_ratings: Any, genres: Any) -> None:
+        super().__init__(mean_ratings, genres, weight=3.0, decay=0.97)
 
 
 gym.register("OwnCorridor-v0", Corridor)

@@ -23,6 +23,8 @@ QUICK: dict[str, dict[str, Any]] = {
     "slate-q": {"hidden_layers": [8], "buffer_burn_in": 20, "batch_size": 8},
     "sac": {"hidden_layers": [8], "batch_size": 8, "timesteps_to_start_predicting": 20},
 }
+# A generation of six sessions, and of four.
+FEW_SESSIONS: dict[str, dict[str, Any]] = {"cma-es": {"sessions": 1}, "es": {"sessions": 2, "pairs": 1}}
 
 
 def world_options(agent: str) -> dict[str, Any]:
@@ -36,5 +38,9 @@ def quick_run(agent: str, world: World, slate_size: int = 5, version: int | None
     version = int(agent == "slate-q") if version is None else version
     options = {"slate_size": slate_size} | world_options(agent)
     task = Task(env=f"MovieLensFairness-v{version}", env_options=options, world=world)
-    quick = {"hyperparameters": QUICK.get(agent, {}), "evaluation_episodes": 7, "checkpoint_every": 0.0}
+    quick = {
+        "hyperparameters": QUICK.get(agent, FEW_SESSIONS.get(agent, {})),
+        "evaluation_episodes": 7,
+        "checkpoint_every": 0.0,
+    }
     return RunConfig(**({"task": task, "agent": agent, "seed": 1, "episodes": 8, "n_envs": 3} | quick | changes))

@@ -36,7 +36,7 @@ def command(folder: Path, jobs: int, ray: str | None) -> None:
     elif isinstance(settings, Tuning):
         tune_with_progress(settings, folder, jobs, ray)
     elif isinstance(settings, RunConfig):
-        train_with_progress(settings, folder)
+        train_with_progress(settings, folder, jobs, ray)
 
 
 command.params.extend([JOBS, RAY])

@@ -29,8 +29,10 @@ from pydeeprecsys.rl.agents.baselines import (
     VariedAgent,
     WinStayAgent,
 )
+from pydeeprecsys.rl.agents.cma_es import CMAESAgent
 from pydeeprecsys.rl.agents.dqn import DQNAgent
 from pydeeprecsys.rl.agents.ease import EASEAgent
+from pydeeprecsys.rl.agents.evolution_strategies import EvolutionStrategiesAgent
 from pydeeprecsys.rl.agents.fold_in import FoldInAgent
 from pydeeprecsys.rl.agents.item_knn import ItemKNNAgent
 from pydeeprecsys.rl.agents.ppo import PPOAgent
@@ -64,6 +66,8 @@ AGENTS: dict[str, type[ReinforcementLearning]] = {
     "linucb": LinUCBAgent,
     "thompson": ThompsonSamplingAgent,
     "slate-q": SlateQAgent,
+    "cma-es": CMAESAgent,
+    "es": EvolutionStrategiesAgent,
     "oracle": OracleAgent,
 }
 """Every agent that `train` and `compare` know."""
@@ -176,6 +180,8 @@ _FACTS: dict[str, Callable[[Manager], Any]] = {
 # Objects and the seed, which are set in other ways.
 _NO_OPTIONS = {"random_state", "statistics", "buffer_parameters", "per_parameters"}
 
+_BASE, DEFAULT_BASE = "base", "varied"
+
 _ITEM_FEATURES = "item_features"
 _Source = Literal["none", "ratings", "world"]
 _SOURCES = (
@@ -211,10 +217,16 @@ def learners() -> list[str]:
     return [name for name, agent in AGENTS.items() if agent.search_space]
 
 
+def bases() -> list[str]:
+    """The agents that declare parameters which a policy search may change."""
+    return [name for name, agent in AGENTS.items() if agent.parameter_space]
+
+
 def agent_options(name: str) -> list[Argument]:
     """The hyperparameters of an agent: its constructor's arguments, without the seed and facts of the environment.
 
-    The argument `item_features` becomes the choice where the features come from: "none", "ratings" or "world".
+    The argument `item_features` becomes the choice where the features come from: "none", "ratings" or "world"; the
+    argument `base`, the name of an agent.
 
     Raises:
         InputError: There is no such agent; the message names the nearest.
@@ -222,10 +234,18 @@ def agent_options(name: str) -> list[Argument]:
     known = _FACTS.keys() | _NO_OPTIONS
     agent: type = agent_class(name)
     options = [option for option in arguments_of(agent).values() if option.name not in known]
-    default = "ratings" if name in _FEATURES_BY_DEFAULT else "none"
+    changes: dict[str, dict[str, Any]] = {
+        _ITEM_FEATURES: {
+            "type": _Source,
+            "optional": False,
+            "default": "ratings" if name in _FEATURES_BY_DEFAULT else "none",
+        },
+        _BASE: {"type": str, "default": DEFAULT_BASE},
+    }
+    helps = {_ITEM_FEATURES: _SOURCES, _BASE: f"An agent that has some: {', '.join(bases())}, or package.module:Class."}
     return [
-        option._replace(type=_Source, optional=False, default=default, help=f"{option.help} {_SOURCES}")
-        if option.name == _ITEM_FEATURES
+        option._replace(**changes[option.name], help=f"{option.help} {helps[option.name]}")
+        if option.name in changes
         else option
         for option in options
     ]
@@ -278,6 +298,8 @@ def make_agent(
                 raise InputError(f"the agent {name!r} cannot act here: {error}") from error
     if "random_state" in parameters:
         facts["random_state"] = seed
+    if _BASE in parameters:
+        facts[_BASE] = make_agent(options.pop(_BASE, DEFAULT_BASE), manager, seed)
     if _ITEM_FEATURES in options:
         agent_option(name, _ITEM_FEATURES).check(options[_ITEM_FEATURES])
         facts[_ITEM_FEATURES] = _item_features(manager, options.pop(_ITEM_FEATURES))

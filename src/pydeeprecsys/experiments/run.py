@@ -17,9 +17,11 @@ from pydeeprecsys.evaluation.oracle import OracleAgent
 from pydeeprecsys.experiments.config import RunConfig
 from pydeeprecsys.experiments.evaluate import evaluate
 from pydeeprecsys.experiments.provenance import provenance
-from pydeeprecsys.experiments.registry import make_agent
+from pydeeprecsys.experiments.registry import DEFAULT_BASE, make_agent
 from pydeeprecsys.experiments.run_folder import RunFolder
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning
+from pydeeprecsys.rl.agents.policy_search import PolicySearch
+from pydeeprecsys.rl.generations import Play
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.manager import Episode, Manager
 from pydeeprecsys.simulation.movielens.simulator import Pool
@@ -37,6 +39,7 @@ def run(
     *,
     on_episode: OnEpisode = lambda number, episode: None,
     overwrite: bool = False,
+    play: Play | None = None,
 ) -> RunFolder:
     """Train and evaluate an agent, as far as that is not done yet, and keep the folder up to date.
 
@@ -50,6 +53,7 @@ def run(
         on_episode: called after each training episode with its number and the episode; an exception from it stops the
             run, after a checkpoint.
         overwrite: remove the run that the folder holds, and begin anew.
+        play: plays the candidates of a policy search, see `open_players`; by default this process does.
 
     Returns:
         The folder, to read the results from.
@@ -63,7 +67,7 @@ def run(
     with results.claimed(overwrite=overwrite) as log:
         results.begin(config.as_json() | {"provenance": provenance(config.task.world)})
         if not results.is_done:
-            _Run(config, results, log).finish(on_episode)
+            _Run(config, results, log, play).finish(on_episode)
     return results
 
 
@@ -94,9 +98,9 @@ def joint_note(notes: Mapping[int, str]) -> str:
 class _Run:
     """A run in progress: the agent, its environments and its statistics, whose state a checkpoint holds."""
 
-    def __init__(self, config: RunConfig, folder: RunFolder, log: Log) -> None:
+    def __init__(self, config: RunConfig, folder: RunFolder, log: Log, play: Play | None) -> None:
         log(f"{config.agent}, seed {config.seed}: started")
-        self.config, self.folder, self.log = config, folder, log
+        self.config, self.folder, self.log, self.play = config, folder, log, play
         self.manager = config.training_manager()
         self.statistics = LearningStatistics(config.agent, config.task.env)
         self.agent = make_agent(
@@ -139,6 +143,8 @@ class _Run:
             self.metrics.close()
             if hasattr(self.agent, "save"):
                 self.agent.save(folder.agent_file)
+        if isinstance(self.agent, PolicySearch) and self.agent.parameters:
+            folder.write_parameters(config.hyperparameters.get("base", DEFAULT_BASE), self.agent.parameters)
         manager = config.evaluation_manager()
         evaluation = evaluate(_policy(config, self.agent, manager), manager, config.evaluation_episodes)
         folder.write_evaluation(evaluation)
@@ -185,6 +191,7 @@ class _Run:
                 max_steps=config.steps,
                 should_print=False,
                 on_episode=after_episode,
+                play=self.play,
             )
         except DivergenceError as error:
             log(str(error))

@@ -45,7 +45,7 @@ class RunFolder(ClaimedFolder):
     Attributes:
         agent_file: the trained networks alone.
         report_file: the report, by default.
-        best_file: the hyperparameters that a search found best.
+        best_file: the hyperparameters that a search found best, or the parameters of a base that a policy search found.
         trials_file: the table of its trials.
         study_file: Optuna's database of them.
     """
@@ -135,6 +135,16 @@ class RunFolder(ClaimedFolder):
     def finish(self, result: Mapping[str, Any]) -> None:
         """Write the result, the last file of a run: `seconds` of training, `mean_return`, `updates` and a `note`."""
         _write_json(self.path / _RESULT, result)
+
+    def write_parameters(self, base: str, parameters: Mapping[str, float]) -> None:
+        """Write the parameters of a base policy that a policy search found, as hyperparameters of that agent."""
+        _write_json(self.best_file, {"agent": base, "hyperparameters": dict(parameters)}, indent=2)
+
+    @cached_property
+    def parameters(self) -> dict[str, float]:
+        """The parameters that a policy search found, by name; empty for other agents."""
+        found = _read_json(self.best_file) if self.best_file.exists() else {"hyperparameters": {}}
+        return dict(found["hyperparameters"])
 
     @property
     def is_done(self) -> bool:

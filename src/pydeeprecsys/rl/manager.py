@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 import math
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Iterator
 from copy import deepcopy
+from functools import partial
 from inspect import signature
 from typing import Any, cast
 
@@ -17,6 +18,8 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from pydeeprecsys.envs.batch_of_one import BatchOfOne
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning
+from pydeeprecsys.rl.agents.policy_search import PolicySearch
+from pydeeprecsys.rl.generations import Candidate, GenerationLoop, Play, Played
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.rollout import Episode, EpisodeLoop, EpisodeOutput, OnStep, Step
 
@@ -74,7 +77,7 @@ class Manager:
         self.reward_threshold = (spec and spec.reward_threshold) or reward_threshold
         self.slate_size: int = getattr(self.env.unwrapped, "slate_size", 1)
         self.batch = self._batch(n_envs, kwargs)
-        self._training: EpisodeLoop | None = None
+        self._training: EpisodeLoop | GenerationLoop | None = None
         self._last_returns: deque[float] = deque(maxlen=MOVING_AVERAGE)
         self._resumed: dict[str, Any] | None = None
         self.setup_reproducibility(seed)
@@ -98,7 +101,7 @@ class Manager:
 
         Agents bring their own `random_state`: no generator is shared and none is global.
         """
-        self._next_seed = seed
+        self._seed = self._next_seed = seed
         return np.random.default_rng(seed)
 
     def print_overview(self) -> None:
@@ -118,6 +121,7 @@ class Manager:
         on_episode: Callable[[int, Episode], None] | None = None,
         max_steps: int | None = None,
         on_step: OnStep | None = None,
+        play: Play | None = None,
     ) -> None:
         """Let an agent act and learn.
 
@@ -136,14 +140,20 @@ class Manager:
             max_steps: how many environment steps, over all environments together; episodes that are not over by then
                 do not count. No limit when not given.
             on_step: called after each step.
+            play: plays the candidates of a policy search, and no other agent; by default these environments do.
 
         Raises:
             DivergenceError: a loss or a reward is NaN or infinite; the agent keeps its last finite parameters.
         """
         limit = math.inf if max_steps is None else max_steps
-        self._training = episodes = self._rollout(
-            rl, training=True, max_steps=limit, statistics=statistics, on_step=on_step
-        )
+        episodes: EpisodeLoop | GenerationLoop
+        if isinstance(rl, PolicySearch):
+            play = play or partial(self.play, rl, on_step=on_step)
+            budget = {"max_episodes": math.inf if max_episodes is None else max_episodes, "max_steps": limit}
+            episodes = GenerationLoop(rl, play, seed=self._seed, statistics=statistics, **budget)
+        else:
+            episodes = self._rollout(rl, training=True, max_steps=limit, statistics=statistics, on_step=on_step)
+        self._training = episodes
         last: deque[float] = deque(maxlen=MOVING_AVERAGE)
         if self._resumed is not None:
             episodes.load_state_dict(self._resumed["rollout"])
@@ -211,40 +221,54 @@ class Manager:
                 print(text)
 
         outputs: list[EpisodeOutput] = []
-        n_envs = self.batch.num_envs
-        wanted = [n_episodes // n_envs + (i < n_episodes % n_envs) for i in range(n_envs)]
         # Agents may give their own arrays.
         before = deepcopy(rl.state_dict()) if rl.evaluation_changes_state else None
         try:
-            episodes = self._rollout(rl, training=False, on_step=watch)
-            while len(outputs) < n_episodes:
-                episode = next(episodes)
-                if wanted[episode.environment]:
-                    wanted[episode.environment] -= 1
-                    if on_episode is not None:
-                        on_episode(len(outputs), episode)
-                    outputs.append(episode.output)
+            for episode in self._first(n_episodes, self._rollout(rl, training=False, on_step=watch)):
+                if on_episode is not None:
+                    on_episode(len(outputs), episode)
+                outputs.append(episode.output)
         finally:
             if before is not None:
                 rl.load_state_dict(before)
         return outputs
+
+    def play(
+        self, rl: PolicySearch, candidates: Iterable[Candidate], on_step: OnStep | None = None
+    ) -> Iterator[Played]:
+        """Play the sessions of candidates of a policy search, without exploring or learning, see `GenerationLoop`."""
+        for parameters, seed, n_episodes, max_steps in candidates:
+            self._next_seed, policy = seed, rl.base.with_parameters(parameters)
+            episodes = self._rollout(policy, training=False, max_steps=max_steps, series=True, on_step=on_step)
+            yield Played(list(self._first(n_episodes, episodes)), episodes.steps)
+
+    def _first(self, n_episodes: int, episodes: EpisodeLoop) -> Iterator[Episode]:
+        """The first episodes of each environment: among those that end first overall, too many are short."""
+        n_envs = self.batch.num_envs
+        wanted = [n_episodes // n_envs + (i < n_episodes % n_envs) for i in range(n_envs)]
+        while any(wanted) and (episode := next(episodes, None)) is not None:
+            if wanted[episode.environment]:
+                wanted[episode.environment] -= 1
+                yield episode
 
     def _rollout(
         self,
         rl: ReinforcementLearning,
         training: bool,
         max_steps: float = math.inf,
+        series: bool | None = None,
         statistics: LearningStatistics | None = None,
         on_step: OnStep | None = None,
     ) -> EpisodeLoop:
         seed, self._next_seed = self._next_seed, None
+        series = training if series is None else series
         return EpisodeLoop(
             rl,
             self.batch,
             training=training,
             slate_size=self.slate_size,
             measures=self.env.unwrapped.metadata.get("measures", ()),
-            series=self.env.unwrapped.metadata.get("series", ()) if training and self.slate_size > 1 else (),
+            series=self.env.unwrapped.metadata.get("series", ()) if series and self.slate_size > 1 else (),
             seed=seed,
             max_episode_steps=self.max_episode_steps,
             max_steps=max_steps,

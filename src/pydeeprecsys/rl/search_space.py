@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -36,6 +37,19 @@ class Between:
     def corners(self) -> list[Any]:
         """Both bounds."""
         return [self.low, self.high]
+
+    def position(self, value: float) -> float:
+        """Position of a number between the bounds: 0 for the lower, 1 for the upper."""
+        low, high, value = (
+            (math.log(x) for x in (self.low, self.high, value)) if self.log else (self.low, self.high, value)
+        )
+        return (value - low) / (high - low)
+
+    def at(self, position: float) -> float:
+        """The number at a position; positions outside of [0, 1] are reflected at the bounds."""
+        inside = 1.0 - abs(position % 2.0 - 1.0)
+        value = self.low * (self.high / self.low) ** inside if self.log else self.low + inside * (self.high - self.low)
+        return min(max(value, self.low), self.high)
 
     def __contains__(self, value: object) -> bool:
         return isinstance(value, int if self.whole else (int, float)) and self.low <= value <= self.high

@@ -15,6 +15,7 @@ from pydeeprecsys.arguments import Argument, arguments_of
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments.registry import AGENTS, learners
 from pydeeprecsys.history import HistoryLayout
+from pydeeprecsys.rl.agents.baselines import VariedAgent
 from pydeeprecsys.rl.agents.epsilon_greedy import DecayingEpsilonGreedy
 from pydeeprecsys.rl.experience_replay.buffer_parameters import ExperienceReplayBufferParameters, PERBufferParameters
 from pydeeprecsys.rl.item_estimates import ItemEstimates
@@ -50,10 +51,11 @@ REQUIRED = {
         counts=np.ones(3, dtype=np.int64),
         categories=np.ones((3, 2), dtype=np.bool_),
     ),
+    "base": VariedAgent(np.ones(3), np.ones((3, 2))),
 }
 UNCHECKED = {"action_space", "item_features", "choice_scores", "device", "statistics", "buffer_parameters",
              "per_parameters", "generator", "rating_counts", "mean_ratings", "genres", "simulated_order",
-             "env", "history", "item_estimates", "categories", "ratings"}  # fmt: skip
+             "env", "history", "item_estimates", "categories", "ratings", "base"}  # fmt: skip
 
 
 ARGUMENTS = [

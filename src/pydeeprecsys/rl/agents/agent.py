@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Mapping
+from copy import copy, deepcopy
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import gymnasium as gym
 import numpy as np
 from gymnasium.spaces import Discrete, MultiDiscrete
 
 from pydeeprecsys.arguments import Seed, checked
-from pydeeprecsys.arrays import Array, Flags, Ints
+from pydeeprecsys.arrays import Array, Flags, Floats, Ints
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.experience_replay.transition import Transition
-from pydeeprecsys.rl.search_space import SearchSpace
+from pydeeprecsys.rl.search_space import Between, SearchSpace
 
 if TYPE_CHECKING:
     from pydeeprecsys.rl.learning_statistics import LearningStatistics
@@ -49,6 +50,9 @@ class ReinforcementLearning:
 
     search_space: ClassVar[SearchSpace] = {}
     """Search space of the hyperparameters, for `pydeeprecsys tune`; empty if there are no hyperparameters to tune."""
+
+    parameter_space: ClassVar[Mapping[str, Between]] = {}
+    """Bounds of the policy's parameters: numbers, in attributes of the same names, that a policy search may change."""
 
     training_cost: ClassVar[float] = 1.0
     """About how long an episode of training takes, relative to other agents; the longest runs of many begin first."""
@@ -199,6 +203,20 @@ class ReinforcementLearning:
     ) -> None:
         """Store one step of one environment; `done` means that it terminated, `truncated` that it was cut off."""
         self.store_experiences(Transition.of_one(state, action, reward, done, new_state=new_state, truncated=truncated))
+
+    def get_parameters(self) -> Floats:
+        """(parameters,) the policy's parameters, each as its position between its bounds, see `parameter_space`."""
+        return np.array([domain.position(getattr(self, name)) for name, domain in self.parameter_space.items()])
+
+    def with_parameters(self, parameters: Floats) -> Self:
+        """The policy with other parameters: (parameters,) positions; this one stays as it is.
+
+        A policy whose parameters are not its `parameter_space`, such as the weights of a network, overrides both.
+        """
+        other = copy(self)
+        for (name, domain), position in zip(self.parameter_space.items(), parameters.tolist(), strict=True):
+            setattr(other, name, domain.at(position))
+        return other
 
     def state_dict(self) -> State:
         """Everything that the agent's future depends on, besides its constructor's arguments."""

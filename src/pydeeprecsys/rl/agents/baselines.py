@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from pydeeprecsys.arguments import Count, Finite, Natural, NonNegative, UnitInterval, checked
-from pydeeprecsys.arrays import Array, Flags, Ints
+from pydeeprecsys.arrays import Array, Flags, Floats, Ints
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl import arguments as arg
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning, State, check_slate_size
@@ -127,14 +128,23 @@ class VariedAgent(Walk):
         InputError: An argument is out of range.
     """
 
-    search_space: ClassVar[SearchSpace] = {"weight": Between(0.0, 3.0), "decay": Between(0.5, 1.0)}
+    parameter_space: ClassVar[Mapping[str, Between]] = {"weight": Between(0.0, 3.0), "decay": Between(0.5, 1.0)}
+    search_space: ClassVar[SearchSpace] = parameter_space
 
     def __init__(
         self, mean_ratings: ArrayLike, genres: ArrayLike, weight: NonNegative = 0.6, decay: UnitInterval = 0.9
     ) -> None:
         super().__init__()
+        self._mean_ratings, self._genres = mean_ratings, genres
+        self.weight, self.decay = weight, decay
         self.order = varied_order(mean_ratings, genres, weight, decay)
         self.n_actions = len(self.order)
+
+    def with_parameters(self, parameters: Floats) -> Self:
+        """The walk through the list of another weight and decay, given as (2,) positions between their bounds."""
+        other = super().with_parameters(parameters)
+        other.order = varied_order(self._mean_ratings, self._genres, other.weight, other.decay)
+        return other
 
     def choose(self, states: Array, k: int, explore: bool, action_masks: Flags | None) -> Ints:
         """The next k items of the list, or the first k allowed ones if there are masks, for each state: (n, k)."""
