@@ -80,7 +80,11 @@ def test_every_agent_trains_and_explains_itself(saved: str, agent: str, capsys: 
     assert ("loss" in set(metrics["metric"])) == (agent in QUICK)
     assert Path("there/agent.safetensors").exists() == (agent in QUICK or agent in ("linucb", "thompson"))
     config = json.loads(Path("there/config.json").read_text())
-    assert (config["agent"], config["env_options"], config["episodes"]) == (agent, {"slate_size": 2}, 3)
+    assert (config["agent"], config["env_options"], config["episodes"]) == (
+        agent,
+        {"slate_size": 2} | world_options(agent),
+        3,
+    )
     assert config["hyperparameters"] == {option.name: own.get(option.name, option.default) for option in options}
     assert config["provenance"]["held_out_rmse"] > 0
     assert config["provenance"]["versions"]["numpy"] == np.__version__
