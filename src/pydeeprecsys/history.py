@@ -34,6 +34,13 @@ class History(NamedTuple):
         return shown
 
     @property
+    def in_order(self) -> tuple[Ints, Singles]:
+        """(n, h · r) consumed items and their ratings, oldest first."""
+        n, length = self.choices.shape
+        items, ratings = self.items.reshape(n, length, -1), self.ratings.reshape(n, length, -1)
+        return items[:, ::-1].reshape(n, -1), ratings[:, ::-1].reshape(n, -1)
+
+    @property
     def last_ratings(self) -> Singles:
         """(n,) rating of the item chosen from the last slate, in stars; 0 for none."""
         n, (_, h) = len(self.choices), self.choices.shape

@@ -26,6 +26,7 @@ class TestFoldIn(AgentContract):
 
 class TestFoldInWithAllParameters(AgentSmoke):
     learns = False
+    varies_slates = True
     test_other_seeds_give_other_lives = None
 
     def make(self, n_actions: int, state_size: int, seed: int) -> FoldInAgent:
