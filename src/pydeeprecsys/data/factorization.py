@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numba import njit, prange
@@ -67,15 +67,6 @@ class Factors:
     record: dict[str, Any]
 
 
-class Ratings(NamedTuple):
-    """Ratings of n users, in stars."""
-
-    users: Rows  # (ratings,)
-    items: Rows  # (ratings,)
-    stars: Singles  # (ratings,)
-    n_users: int
-
-
 @dataclass(frozen=True)
 class Fit:
     """What alternating arrives at: rating = mean + item bias + item vector . (latent_u, bias_u, affinity_u) + noise.
@@ -126,8 +117,16 @@ def factorize(
     if held_out.all():
         raise InputError(f"{dataset.name}: one rating is too few to learn from some and measure on others; give more")
     users, items = dataset.user_index[~held_out], dataset.item_index[~held_out]
-    ratings = Ratings(users, items, dataset.stars[~held_out], len(dataset.users))
-    fit = alternate(ratings, dataset.genres, settings, rng=rng, progress=progress)
+    fit = alternate(
+        users,
+        items,
+        stars=dataset.stars[~held_out],
+        n_users=len(dataset.users),
+        genres=dataset.genres,
+        settings=settings,
+        rng=rng,
+        progress=progress,
+    )
 
     bias = settings.latent_dimensions
     of_users = fit.users.posterior.means
@@ -151,30 +150,36 @@ def factorize(
 
 
 def alternate(
-    ratings: Ratings,
+    users: Rows,
+    items: Rows,
+    *,
+    stars: Singles,
+    n_users: int,
     genres: Flags,
     settings: FactorizationSettings,
-    *,
     rng: np.random.Generator,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Fit:
     """Alternate between all users and all items, as often as the settings say.
 
     Args:
-        ratings: at least one.
+        users: (ratings,) row of the user of each rating; at least one rating.
+        items: (ratings,) row of the item.
+        stars: (ratings,) the rating.
+        n_users: number of users.
         genres: (items, c) which categories each item has; at least one per item.
         settings: of which the share held out and the seed are not read here.
         rng: of the starting vectors.
         progress: called with the number of sweeps done and of all sweeps.
     """
-    stars = ratings.stars.astype(np.float64)
-    mean = stars.mean()
-    stars -= mean
-    latent, ones = settings.latent_dimensions, np.ones((ratings.n_users, 1))
+    ratings = stars.astype(np.float64)
+    mean = ratings.mean()
+    ratings -= mean
+    latent, ones = settings.latent_dimensions, np.ones((n_users, 1))
     shares = genres / np.sqrt(genres.sum(axis=1, keepdims=True))
-    counts, n_genres = np.bincount(ratings.items, minlength=len(genres)), genres.shape[1]
+    counts, n_genres = np.bincount(items, minlength=len(genres)), genres.shape[1]
     user = Side(
-        grouped(ratings.users, ratings.items, stars, len(ones)),
+        grouped(users, items, ratings, len(ones)),
         fixed=ones,
         predictors=ones,
         learned=np.ones((1, latent + 1 + n_genres), dtype=np.bool_),
@@ -182,17 +187,17 @@ def alternate(
         latents=np.zeros((len(ones), latent)),
     )
     item = Side(
-        grouped(ratings.items, ratings.users, stars, len(genres)),
+        grouped(items, users, ratings, len(genres)),
         fixed=np.insert(shares, 0, 1, axis=1),
         predictors=np.stack([np.ones(len(genres)), np.sqrt(counts / counts.mean())], axis=1),
         learned=np.tile(np.arange(latent + 1) == latent, (2, 1)),
         variances=np.r_[np.full(latent, _ITEM_LATENT), _BIAS],
         latents=rng.normal(0, 0.1, (len(genres), latent)),
     )
-    noise = max(float(np.mean(stars**2)), _LEAST_NOISE)
+    noise = max(float(np.mean(ratings**2)), _LEAST_NOISE)
     for sweep in range(settings.sweeps):
         squares = user.update(item, noise)
-        noise = max(squares / len(stars), _LEAST_NOISE)
+        noise = max(squares / len(ratings), _LEAST_NOISE)
         item.update(user, noise)
         progress(sweep + 1, settings.sweeps)
     return Fit(user, item, mean=mean, noise=noise)

@@ -13,7 +13,7 @@ import numpy as np
 
 from pydeeprecsys.arrays import Floats, Ints
 from pydeeprecsys.data.download import data_home
-from pydeeprecsys.data.factorization import FactorizationSettings, Ratings, alternate
+from pydeeprecsys.data.factorization import FactorizationSettings, alternate
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.files import saved_arrays, whole_file
@@ -57,8 +57,15 @@ def estimate_items(world: World, users: Ints, settings: FactorizationSettings = 
     row_of[users] = np.arange(len(users))
     rows = row_of[world.rating_users]
     theirs = rows >= 0
-    ratings = Ratings(rows[theirs], world.rating_items[theirs], world.rating_stars[theirs], len(users))
-    fit = alternate(ratings, world.genres, settings, rng=np.random.default_rng(settings.seed))
+    fit = alternate(
+        rows[theirs],
+        world.rating_items[theirs],
+        stars=world.rating_stars[theirs],
+        n_users=len(users),
+        genres=world.genres,
+        settings=settings,
+        rng=np.random.default_rng(settings.seed),
+    )
     prior = fit.users.prior
     return ItemEstimates(
         vectors=fit.item_vectors,

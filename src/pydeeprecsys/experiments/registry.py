@@ -30,7 +30,9 @@ from pydeeprecsys.rl.agents.baselines import (
     WinStayAgent,
 )
 from pydeeprecsys.rl.agents.dqn import DQNAgent
+from pydeeprecsys.rl.agents.ease import EASEAgent
 from pydeeprecsys.rl.agents.fold_in import FoldInAgent
+from pydeeprecsys.rl.agents.item_knn import ItemKNNAgent
 from pydeeprecsys.rl.agents.ppo import PPOAgent
 from pydeeprecsys.rl.agents.rainbow import RainbowDQNAgent
 from pydeeprecsys.rl.agents.reinforce import ReinforceAgent
@@ -39,6 +41,7 @@ from pydeeprecsys.rl.agents.soft_actor_critic import SoftActorCritic
 from pydeeprecsys.rl.item_estimates import ItemEstimates
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.manager import Manager
+from pydeeprecsys.rl.ratings import Ratings
 from pydeeprecsys.simulation.choice import MultinomialLogit
 from pydeeprecsys.simulation.movielens.simulator import Simulator
 
@@ -50,6 +53,8 @@ AGENTS: dict[str, type[ReinforcementLearning]] = {
     "best-constant": BestConstantAgent,
     "win-stay": WinStayAgent,
     "fold-in": FoldInAgent,
+    "item-knn": ItemKNNAgent,
+    "ease": EASEAgent,
     "reinforce": ReinforceAgent,
     "actor-critic": ActorCriticAgent,
     "dqn": DQNAgent,
@@ -97,6 +102,14 @@ def _rating_index(manager: Manager) -> int:
     if index is None:
         raise InputError("this agent reads the last rating, which the observation lacks; give observation='last'")
     return index
+
+
+def _ratings(manager: Manager) -> Ratings:
+    simulator = _simulator(manager)
+    world = simulator.world
+    theirs = np.isin(world.rating_users, simulator.users)
+    users, items, stars = world.rating_users[theirs], world.rating_items[theirs], world.rating_stars[theirs]
+    return Ratings(users, items, stars, mean_ratings=world.observed_means(simulator.users))
 
 
 def _history(manager: Manager) -> HistoryLayout:
@@ -151,6 +164,8 @@ _FACTS: dict[str, Callable[[Manager], Any]] = {
     "mean_ratings": _observed_means,
     "rating_counts": _observed_counts,
     "genres": lambda manager: _simulator(manager).world.known_genres,
+    "ratings": _ratings,
+    "categories": lambda manager: _simulator(manager).world.known_genres,
     "rating_index": _rating_index,
     "simulated_order": lambda manager: simulated_order(_simulator(manager)),
     "env": lambda manager: manager.batch,

@@ -57,10 +57,16 @@ class ItemEstimates:
         return np.asarray(np.linalg.inv(self.prior_covariance), dtype=np.float64)
 
     @cached_property
+    def columns(self) -> Singles:
+        """(d + 1, items) each item's vector and offset."""
+        columns: Singles = np.ascontiguousarray(np.column_stack([self.vectors, self.offsets]).T, dtype=np.float32)
+        return columns
+
+    @cached_property
     def outer_products(self) -> Singles:
         """(d (d + 1) / 2, items) lower triangle of the outer product of each item's vector with itself."""
         rows, columns = np.tril_indices(self.vectors.shape[1])
-        products: Singles = (self.vectors[:, rows] * self.vectors[:, columns]).astype(np.float32).T
+        products: Singles = np.ascontiguousarray((self.vectors[:, rows] * self.vectors[:, columns]).T, dtype=np.float32)
         return products
 
     @property

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from gymnasium.spaces import Discrete
 
+from contracts.recommenders import drawn_ratings
 from pydeeprecsys.arguments import Argument, arguments_of
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments.registry import AGENTS, learners
@@ -37,6 +38,8 @@ REQUIRED = {
     "mean_ratings": np.ones(3),
     "genres": np.ones((3, 2), dtype=np.bool_),
     "history": HistoryLayout(n_items=3, slate_size=1, n_rated=1, length=2),
+    "categories": np.ones((3, 2), dtype=np.bool_),
+    "ratings": drawn_ratings(n_items=3),
     "item_estimates": ItemEstimates(
         vectors=np.ones((3, 1)),
         offsets=np.ones(3),
@@ -50,7 +53,7 @@ REQUIRED = {
 }
 UNCHECKED = {"action_space", "item_features", "choice_scores", "device", "statistics", "buffer_parameters",
              "per_parameters", "generator", "rating_counts", "mean_ratings", "genres", "simulated_order",
-             "env", "history", "item_estimates", "categories"}  # fmt: skip
+             "env", "history", "item_estimates", "categories", "ratings"}  # fmt: skip
 
 
 ARGUMENTS = [

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 
 from pydeeprecsys.arguments import Finite, Positive, checked
-from pydeeprecsys.arrays import Floats
+from pydeeprecsys.arrays import Singles
 from pydeeprecsys.history import History
 from pydeeprecsys.rl.agents.recommender import DECAY, DIVERSIFY, Diversify, Layout, Recommender
 from pydeeprecsys.rl.item_estimates import ItemEstimates
@@ -78,19 +78,22 @@ class FoldInAgent(Recommender):
     @property
     def penalty(self) -> Penalty:
         """Weights and decays of the overlaps with the categories just consumed."""
-        weights = [self.diversify_fast, self.diversify, self.diversify_slow]
-        return Penalty(np.array(weights, dtype=np.float64), np.array([_FAST, DECAY, _SLOW]))
+        both = [(self.diversify_fast, _FAST), (self.diversify, DECAY), (self.diversify_slow, _SLOW)]
+        weights, decays = np.array([pair for pair in both if pair[0]], dtype=np.float64).reshape(-1, 2).T.copy()
+        return Penalty(weights, decays)
 
-    def relevance(self, history: History) -> Floats:
+    def relevance(self, history: History) -> Singles:
         """(n, items) predicted ratings in stars, with what uncertainty and popularity add."""
         items, ratings = history.in_order
-        observed = ratings + self.satiation * overlaps(items, self.kinds, DECAY)
-        posterior = fold_in(self.estimates, items, observed, noise=self.noise)
+        if self.satiation:
+            ratings = ratings + self.satiation * overlaps(items, self.kinds, DECAY).astype(np.float32)
+        posterior = fold_in(self.estimates, items, ratings, noise=self.noise)
         scores = predicted_ratings(self.estimates, posterior.means)
         if self.popularity:
-            scores += self.popularity * self.estimates.popularity
+            scores += (self.popularity * self.estimates.popularity).astype(np.float32)
         if self.uncertainty_early or self.uncertainty_late:
             late = history.steps / self.layout.length
             weights = (1 - late) * self.uncertainty_early + late * self.uncertainty_late
-            scores += weights[:, None] * np.sqrt(predicted_variances(self.estimates, posterior.covariances))
+            deviations = np.sqrt(predicted_variances(self.estimates, posterior.covariances))
+            scores += weights.astype(np.float32)[:, None] * deviations
         return scores

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pydeeprecsys.arguments import NonNegative
-from pydeeprecsys.arrays import Array, Flags, Floats, Ints
+from pydeeprecsys.arrays import Array, Flags, Floats, Ints, Singles
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.history import History, HistoryLayout
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning
@@ -54,11 +54,11 @@ class Recommender(ReinforcementLearning):
         """Weights and decays of the overlaps with the categories just consumed."""
         return Penalty(np.array([float(self.diversify)]), np.array([DECAY]))
 
-    def relevance(self, history: History) -> Floats:
+    def relevance(self, history: History) -> Floats | Singles:
         """(n, items) predicted rating of each item, in stars."""
         raise NotImplementedError
 
-    def scores(self, states: Array, masks: Flags | None = None) -> Floats:
+    def scores(self, states: Array, masks: Flags | None = None) -> Floats | Singles:
         """Relevance minus the penalty for overlap with the categories just consumed.
 
         Args:
@@ -69,8 +69,10 @@ class Recommender(ReinforcementLearning):
             (n, items) scores in stars; minus infinity where an item is not allowed.
         """
         history, penalty = self.layout.read(states), self.penalty
-        remembered = memories(history.in_order[0], self.kinds, penalty.decays)
-        scores: Floats = less_overlap(self.relevance(history), remembered, kinds=self.kinds, weights=penalty.weights)
+        scores = self.relevance(history)
+        if penalty.weights.any():
+            remembered = memories(history.in_order[0], self.kinds, penalty.decays)
+            scores = less_overlap(scores, remembered, kinds=self.kinds, weights=penalty.weights)
         return _allowed(scores, masks)
 
     def choose(self, states: Array, k: int, explore: bool, action_masks: Flags | None) -> Ints:
@@ -86,5 +88,5 @@ class Recommender(ReinforcementLearning):
         return slates
 
 
-def _allowed(scores: Floats, masks: Flags | None) -> Floats:
+def _allowed(scores: Floats | Singles, masks: Flags | None) -> Floats | Singles:
     return scores if masks is None else np.where(masks, scores, -np.inf)

@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numba import njit
 
 from pydeeprecsys.arrays import Array, Floats, Ints, Singles
@@ -52,11 +53,9 @@ def fold_in(estimates: ItemEstimates, items: Ints, ratings: Array, *, noise: flo
     )
 
 
-def predicted_ratings(estimates: ItemEstimates, means: Floats) -> Floats:
-    """(n, items) expected ratings in stars, of users with the posterior means (n, d)."""
-    ratings: Floats = means @ estimates.vectors.T
-    ratings += estimates.offsets
-    return ratings
+def predicted_ratings(estimates: ItemEstimates, means: Floats) -> Singles:
+    """(n, items) expected ratings in stars of users with the posterior means (n, d), in single precision."""
+    return _product(np.column_stack([means, np.ones(len(means))]), estimates.columns)
 
 
 def predicted_variances(estimates: ItemEstimates, covariances: Floats) -> Singles:
@@ -66,10 +65,15 @@ def predicted_variances(estimates: ItemEstimates, covariances: Floats) -> Single
     so all variances are one matrix product.
     """
     rows, columns = np.tril_indices(covariances.shape[1])
-    doubled = np.where(rows == columns, 1, 2).astype(np.float32)
-    triangles: Singles = covariances[:, rows, columns].astype(np.float32) * doubled
-    variances: Singles = triangles @ estimates.outer_products
+    doubled = np.where(rows == columns, 1.0, 2.0)
+    variances = _product(covariances[:, rows, columns] * doubled, estimates.outer_products)
     return np.maximum(variances, 0, out=variances)
+
+
+def _product(left: Floats, right: Singles) -> Singles:
+    """(n, items) product in single precision, on as many threads as torch is told to use."""
+    product: Singles = (torch.from_numpy(left.astype(np.float32)) @ torch.from_numpy(right)).numpy()
+    return product
 
 
 @njit(cache=True)
@@ -77,39 +81,46 @@ def _posterior(
     items: Ints, residuals: Floats, vectors: Floats, noise: float, prior: tuple[Floats, Floats]
 ) -> tuple[Floats, Floats]:
     prior_mean, precision = prior
-    n, d = len(items), vectors.shape[1]
+    (n, m), d = items.shape, vectors.shape[1]
     means, covariances = np.empty((n, d)), np.empty((n, d, d))
     pull = precision @ prior_mean
+    x, weight = np.empty((m, d)), noise**-0.5
     for user in range(n):
-        rated = np.flatnonzero(items[user] >= 0)
-        x = np.empty((len(rated), d))
-        for row, j in enumerate(rated):
-            x[row] = vectors[items[user, j]]
-        covariances[user] = precision + (x.T @ x) / noise
+        moment, rows = pull.copy(), 0
+        for j in range(m):
+            if items[user, j] >= 0:
+                for a in range(d):
+                    x[rows, a] = weight * vectors[items[user, j], a]
+                    moment[a] += weight * residuals[user, j] * x[rows, a]
+                rows += 1
+        gram = x[:rows].T @ x[:rows]
+        for a in range(d):
+            for b in range(d):
+                covariances[user, a, b] = precision[a, b] + gram[a, b]
         _invert(covariances[user])
-        means[user] = covariances[user] @ (pull + (x.T @ residuals[user][rated]) / noise)
+        means[user] = covariances[user] @ moment
     return means, covariances
 
 
 @njit(cache=True)
 def _invert(matrix: Floats) -> None:
-    """Invert a positive definite matrix in place.
+    """Invert a symmetric positive definite matrix in place.
 
-    By the sweep operator (Goodnight, A Tutorial on the SWEEP Operator, 1979), which gives minus the inverse and needs
-    the lower triangle only.
+    By the sweep operator (Goodnight, A Tutorial on the SWEEP Operator, 1979), which gives minus the inverse.
     """
     d = len(matrix)
-    column, scaled = np.empty(d), np.empty(d)
+    row, scaled = np.empty(d), np.empty(d)
     for k in range(d):
+        pivot = 1 / matrix[k, k]
         for a in range(d):
-            column[a] = matrix[max(a, k), min(a, k)]
-            scaled[a] = column[a] / matrix[k, k]
+            row[a] = matrix[k, a]
+            scaled[a] = pivot * row[a]
         for a in range(d):
-            for b in range(a + 1):
-                matrix[a, b] -= scaled[a] * column[b]
+            for b in range(d):
+                matrix[a, b] -= scaled[a] * row[b]
         for a in range(d):
-            matrix[max(a, k), min(a, k)] = scaled[a]
-        matrix[k, k] = -1 / column[k]
+            matrix[k, a] = matrix[a, k] = scaled[a]
+        matrix[k, k] = -pivot
     for a in range(d):
-        for b in range(a + 1):
-            matrix[a, b] = matrix[b, a] = -matrix[a, b]
+        for b in range(d):
+            matrix[a, b] = -matrix[a, b]

@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike
 
-from pydeeprecsys.arrays import Floats, Ints
+from pydeeprecsys.arrays import Floats, Ints, Singles
 
 
 class Kinds(NamedTuple):
@@ -67,7 +67,7 @@ def overlaps(consumed: Ints, kinds: Kinds, decay: float) -> Floats:
 
 
 @njit(cache=True)
-def less_overlap(scores: Floats, memories: Floats, kinds: Kinds, weights: Floats) -> Floats:
+def less_overlap(scores: Floats | Singles, memories: Floats, kinds: Kinds, weights: Floats) -> Floats | Singles:
     """(n, items) scores - Σ weight · overlap with (n, s, c) memories, over weights (s,)."""
     less = np.empty_like(scores)
     for i in range(scores.shape[0]):
@@ -78,7 +78,7 @@ def less_overlap(scores: Floats, memories: Floats, kinds: Kinds, weights: Floats
 
 
 @njit(cache=True)
-def varied_slates(scores: Floats, memories: Floats, kinds: Kinds, penalty: Penalty, k: int) -> Ints:
+def varied_slates(scores: Floats | Singles, memories: Floats, kinds: Kinds, penalty: Penalty, k: int) -> Ints:
     """Fill slates greedily by score - Σ weight · overlap; the memories continue after each item of the slate.
 
     Args:
