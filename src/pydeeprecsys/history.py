@@ -49,13 +49,6 @@ class History(NamedTuple):
         rating: Singles = np.where(self.choices[:, 0] >= 0, last[np.arange(n), position], 0)
         return rating
 
-    @property
-    def in_order(self) -> tuple[Ints, Singles]:
-        """(n, h · r) consumed items and their ratings, oldest first."""
-        n, length = self.choices.shape
-        items, ratings = self.items.reshape(n, length, -1), self.ratings.reshape(n, length, -1)
-        return items[:, ::-1].reshape(n, -1), ratings[:, ::-1].reshape(n, -1)
-
 
 @dataclass(frozen=True)
 class HistoryLayout:
