@@ -89,6 +89,10 @@ class PolicySearch(ReinforcementLearning):
         """Choose as the policy: (n, size) states to (n, k)."""
         return self.policy.choose(states, k, explore, action_masks)
 
+    def score(self, states: Array, masks: Flags | None) -> Array:
+        """Score as the policy: (n, size) to (n, actions)."""
+        return self.policy.score(states, masks)
+
     def begin_episodes(self, rows: Flags) -> None:
         """Tell the policy in which environments, (n,), an episode begins."""
         self.policy.begin_episodes(rows)
