@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from pydeeprecsys.arguments import Count, NonNegative, Positive, Range, Sizes, UnitInterval
 from pydeeprecsys.history import HistoryLayout
 from pydeeprecsys.rl.item_estimates import ItemEstimates as Estimates
+from pydeeprecsys.rl.neural_networks.base_scores import Scorer
 from pydeeprecsys.rl.ops.values import Loss
 
 NActions = Annotated[Count, "Number of actions."]
@@ -21,7 +22,16 @@ StateEncoder = Annotated[
     "estimates the user, without learning; gru and attention are learned.",
 ]
 History = Annotated[HistoryLayout | None, "Layout of the observation 'items'; None for other observations."]
-ItemEstimates = Annotated[Estimates | None, "Estimates of the items from ratings, for state encoders; none if None."]
+ItemEstimates = Annotated[
+    Estimates | None, "Estimates of the items from ratings, for state encoders and a base; none if None."
+]
+Base = Annotated[Scorer | None, "Base recommender, with which the agent agrees before it learns; none if None."]
+LogitScale = Annotated[
+    Positive | None, "Initial factor of the base's scores, in stars, in the logits; 8 if None. It is learned."
+]
+ValueScale = Annotated[
+    Positive | None, "Initial factor of the base's scores, in stars, in the action values; 0.25 if None. It is learned."
+]
 Device = Annotated[str | None, "Device: cpu, cuda or cuda:N; if None, CUDA where available, otherwise the CPU."]
 
 DiscountFactor = Annotated[UnitInterval, "Discount factor γ."]

@@ -12,6 +12,7 @@ from pydeeprecsys.rl import arguments as arg
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning, State
 from pydeeprecsys.rl.experience_replay.episode_memory import EpisodeMemory
 from pydeeprecsys.rl.experience_replay.transition import Transition
+from pydeeprecsys.rl.neural_networks.base_scores import LOGIT_SCALE, base_of
 from pydeeprecsys.rl.neural_networks.networks import Networks, load_networks, save_networks
 from pydeeprecsys.rl.neural_networks.policy_estimator import PolicyEstimator
 from pydeeprecsys.rl.neural_networks.state_encoders.encoding import StateEncoding
@@ -57,6 +58,8 @@ class PolicyGradientAgent(ReinforcementLearning, ABC):
         state_encoder: arg.StateEncoder = "features",
         history: arg.History = None,
         item_estimates: arg.ItemEstimates = None,
+        base: arg.Base = None,
+        base_scale: arg.LogitScale = None,
         standardize_states: arg.StandardizeStates = False,
         random_state: Seed = 42,
         device: arg.Device = None,
@@ -69,6 +72,7 @@ class PolicyGradientAgent(ReinforcementLearning, ABC):
             learning_rate,
             item_features=item_features,
             standardize_inputs=standardize_states,
+            base=base_of(base, item_estimates, scale=base_scale, default=LOGIT_SCALE),
             random_state=random_state,
             device=device,
         )

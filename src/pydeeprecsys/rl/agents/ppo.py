@@ -10,16 +10,17 @@ import torch
 from torch import Tensor
 
 from pydeeprecsys.arguments import Count, Positive, Seed, checked
-from pydeeprecsys.arrays import Array, Flags, Floats, Ints, Singles
+from pydeeprecsys.arrays import Array, Flags, Floats, Ints
 from pydeeprecsys.rl import arguments as arg
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning, State
 from pydeeprecsys.rl.experience_replay.rollout_memory import RolloutMemory
 from pydeeprecsys.rl.experience_replay.transition import Transition
+from pydeeprecsys.rl.neural_networks.base_scores import LOGIT_SCALE, base_of
 from pydeeprecsys.rl.neural_networks.networks import Networks, load_networks, save_networks
-from pydeeprecsys.rl.neural_networks.policy_estimator import PolicyEstimator
+from pydeeprecsys.rl.neural_networks.policy_estimator import PolicyEstimator, Prepared
 from pydeeprecsys.rl.neural_networks.state_encoders.encoding import StateEncoding
 from pydeeprecsys.rl.neural_networks.value_estimator import ValueEstimator
-from pydeeprecsys.rl.ops.policies import clipped_surrogate_losses, entropies, slate_log_probabilities, standardize
+from pydeeprecsys.rl.ops.policies import clipped_surrogate_losses, entropies, standardize
 from pydeeprecsys.rl.ops.returns import generalized_advantages, last_steps
 from pydeeprecsys.rl.search_space import Between, OneOf, SearchSpace
 
@@ -97,6 +98,8 @@ class PPOAgent(ReinforcementLearning):
         state_encoder: arg.StateEncoder = "features",
         history: arg.History = None,
         item_estimates: arg.ItemEstimates = None,
+        base: arg.Base = None,
+        base_scale: arg.LogitScale = None,
         standardize_states: arg.StandardizeStates = False,
         random_state: Seed = 42,
         device: arg.Device = None,
@@ -110,6 +113,7 @@ class PPOAgent(ReinforcementLearning):
             actor_learning_rate,
             item_features=item_features,
             standardize_inputs=standardize_states,
+            base=base_of(base, item_estimates, scale=base_scale, default=LOGIT_SCALE),
             random_state=actor_seed,
             device=device,
         )
@@ -164,8 +168,9 @@ class PPOAgent(ReinforcementLearning):
         """One update: advantages of a rollout, then epochs of clipped gradient steps on shuffled minibatches."""
         actor, critic = self.policy_estimator, self.value_estimator
         steps = rollout.map(lambda column: column.reshape(rollout.rewards.size, *column.shape[2:]))
+        prepared = actor.prepare(steps.observations)
         # Before anything changes, the standardizer included: the policy that acted.
-        before = self._log_probabilities(steps)
+        before = actor.log_probabilities(prepared, steps.shown, steps.action_masks)
         steps = steps._replace(log_probabilities=before)
         for network in (actor, critic):
             network.observe(steps.observations)
@@ -186,30 +191,29 @@ class PPOAgent(ReinforcementLearning):
             for start in range(0, len(order), self.minibatch_size):
                 rows = order[start : start + self.minibatch_size]
                 minibatch = steps.take(rows)
-                actor_losses.append(actor.run_backpropagation(self._actor_losses(minibatch, weights[rows])))
+                losses = self._actor_losses(prepared.take(torch.from_numpy(rows)), minibatch, weights[rows])
+                actor_losses.append(actor.run_backpropagation(losses))
                 critic_losses.append(critic.update(minibatch.observations, targets[rows]))
-            if self.target_kl is not None and (before - self._log_probabilities(steps)).mean() > self.target_kl:
-                break
+            if self.target_kl is not None:
+                after = actor.log_probabilities(prepared, steps.shown, steps.action_masks)
+                if (before - after).mean() > self.target_kl:
+                    break
         self.updates += 1
         self.entropy_coefficient *= self.entropy_decay
         self.log("loss", float(np.mean(actor_losses)))
         self.log("critic_loss", float(np.mean(critic_losses)))
 
-    def _actor_losses(self, steps: Transition, advantages: Floats) -> Iterator[Tensor]:
+    def _actor_losses(self, prepared: Prepared, steps: Transition, advantages: Floats) -> Iterator[Tensor]:
         """Summands of the mean clipped surrogate loss with an entropy bonus, of (rows, ...) steps and (rows,)."""
         actor = self.policy_estimator
         slates, weights = torch.from_numpy(steps.shown).to(actor.device), actor.as_tensor(advantages)
         before = actor.as_tensor(steps.columns()["log_probabilities"])
-        for logits, rows in actor.logits_in_parts(steps.observations, steps.action_masks):
-            after = slate_log_probabilities(logits, slates[rows])
+        for logits, rows in actor.logits_in_parts(prepared, steps.action_masks):
+            after = logits.log_probabilities(slates[rows])
             losses = clipped_surrogate_losses(after, before[rows], weights[rows], self.clip_range)
             if self.entropy_coefficient:
-                losses = losses - self.entropy_coefficient * entropies(logits)
+                losses = losses - self.entropy_coefficient * entropies(logits.first)
             yield (losses / len(weights)).sum()
-
-    def _log_probabilities(self, steps: Transition) -> Singles:
-        """Log-probabilities of the slates shown under the present policy: (rows,)."""
-        return self.log_probability(steps.observations, steps.shown, steps.action_masks)
 
     def state_dict(self) -> State:
         """The networks and their optimizers, the steps not learned from yet, counts and generators."""

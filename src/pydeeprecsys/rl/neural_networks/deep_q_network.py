@@ -8,9 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from pydeeprecsys.rl.neural_networks.base_network import BaseNetwork
+from pydeeprecsys.rl.neural_networks.base_scores import BaseScores
 from pydeeprecsys.rl.neural_networks.item_head import ItemHead
 from pydeeprecsys.rl.neural_networks.noisy_layer import NoisyLayer
 from pydeeprecsys.rl.neural_networks.state_encoders.state_encoder import StateEncoder
+from pydeeprecsys.rl.ops.varied_policies import Discount
 
 
 class DeepQNetwork(BaseNetwork):
@@ -21,6 +23,7 @@ class DeepQNetwork(BaseNetwork):
         architecture: (n, size of an encoded state) to (n, actions); its `NoisyLayer`s, if any, are noiseless until
             `draw_noise`.
         encoder: of the observations; None if they are the inputs.
+        base: scores that are added to the architecture's, a `Sequential`; none if None.
         random_state: seed of the noise.
         device: of the parameters; if None, CUDA if available, else the CPU.
     """
@@ -33,6 +36,7 @@ class DeepQNetwork(BaseNetwork):
         architecture: nn.Module,
         *,
         encoder: StateEncoder | None = None,
+        base: BaseScores | None = None,
         random_state: int = 0,
         device: str | torch.device | None = None,
     ) -> None:
@@ -40,6 +44,7 @@ class DeepQNetwork(BaseNetwork):
         if encoder is not None:
             self.encoder = encoder.to(self.device)
         self.model = architecture.to(self.device)
+        self.base = base if base is None else base.to(self.device)
         self.generator = torch.Generator(self.device).manual_seed(random_state)
         self._noisy_layers = [module for module in architecture.modules() if isinstance(module, NoisyLayer)]
         self.optimizer = torch.optim.Adam(self.parameters(), lr=learning_rate, fused=True)
@@ -53,6 +58,20 @@ class DeepQNetwork(BaseNetwork):
         """Remove the noise of every noisy layer."""
         for layer in self._noisy_layers:
             layer.silence()
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Q(s, a) of all actions: (n, state_size) to (n, actions)."""
+        return self.slate_values(inputs)[0]
+
+    def slate_values(self, inputs: Tensor) -> tuple[Tensor, Discount | None]:
+        """Preferences of all actions, and what lowers those of later items of a slate, if anything does."""
+        if self.base is None:
+            return super().forward(inputs), None
+        *layers, output = self.model
+        hidden = self.encoded(inputs)
+        for layer in layers:
+            hidden = layer(hidden)
+        return self.base(self.base.read(inputs), hidden, output(hidden))
 
     def values(self, inputs: Tensor) -> Tensor:
         """Q(s, a) of all actions, expected ones of distributions: (n, state_size) to (n, actions)."""

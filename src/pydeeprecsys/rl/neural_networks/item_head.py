@@ -64,6 +64,13 @@ class ItemHead(nn.Module):
         scores = nn.functional.linear(torch.unflatten(states, -1, (self.n_atoms, -1)), embedding, bias)
         return scores.transpose(-1, -2).flatten(-2)
 
+    @torch.no_grad()
+    def zero(self) -> None:
+        """Make all scores 0 until it learns: the state embedding and the item biases."""
+        (states,), items = self.state_tower, self.item_tower[-1]
+        for part in (states.weight, states.bias, items.weight[-1:], items.bias[-1:]):
+            part.zero_()
+
     def chosen(self, inputs: Tensor, actions: Tensor) -> Tensor:
         """Score one item per row: (n, n_inputs) and (n,) items to (n, n_atoms)."""
         items = self.item_tower(self.features[actions])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from pydeeprecsys.arrays import Flags, Ints, Singles
 from pydeeprecsys.rl.neural_networks.base_network import BaseNetwork, sequential_architecture
+from pydeeprecsys.rl.neural_networks.base_scores import Base, BaseScores, Read, zeroed
 from pydeeprecsys.rl.neural_networks.item_head import output_layer
 from pydeeprecsys.rl.neural_networks.standardizer import standardizer_of
 from pydeeprecsys.rl.neural_networks.state_encoders.encoding import StateEncoding, make_encoder
@@ -19,13 +21,35 @@ from pydeeprecsys.rl.ops.policies import (
     entropies,
     policy_gradient_losses,
     sample_top_k,
-    slate_log_probabilities,
     top_k,
 )
+from pydeeprecsys.rl.ops.varied_policies import Discount, varied_log_probabilities, varied_slates
 
 # Logits in memory at once while learning: rows · actions. Parts of this size also learn a third faster than a large
 # batch at once, because they stay in the processor's cache.
 LOGITS_AT_ONCE = 2**21
+
+
+class Prepared(NamedTuple):
+    """Observations, with what is computed of them once, however often they are learned from."""
+
+    states: Tensor  # (n, input_size)
+    read: Read | None  # None without a base
+
+    def take(self, rows: Tensor | slice) -> Prepared:
+        """Some of the rows."""
+        return Prepared(self.states[rows], None if self.read is None else self.read.take(rows))
+
+
+class Logits(NamedTuple):
+    """Unnormalised log-probabilities of the items of a slate."""
+
+    first: Tensor  # (n, actions) of the first item
+    discount: Discount | None  # of later items; None if theirs are the same
+
+    def log_probabilities(self, slates: Tensor) -> Tensor:
+        """Log-probabilities of slates (n, k), drawn item by item without replacement: (n,)."""
+        return varied_log_probabilities(self.first, slates, self.discount)
 
 
 class PolicyEstimator(BaseNetwork):
@@ -39,6 +63,7 @@ class PolicyEstimator(BaseNetwork):
         item_features: (output_size, features) of the items that are the actions, to score them by; independent outputs
             if None.
         standardize_inputs: whether encoded observations are standardised by running moments, see `observe`.
+        base: recommender whose scores, scaled, are the logits before learning; none if None.
         random_state: seed of the initial parameters and of the sampling.
         device: of the parameters; if None, CUDA if available, else the CPU.
     """
@@ -55,6 +80,7 @@ class PolicyEstimator(BaseNetwork):
         *,
         item_features: ArrayLike | None = None,
         standardize_inputs: bool = False,
+        base: Base | None = None,
         random_state: int = 0,
         device: str | torch.device | None = None,
     ) -> None:
@@ -68,6 +94,9 @@ class PolicyEstimator(BaseNetwork):
         hidden = sequential_architecture(layers, activation=nn.Tanh, generator=generator)
         output = output_layer(layers[-1], output_size, generator, item_features=item_features)
         self.model = nn.Sequential(*hidden, *([nn.Tanh()] if hidden_layers else []), output)
+        self.base = None if base is None else BaseScores(base, layers[-1])
+        if base is not None:
+            zeroed(output)
         self.standardizer = standardizer_of(self.encoder) if standardize_inputs else None
         self.to(self.device)
         self._hidden = [(layer.weight, layer.bias) for layer in hidden if isinstance(layer, nn.Linear)]
@@ -77,14 +106,26 @@ class PolicyEstimator(BaseNetwork):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Logits, the unnormalised log-probabilities: (..., input_size) to (..., output_size)."""
-        inputs = self.encoded(inputs)
+        return self.logits(self.prepare(inputs)).first
+
+    def prepare(self, states: ArrayLike | Tensor) -> Prepared:
+        """Compute once what learning does not change: (..., input_size) states, (n, input_size) with a base."""
+        inputs = states if isinstance(states, Tensor) else self.as_tensor(states)
+        return Prepared(inputs, None if self.base is None else self.base.read(inputs))
+
+    def logits(self, prepared: Prepared) -> Logits:
+        """Logits of slates."""
+        inputs = self.encoded(prepared.states)
         # Calling the modules one by one gives the same, but their overhead is a fifth of the time of one action.
         for weight, bias in self._hidden:
             inputs = torch.tanh(nn.functional.linear(inputs, weight, bias))
         if self._output is not None:
-            return nn.functional.linear(inputs, *self._output)
-        logits: Tensor = self.model[-1](inputs)
-        return logits
+            logits = nn.functional.linear(inputs, *self._output)
+        else:
+            logits = self.model[-1](inputs)
+        if self.base is None or prepared.read is None:
+            return Logits(logits, None)
+        return Logits(*self.base(prepared.read, inputs, logits))
 
     def action_probabilities(self, states: ArrayLike) -> Tensor:
         """The policy: (..., input_size) states to (..., output_size) probabilities."""
@@ -109,9 +150,14 @@ class PolicyEstimator(BaseNetwork):
             (n, k) actions.
         """
         with torch.inference_mode():
-            logits = masked(self(self.as_tensor(states)), action_masks)
-            actions = sample_top_k(logits, k, self.generator) if explore else top_k(logits, k)
-            chosen: Ints = actions.cpu().numpy()
+            first, discount = self.logits(self.prepare(states))
+            first = masked(first, action_masks)
+
+            def pick(logits: Tensor, n: int = 1) -> Tensor:
+                return sample_top_k(logits, n, self.generator) if explore else top_k(logits, n)
+
+            varied = discount is not None and k > 1
+            chosen: Ints = (varied_slates(first, k, discount, pick) if varied else pick(first, k)).cpu().numpy()
         return chosen
 
     def update(
@@ -153,7 +199,7 @@ class PolicyEstimator(BaseNetwork):
         before = self.as_tensor(np.full(len(taken), np.nan) if log_probabilities is None else log_probabilities)
 
         def summands() -> Iterator[Tensor]:
-            for logits, rows in self.logits_in_parts(states, action_masks):
+            for (logits, _), rows in self.logits_in_parts(self.prepare(states), action_masks):
                 losses = policy_gradient_losses(logits, taken[rows], advantages[rows], before[rows])
                 if entropy_coefficient:
                     losses = losses - entropy_coefficient * entropies(logits)
@@ -162,16 +208,21 @@ class PolicyEstimator(BaseNetwork):
         return self.run_backpropagation(summands())
 
     @torch.no_grad()
-    def log_probabilities(self, states: ArrayLike, slates: Ints, action_masks: Flags | None = None) -> Singles:
+    def log_probabilities(
+        self, states: ArrayLike | Prepared, slates: Ints, action_masks: Flags | None = None
+    ) -> Singles:
         """Log-probabilities of slates (rows, k), in states (rows, input_size), within their masks: (rows,)."""
         shown = torch.from_numpy(slates).to(self.device)
-        parts = self.logits_in_parts(states, action_masks)
-        return torch.cat([slate_log_probabilities(logits, shown[rows]) for logits, rows in parts]).cpu().numpy()
+        prepared = states if isinstance(states, Prepared) else self.prepare(states)
+        parts = self.logits_in_parts(prepared, action_masks)
+        return torch.cat([logits.log_probabilities(shown[rows]) for logits, rows in parts]).cpu().numpy()
 
-    def logits_in_parts(self, states: ArrayLike, action_masks: Flags | None = None) -> Iterator[tuple[Tensor, slice]]:
+    def logits_in_parts(
+        self, prepared: Prepared, action_masks: Flags | None = None
+    ) -> Iterator[tuple[Logits, slice]]:
         """Masked logits of at most `LOGITS_AT_ONCE` numbers at a time, and the rows they are of."""
-        inputs = self.as_tensor(states)
         size = max(1, LOGITS_AT_ONCE // self.output_size)
-        for start in range(0, len(inputs), size):
+        for start in range(0, len(prepared.states), size):
             rows = slice(start, start + size)
-            yield masked(self(inputs[rows]), None if action_masks is None else action_masks[rows]), rows
+            first, discount = self.logits(prepared.take(rows))
+            yield Logits(masked(first, None if action_masks is None else action_masks[rows]), discount), rows
