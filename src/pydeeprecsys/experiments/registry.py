@@ -35,6 +35,7 @@ from pydeeprecsys.rl.agents.ease import EASEAgent
 from pydeeprecsys.rl.agents.evolution_strategies import EvolutionStrategiesAgent
 from pydeeprecsys.rl.agents.fold_in import FoldInAgent
 from pydeeprecsys.rl.agents.item_knn import ItemKNNAgent
+from pydeeprecsys.rl.agents.policy_search import PolicySearch
 from pydeeprecsys.rl.agents.ppo import PPOAgent
 from pydeeprecsys.rl.agents.rainbow import RainbowDQNAgent
 from pydeeprecsys.rl.agents.reinforce import ReinforceAgent
@@ -181,6 +182,7 @@ _FACTS: dict[str, Callable[[Manager], Any]] = {
 _NO_OPTIONS = {"random_state", "statistics", "buffer_parameters", "per_parameters"}
 
 _BASE, DEFAULT_BASE = "base", "varied"
+_RECOMMENDERS = ("fold-in", "item-knn", "ease")
 
 _ITEM_FEATURES = "item_features"
 _Source = Literal["none", "ratings", "world"]
@@ -242,7 +244,14 @@ def agent_options(name: str) -> list[Argument]:
         },
         _BASE: {"type": str, "default": DEFAULT_BASE},
     }
-    helps = {_ITEM_FEATURES: _SOURCES, _BASE: f"An agent that has some: {', '.join(bases())}, or package.module:Class."}
+    helps = {
+        _ITEM_FEATURES: _SOURCES,
+        _BASE: f"An agent that has some: {', '.join(bases())}, or package.module:Class; with its options after commas, "
+        "as in fold-in,diversify=0.6.",
+    }
+    if not issubclass(agent, PolicySearch):
+        changes[_BASE] |= {"default": None}
+        helps[_BASE] = f"One of {', '.join(_RECOMMENDERS)}, with its options: fold-in,diversify=0.6."
     return [
         option._replace(**changes[option.name], help=f"{option.help} {helps[option.name]}")
         if option.name in changes
@@ -261,6 +270,22 @@ def agent_option(agent: str, name: str) -> Argument:
     if name not in options:
         raise InputError(f"the agent {agent!r} has no option {name!r}; {did_you_mean(name, options)}")
     return options[name]
+
+
+def read_base(text: str) -> tuple[str, dict[str, Any]]:
+    """Name and hyperparameters of the agent that another one begins with, as in "fold-in,diversify=0.6".
+
+    Raises:
+        InputError: there is no such agent, it has no such option, or no value is given.
+    """
+    name, *settings = text.split(",")
+    options = {}
+    for setting in settings:
+        option, equals, value = setting.partition("=")
+        if not equals:
+            raise InputError(f"the base {text!r} has an option without a value; write name,option=value")
+        options[option] = agent_option(name, option).read(value)
+    return name, options
 
 
 def make_agent(
@@ -285,9 +310,9 @@ def make_agent(
     parameters = inspect.signature(agent).parameters
     facts = {}
     for fact, read in ((fact, read) for fact, read in _FACTS.items() if fact in parameters):
-        # Estimates take a while, and only encoders of histories use them.
+        # Estimates take a while, and only encoders of histories and bases use them.
         optional = fact == "item_estimates" and parameters[fact].default is None
-        if optional and options.get("state_encoder", "features") == "features":
+        if optional and options.get("state_encoder", "features") == "features" and options.get(_BASE) is None:
             continue
         try:
             facts[fact] = read(manager)
@@ -298,8 +323,9 @@ def make_agent(
                 raise InputError(f"the agent {name!r} cannot act here: {error}") from error
     if "random_state" in parameters:
         facts["random_state"] = seed
-    if _BASE in parameters:
-        facts[_BASE] = make_agent(options.pop(_BASE, DEFAULT_BASE), manager, seed)
+    if (base := options.pop(_BASE, agent_option(name, _BASE).default if _BASE in parameters else None)) is not None:
+        base_name, base_options = read_base(base)
+        facts[_BASE] = make_agent(base_name, manager, seed, **base_options)
     if _ITEM_FEATURES in options:
         agent_option(name, _ITEM_FEATURES).check(options[_ITEM_FEATURES])
         facts[_ITEM_FEATURES] = _item_features(manager, options.pop(_ITEM_FEATURES))

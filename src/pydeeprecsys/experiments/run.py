@@ -17,7 +17,7 @@ from pydeeprecsys.evaluation.oracle import OracleAgent
 from pydeeprecsys.experiments.config import RunConfig
 from pydeeprecsys.experiments.evaluate import evaluate
 from pydeeprecsys.experiments.provenance import provenance
-from pydeeprecsys.experiments.registry import DEFAULT_BASE, make_agent
+from pydeeprecsys.experiments.registry import DEFAULT_BASE, make_agent, read_base
 from pydeeprecsys.experiments.run_folder import RunFolder
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning
 from pydeeprecsys.rl.agents.policy_search import PolicySearch
@@ -144,7 +144,8 @@ class _Run:
             if hasattr(self.agent, "save"):
                 self.agent.save(folder.agent_file)
         if isinstance(self.agent, PolicySearch) and self.agent.parameters:
-            folder.write_parameters(config.hyperparameters.get("base", DEFAULT_BASE), self.agent.parameters)
+            base, options = read_base(config.hyperparameters.get("base", DEFAULT_BASE))
+            folder.write_parameters(base, options | self.agent.parameters)
         manager = config.evaluation_manager()
         evaluation = evaluate(_policy(config, self.agent, manager), manager, config.evaluation_episodes)
         folder.write_evaluation(evaluation)

@@ -17,6 +17,7 @@ from pydeeprecsys.rl.experience_replay.buffer_parameters import ExperienceReplay
 from pydeeprecsys.rl.experience_replay.experience_buffer import ExperienceReplayBuffer
 from pydeeprecsys.rl.experience_replay.replay_memory import ReplayMemory
 from pydeeprecsys.rl.neural_networks.base_network import sequential_architecture
+from pydeeprecsys.rl.neural_networks.base_scores import VALUE_SCALE, BaseScores, base_of, zeroed
 from pydeeprecsys.rl.neural_networks.deep_q_network import DeepQNetwork
 from pydeeprecsys.rl.neural_networks.item_head import output_layer
 from pydeeprecsys.rl.neural_networks.state_encoders.encoding import StateEncoding
@@ -29,7 +30,8 @@ class DQNAgent(QLearningAgent):
     """DQN (Mnih et al. 2015), optionally with double Q-learning (van Hasselt et al. 2016) and n-step returns.
 
     Actions are random until the replay buffer holds `buffer_burn_in` transitions, when learning begins. From then on it
-    is ε-greedy: a whole slate is random with probability ε, which decays at the end of each episode.
+    is ε-greedy: a whole slate is random with probability ε, which decays at the end of each episode. With a base it is
+    ε-greedy from the start, and a state value, the same for all actions, is added to the action values.
 
     Args:
         hidden_layers: Sizes of the hidden layers; [128, 128] if None.
@@ -76,10 +78,13 @@ class DQNAgent(QLearningAgent):
         state_encoder: arg.StateEncoder = "features",
         history: arg.History = None,
         item_estimates: arg.ItemEstimates = None,
+        base: arg.Base = None,
+        base_scale: arg.ValueScale = None,
         device: arg.Device = None,
     ) -> None:
         layers = [128, 128] if hidden_layers is None else hidden_layers
         states = StateEncoding(state_encoder, input_size, history, item_estimates)
+        start = base_of(base, item_estimates, scale=base_scale, default=VALUE_SCALE)
         seeds = map(int, np.random.SeedSequence(random_state).generate_state(4))
         network_seed, buffer_seed, exploration_seed, random_seed = seeds
 
@@ -89,8 +94,11 @@ class DQNAgent(QLearningAgent):
             sizes = [encoder.out_size, *layers]
             body = sequential_architecture(sizes, generator=generator)
             output = output_layer(sizes[-1], output_size, generator, item_features=item_features)
-            architecture = nn.Sequential(*body, *([nn.ReLU()] if layers else []), output)
-            return DeepQNetwork(learning_rate, architecture, encoder=encoder, device=device)
+            scores = None if start is None else BaseScores(start, sizes[-1], with_value=True)
+            architecture = nn.Sequential(
+                *body, *([nn.ReLU()] if layers else []), output if scores is None else zeroed(output)
+            )
+            return DeepQNetwork(learning_rate, architecture, encoder=encoder, base=scores, device=device)
 
         parameters = ExperienceReplayBufferParameters(buffer_size, buffer_burn_in, batch_size, buffer_seed)
         buffer = ExperienceReplayBuffer(parameters, history)

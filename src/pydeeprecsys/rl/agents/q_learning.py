@@ -19,13 +19,14 @@ from pydeeprecsys.rl.neural_networks.networks import Networks, load_networks, sa
 from pydeeprecsys.rl.ops.masks import masked
 from pydeeprecsys.rl.ops.policies import top_k
 from pydeeprecsys.rl.ops.values import TDLosses, greedy_actions, td_losses, weighted_mean
+from pydeeprecsys.rl.ops.varied_policies import slates_of
 
 
 class QLearningAgent(ReinforcementLearning):
     """Learns action values with a target network, and acts greedily on them.
 
-    It acts at random until its memory is ready. From then on exploration draws new noise for the noisy layers, if any,
-    and replaces whole slates by random ones where `exploration` says so.
+    It acts at random until its memory is ready, unless the network has a base to begin with. From then on exploration
+    draws new noise for the noisy layers, if any, and replaces whole slates by random ones where `exploration` says so.
 
     Args:
         n_actions: number of actions.
@@ -85,7 +86,7 @@ class QLearningAgent(ReinforcementLearning):
 
     def choose(self, states: Array, k: int, explore: bool, action_masks: Flags | None) -> Ints:
         """The k actions of the highest values, best first; in exploration, whole slates may be random ones."""
-        if explore and not self.memory.buffer.ready_to_predict():
+        if explore and self.network.base is None and not self.memory.buffer.ready_to_predict():
             return self.random_agent.top_k_actions_for_states(states, k, action_masks=action_masks)
         slates = self._best_slates(states, k, explore, action_masks)
         if explore and self.exploration is not None:
@@ -102,8 +103,8 @@ class QLearningAgent(ReinforcementLearning):
         else:
             self.network.silence_noise()
         with torch.inference_mode():
-            preferences = self.network.preferences(self.network.as_tensor(states))
-            slates: Ints = top_k(masked(preferences, masks), k).cpu().numpy()
+            first, discount = self.network.preferences(self.network.as_tensor(states))
+            slates: Ints = slates_of(masked(first, masks), k, discount, top_k).cpu().numpy()
         return slates
 
     def score(self, states: Array, masks: Flags | None) -> Array:
@@ -120,7 +121,7 @@ class QLearningAgent(ReinforcementLearning):
             NotImplementedError: it explores by the noise of its network, if at all.
         """
         random = self.random_agent.log_probability(states, slates, masks)
-        if not self.memory.buffer.ready_to_predict():
+        if self.network.base is None and not self.memory.buffer.ready_to_predict():
             return random
         if self.exploration is None:
             return super().log_probability(states, slates, masks)
@@ -160,7 +161,7 @@ class QLearningAgent(ReinforcementLearning):
         target_network.draw_noise()
         with torch.no_grad():
             selector = network if self.double else target_network
-            a_t = greedy_actions(selector.preferences(s_t), columns.get("next_action_masks"))
+            a_t = greedy_actions(selector.preferences(s_t).first, columns.get("next_action_masks"))
             q_t = target_network.of_actions(s_t, a_t)
         q_tm1 = network.of_actions(s_tm1, a_tm1)
         errors, losses = self.td_losses(q_tm1, r_t, discount_t, q_t)

@@ -18,6 +18,7 @@ from pydeeprecsys.rl.experience_replay.experience_buffer import ExperienceReplay
 from pydeeprecsys.rl.experience_replay.priority_replay_buffer import PrioritizedExperienceReplayBuffer
 from pydeeprecsys.rl.experience_replay.replay_memory import ReplayMemory
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
+from pydeeprecsys.rl.neural_networks.base_scores import VALUE_SCALE, base_of
 from pydeeprecsys.rl.neural_networks.dueling import DuelingDDQN
 from pydeeprecsys.rl.neural_networks.noisy_layer import NoiseKind
 from pydeeprecsys.rl.neural_networks.state_encoders.encoding import StateEncoding
@@ -141,11 +142,14 @@ class RainbowDQNAgent(QLearningAgent):
         state_encoder: arg.StateEncoder = "features",
         history: arg.History = None,
         item_estimates: arg.ItemEstimates = None,
+        base: arg.Base = None,
+        base_scale: arg.ValueScale = None,
         device: arg.Device = None,
     ) -> None:
         if categorical and loss != "huber":
             raise InputError(f"distributions of returns (categorical) have their own loss; leave out loss={loss!r}")
         states = StateEncoding(state_encoder, input_size, history, item_estimates)
+        start = base_of(base, item_estimates, scale=base_scale, default=VALUE_SCALE)
         seeds = map(int, np.random.SeedSequence(random_state).generate_state(5))
         network_seed, target_seed, buffer_seed, exploration_seed, random_seed = seeds
 
@@ -163,6 +167,7 @@ class RainbowDQNAgent(QLearningAgent):
                 v_min=v_min,
                 v_max=v_max,
                 item_features=item_features,
+                base=start,
                 random_state=seed,
                 device=device,
             )

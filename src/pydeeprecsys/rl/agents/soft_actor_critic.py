@@ -28,6 +28,7 @@ from pydeeprecsys.rl.experience_replay.experience_buffer import ExperienceReplay
 from pydeeprecsys.rl.experience_replay.priority_replay_buffer import PrioritizedExperienceReplayBuffer
 from pydeeprecsys.rl.experience_replay.replay_memory import ReplayMemory
 from pydeeprecsys.rl.experience_replay.transition import Transition
+from pydeeprecsys.rl.neural_networks.base_scores import LOGIT_SCALE, base_of
 from pydeeprecsys.rl.neural_networks.networks import Networks, load_networks, save_networks
 from pydeeprecsys.rl.neural_networks.state_encoders.encoding import StateEncoding
 from pydeeprecsys.rl.neural_networks.temperature import Temperature
@@ -116,6 +117,8 @@ class SoftActorCritic(ReinforcementLearning):
         state_encoder: arg.StateEncoder = "features",
         history: arg.History = None,
         item_estimates: arg.ItemEstimates = None,
+        base: arg.Base = None,
+        base_scale: arg.LogitScale = None,
         n_candidates: Count = 10,
         buffer_size: arg.BufferSize = 100_000,
         batch_size: arg.BatchSize = 256,
@@ -135,6 +138,7 @@ class SoftActorCritic(ReinforcementLearning):
             target_entropy=target_entropy,
             random_state=policy_seed,
             device=device,
+            base=base_of(base, item_estimates, scale=base_scale, default=LOGIT_SCALE),
         )
         self._first, self.n_actions = numbered_actions(action_space)
         self._policy = _policy(action_space, item_features, n_candidates, options)
@@ -288,6 +292,8 @@ class SoftActorCritic(ReinforcementLearning):
 
 def _policy(space: gym.Space[Any], item_features: ArrayLike | None, n_candidates: int, options: Options) -> SoftPolicy:
     _, n_actions = numbered_actions(space)
+    if options.base is not None and (isinstance(space, Box) or item_features is not None):
+        raise InputError("only a categorical policy begins at a base; leave base or item_features out")
     if isinstance(space, Box):
         if item_features is not None:
             raise InputError("the actions of a box are no items; leave item_features out")

@@ -18,6 +18,7 @@ from pydeeprecsys.arrays import Array, Flags, Floats, Ints, Singles
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.neural_networks.base_network import BaseNetwork
+from pydeeprecsys.rl.neural_networks.base_scores import Base
 from pydeeprecsys.rl.neural_networks.gaussian_actor import GaussianActor
 from pydeeprecsys.rl.neural_networks.policy_estimator import PolicyEstimator
 from pydeeprecsys.rl.neural_networks.q_value_estimator import TwinnedQValueEstimator
@@ -54,6 +55,7 @@ class Options(NamedTuple):
     target_entropy: float | None  # in nats; None for the default of the kind of action
     random_state: int  # seed of the initial parameters and of the samples
     device: str | None
+    base: Base | None = None  # of a categorical policy: whose scores its logits begin with
 
 
 class Losses(NamedTuple):
@@ -75,10 +77,12 @@ class CategoricalPolicy:
     """
 
     def __init__(self, n_actions: int, options: Options) -> None:
-        states, layers, learning_rate, self.target_entropy, random_state, device = options
+        states, layers, learning_rate, self.target_entropy, random_state, device, base = options
         actor_seed, critic_seed = map(int, np.random.SeedSequence(random_state).generate_state(2))
         self.n_actions = n_actions
-        self.actor = PolicyEstimator(states, layers, n_actions, learning_rate, random_state=actor_seed, device=device)
+        self.actor = PolicyEstimator(
+            states, layers, n_actions, learning_rate, base=base, random_state=actor_seed, device=device
+        )
         self.critic = TwinnedQValueEstimator(
             states, n_actions, learning_rate, hidden_layers=layers, random_state=critic_seed, device=device
         )
@@ -142,7 +146,7 @@ class GaussianPolicy(ABC):
     """
 
     def __init__(self, dimensions: int, options: Options) -> None:
-        states, layers, rate, target_entropy, random_state, device = options
+        states, layers, rate, target_entropy, random_state, device, _ = options
         actor_seed, critic_seed = map(int, np.random.SeedSequence(random_state).generate_state(2))
         self.target_entropy = -float(dimensions) if target_entropy is None else target_entropy
         self.actor = GaussianActor(

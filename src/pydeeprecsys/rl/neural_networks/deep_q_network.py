@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeGuard
+from typing import NamedTuple, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,13 @@ from pydeeprecsys.rl.neural_networks.item_head import ItemHead
 from pydeeprecsys.rl.neural_networks.noisy_layer import NoisyLayer
 from pydeeprecsys.rl.neural_networks.state_encoders.state_encoder import StateEncoder
 from pydeeprecsys.rl.ops.varied_policies import Discount
+
+
+class Preferences(NamedTuple):
+    """Numbers that rank actions for a slate."""
+
+    first: Tensor  # (n, actions) for the first place
+    discount: Discount | None  # what lowers them at later places; None if nothing does
 
 
 class DeepQNetwork(BaseNetwork):
@@ -61,29 +68,35 @@ class DeepQNetwork(BaseNetwork):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Q(s, a) of all actions: (n, state_size) to (n, actions)."""
-        return self.slate_values(inputs)[0]
-
-    def slate_values(self, inputs: Tensor) -> tuple[Tensor, Discount | None]:
-        """Preferences of all actions, and what lowers those of later items of a slate, if anything does."""
-        if self.base is None:
-            return super().forward(inputs), None
-        *layers, output = self.model
-        hidden = self.encoded(inputs)
-        for layer in layers:
-            hidden = layer(hidden)
-        return self.base(self.base.read(inputs), hidden, output(hidden))
+        values: Tensor = super().forward(inputs) if self.base is None else self.preferences(inputs).first
+        return values
 
     def values(self, inputs: Tensor) -> Tensor:
         """Q(s, a) of all actions, expected ones of distributions: (n, state_size) to (n, actions)."""
         values: Tensor = self(inputs)
         return values
 
-    def preferences(self, inputs: Tensor) -> Tensor:
+    def preferences(self, inputs: Tensor) -> Preferences:
         """Numbers that rank the actions as their values do, at less cost: (n, state_size) to (n, actions)."""
-        return self.values(inputs)
+        if self.base is None:
+            return Preferences(self.values(inputs), None)
+        *layers, output = self.model.children()
+        hidden = self.encoded(inputs)
+        for layer in layers:
+            hidden = layer(hidden)
+        return self._from_base(inputs, hidden, output(hidden))
+
+    def _from_base(self, inputs: Tensor, hidden: Tensor, residual: Tensor) -> Preferences:
+        """The residual alone, or with the scores of the base."""
+        if self.base is None:
+            return Preferences(residual, None)
+        return Preferences(*self.base(self.base.read(inputs), hidden, residual))
 
     def of_actions(self, inputs: Tensor, actions: Tensor) -> Tensor:
         """Q(s, a) of one action per state: (n, state_size) and (n,) to (n,)."""
+        if self.base is not None:
+            among_all: Tensor = self(inputs)
+            return among_all[torch.arange(len(inputs)), actions]
         *hidden, output = self.model if isinstance(self.model, nn.Sequential) else [self.model]
         encoded = self.encoded(inputs)
         for module in hidden:

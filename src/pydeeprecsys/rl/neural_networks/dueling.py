@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.neural_networks.base_network import sequential_architecture
-from pydeeprecsys.rl.neural_networks.deep_q_network import DeepQNetwork, is_plain, outputs_of_actions
+from pydeeprecsys.rl.neural_networks.base_scores import Base, BaseScores, zeroed
+from pydeeprecsys.rl.neural_networks.deep_q_network import DeepQNetwork, Preferences, is_plain, outputs_of_actions
 from pydeeprecsys.rl.neural_networks.item_head import output_layer
 from pydeeprecsys.rl.neural_networks.noisy_layer import NoiseKind, NoisyLayer
 from pydeeprecsys.rl.neural_networks.state_encoders.encoding import StateEncoding, make_encoder
@@ -43,6 +44,7 @@ class DuelingDDQN(DeepQNetwork):
         v_max: highest return of the distributions, above v_min.
         item_features: (n_output, features) of the items that are the actions, to score them by; independent outputs
             if None.
+        base: recommender whose scores, scaled, are the advantages before learning; none if None.
         random_state: seed of the initial parameters and of the noise, at least 0.
         device: of the parameters; if None, CUDA if available, else the CPU.
 
@@ -71,6 +73,7 @@ class DuelingDDQN(DeepQNetwork):
         v_min: float = 0.0,
         v_max: float = 1.0,
         item_features: ArrayLike | None = None,
+        base: Base | None = None,
         random_state: int = 0,
         device: str | torch.device | None = None,
     ) -> None:
@@ -82,6 +85,8 @@ class DuelingDDQN(DeepQNetwork):
             )
         if n_atoms > 1 and not -math.inf < v_min < v_max < math.inf:
             raise InputError(f"v_max must be above v_min, both finite, they are {v_max:g} and {v_min:g}")
+        if base is not None and n_atoms > 1:
+            raise InputError("a base gives values, not distributions of returns; leave categorical out")
         parameter_seed, noise_seed = map(int, np.random.SeedSequence(random_state).generate_state(2))
         # Drawn on the CPU, so that a seed means the same parameters on every device.
         generator = torch.Generator().manual_seed(parameter_seed)
@@ -103,7 +108,12 @@ class DuelingDDQN(DeepQNetwork):
         if dueling:
             architecture["value_hidden"] = hidden(common_2, value_size)
             architecture["value_output"] = output_layer(value_size, 1, generator, n_atoms=n_atoms)
-        super().__init__(learning_rate, architecture, encoder=encoder, random_state=noise_seed, device=device)
+        scores = None if base is None else BaseScores(base, advantage_size)
+        if base is not None:
+            zeroed(architecture["advantage_output"])
+        super().__init__(
+            learning_rate, architecture, encoder=encoder, base=scores, random_state=noise_seed, device=device
+        )
         self.n_output, self.n_atoms, self.dueling = n_output, n_atoms, dueling
         support = torch.linspace(v_min, v_max, n_atoms, device=self.device)
         self.register_buffer("support", support, persistent=False)
@@ -111,7 +121,7 @@ class DuelingDDQN(DeepQNetwork):
     def forward(self, inputs: Tensor) -> Tensor:
         """Q(s, a): (n, n_input) to (n, n_output), or (n, n_output, n_atoms) with several atoms."""
         common = self._common(inputs)
-        outputs = self._advantages(common).view(len(inputs), self.n_output, self.n_atoms)
+        outputs = self._advantages(inputs, common)[0].view(len(inputs), self.n_output, self.n_atoms)
         if self.dueling:
             outputs = outputs + (self._values(common).unsqueeze(1) - outputs.mean(dim=1, keepdim=True))
         return outputs if self.n_atoms > 1 else outputs.squeeze(2)
@@ -121,16 +131,16 @@ class DuelingDDQN(DeepQNetwork):
         values: Tensor = self(inputs)
         return expected_values(values, self.support) if self.n_atoms > 1 else values
 
-    def preferences(self, inputs: Tensor) -> Tensor:
+    def preferences(self, inputs: Tensor) -> Preferences:
         """Numbers that rank the actions as their values do, at less cost: (n, n_input) to (n, n_output)."""
         if self.n_atoms > 1:
-            return self.values(inputs)
-        return self._advantages(self._common(inputs))  # V(s) is the same for all actions
+            return Preferences(self.values(inputs), None)
+        return self._advantages(inputs, self._common(inputs))  # V(s) is the same for all actions
 
     def of_actions(self, inputs: Tensor, actions: Tensor) -> Tensor:
         """Q(s, a) of one action per state: (n, n_input) and (n,) to (n,), or to (n, n_atoms) with several atoms."""
         output = self.model["advantage_output"]
-        if not is_plain(output):
+        if self.base is not None or not is_plain(output):
             among_all: Tensor = self(inputs)
             return among_all[torch.arange(len(inputs)), actions]
         common = self._common(inputs)
@@ -146,10 +156,10 @@ class DuelingDDQN(DeepQNetwork):
     def _common(self, inputs: Tensor) -> Tensor:
         return torch.relu(self.model["common_2"](torch.relu(self.model["common_1"](self.encoded(inputs)))))
 
-    def _advantages(self, common: Tensor) -> Tensor:
-        """A(s, a) of all actions, before their mean is subtracted: (n, common) to (n, n_output · n_atoms)."""
-        advantages: Tensor = self.model["advantage_output"](torch.relu(self.model["advantage_hidden"](common)))
-        return advantages
+    def _advantages(self, inputs: Tensor, common: Tensor) -> Preferences:
+        """A(s, a) of all actions, before their mean is subtracted: (n, n_input) to (n, n_output · n_atoms)."""
+        hidden = torch.relu(self.model["advantage_hidden"](common))
+        return self._from_base(inputs, hidden, self.model["advantage_output"](hidden))
 
     def _values(self, common: Tensor) -> Tensor:
         """V(s): (n, common) to (n, n_atoms)."""

@@ -67,9 +67,10 @@ class ItemHead(nn.Module):
     @torch.no_grad()
     def zero(self) -> None:
         """Make all scores 0 until it learns: the state embedding and the item biases."""
-        (states,), items = self.state_tower, self.item_tower[-1]
-        for part in (states.weight, states.bias, items.weight[-1:], items.bias[-1:]):
-            part.zero_()
+        for parameter in self.state_tower.parameters():
+            parameter.zero_()
+        *_, weight, bias = self.item_tower.parameters()
+        weight[-1] = bias[-1] = 0
 
     def chosen(self, inputs: Tensor, actions: Tensor) -> Tensor:
         """Score one item per row: (n, n_inputs) and (n,) items to (n, n_atoms)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +24,7 @@ from pydeeprecsys.rl.ops.policies import (
     sample_top_k,
     top_k,
 )
-from pydeeprecsys.rl.ops.varied_policies import Discount, varied_log_probabilities, varied_slates
+from pydeeprecsys.rl.ops.varied_policies import Discount, slates_of, varied_log_probabilities
 
 # Logits in memory at once while learning: rows · actions. Parts of this size also learn a third faster than a large
 # batch at once, because they stay in the processor's cache.
@@ -119,10 +120,7 @@ class PolicyEstimator(BaseNetwork):
         # Calling the modules one by one gives the same, but their overhead is a fifth of the time of one action.
         for weight, bias in self._hidden:
             inputs = torch.tanh(nn.functional.linear(inputs, weight, bias))
-        if self._output is not None:
-            logits = nn.functional.linear(inputs, *self._output)
-        else:
-            logits = self.model[-1](inputs)
+        logits = nn.functional.linear(inputs, *self._output) if self._output is not None else self.model[-1](inputs)
         if self.base is None or prepared.read is None:
             return Logits(logits, None)
         return Logits(*self.base(prepared.read, inputs, logits))
@@ -152,12 +150,8 @@ class PolicyEstimator(BaseNetwork):
         with torch.inference_mode():
             first, discount = self.logits(self.prepare(states))
             first = masked(first, action_masks)
-
-            def pick(logits: Tensor, n: int = 1) -> Tensor:
-                return sample_top_k(logits, n, self.generator) if explore else top_k(logits, n)
-
-            varied = discount is not None and k > 1
-            chosen: Ints = (varied_slates(first, k, discount, pick) if varied else pick(first, k)).cpu().numpy()
+            pick = partial(sample_top_k, generator=self.generator) if explore else top_k
+            chosen: Ints = slates_of(first, k, discount, pick).cpu().numpy()
         return chosen
 
     def update(
@@ -217,9 +211,7 @@ class PolicyEstimator(BaseNetwork):
         parts = self.logits_in_parts(prepared, action_masks)
         return torch.cat([logits.log_probabilities(shown[rows]) for logits, rows in parts]).cpu().numpy()
 
-    def logits_in_parts(
-        self, prepared: Prepared, action_masks: Flags | None = None
-    ) -> Iterator[tuple[Logits, slice]]:
+    def logits_in_parts(self, prepared: Prepared, action_masks: Flags | None = None) -> Iterator[tuple[Logits, slice]]:
         """Masked logits of at most `LOGITS_AT_ONCE` numbers at a time, and the rows they are of."""
         size = max(1, LOGITS_AT_ONCE // self.output_size)
         for start in range(0, len(prepared.states), size):

@@ -33,29 +33,31 @@ class Discount(NamedTuple):
         return torch.einsum("ns,nsc->nc", self.weights, memories - self.memories) @ self.units.T
 
 
-def varied_slates(logits: Tensor, k: int, discount: Discount, pick: Callable[[Tensor], Tensor]) -> Tensor:
-    """Fill slates item by item.
+def slates_of(logits: Tensor, k: int, discount: Discount | None, pick: Callable[[Tensor, int], Tensor]) -> Tensor:
+    """Fill slates, item by item where there is a discount.
 
     Args:
         logits: (n, items) of the first item; minus infinity for items that are not allowed, at least k per row being
             allowed.
         k: items per slate.
-        discount: of later items.
-        pick: chooses one item per row: (n, items) logits to (n, 1).
+        discount: of later items; None if there is none.
+        pick: chooses k different items per row: (n, items) logits and k to (n, k).
 
     Returns:
         (n, k) different items, in the order in which they were picked.
     """
-    logits, memories, picked = logits.double(), discount.memories, [pick(logits)]
+    if discount is None or k == 1:
+        return pick(logits, k)
+    logits, memories, picked = logits.double(), discount.memories, [pick(logits, 1)]
     while len(picked) < k:
         memories = discount.after(memories, picked[-1][:, 0])
         logits = logits.scatter(1, picked[-1], -torch.inf)
-        picked.append(pick(logits - discount.of(memories).double()[:, discount.kinds]))
+        picked.append(pick(logits - discount.of(memories).double()[:, discount.kinds], 1))
     return torch.cat(picked, dim=1)
 
 
 def varied_log_probabilities(logits: Tensor, slates: Tensor, discount: Discount | None) -> Tensor:
-    """Log-probabilities of slates sampled by `varied_slates`, each item in proportion to exp(logit) of those left.
+    """Log-probabilities of slates sampled by `slates_of`, each item in proportion to exp(logit) of those left.
 
     Args:
         logits: (rows, items) of the first item; minus infinity for items that are not allowed.
