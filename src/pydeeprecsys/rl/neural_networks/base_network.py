@@ -125,10 +125,19 @@ class BaseNetwork(nn.Module):
         if self.standardizer is not None:
             self.standardizer.observe(self.encoder(self.as_tensor(inputs)))
 
-    def encoded(self, states: Tensor) -> Tensor:
-        """Observations as the encoder gives them, standardised if there is a standardizer."""
-        encoded: Tensor = self.encoder(states)
+    def read(self, states: ArrayLike) -> Tensor:
+        """Observations, encoded already if the encoder does not learn: once, however often they are learned from."""
+        inputs = self.as_tensor(states)
+        return inputs if self._encoder_learns else self.encoder(inputs)
+
+    def encoded(self, states: Tensor, are_read: bool = False) -> Tensor:
+        """Observations, or what `read` gives of them, encoded, and standardised if there is a standardizer."""
+        encoded: Tensor = states if are_read and not self._encoder_learns else self.encoder(states)
         return encoded if self.standardizer is None else self.standardizer(encoded)
+
+    @property
+    def _encoder_learns(self) -> bool:
+        return next(self.encoder.parameters(), None) is not None
 
     def as_tensor(self, array: ArrayLike) -> Tensor:
         """The array as a float32 tensor on the network's device, without a copy where possible."""

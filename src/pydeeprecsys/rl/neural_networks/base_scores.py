@@ -109,10 +109,10 @@ class Read(NamedTuple):
 
 
 class BaseScores(nn.Module):
-    """Scores of a base, scaled by a learned factor, plus weighted interaction features.
+    """Scores of a base plus weighted interaction features, times a learned factor, plus a residual.
 
-    The weights are a linear function of the network's last hidden layer, 0 at first. Weights of overlaps continue
-    inside a slate, as those of the base do.
+    The weights, in stars, are a linear function of the network's last hidden layer, 0 at first. Weights of overlaps
+    continue inside a slate, as those of the base do.
 
     Args:
         base: where the scores begin.
@@ -186,11 +186,12 @@ class BaseScores(nn.Module):
             hidden: (n, n_inputs) outputs of the last hidden layer.
             residual: (n, items) what is added.
         """
-        weights, factor = self.weights(hidden), self.scale * self.log_factor.exp()
+        outputs, factor = self.weights(hidden), self.scale * self.log_factor.exp()
+        weights = factor * outputs[:, : len(FEATURES)]
         predicted, uncertainty, popularity, similar, surprising, repeated, repeated_surprising = weights[:, :7].T
         n, surprise = len(hidden), read.surprise
-        # Weights of memories, whose entries add up to decay / (1 - decay) at most.
-        normalized = weights[:, 7 : len(FEATURES)] * ((1 - self.decays[:3]) / self.decays[:3])
+        # Entries of a memory add up to decay / (1 - decay) at most.
+        normalized = weights[:, 7:] * ((1 - self.decays[:3]) / self.decays[:3])
         overlap = torch.cat([-normalized, (factor * self.penalties).expand(n, -1)], dim=1)
         queries = [
             predicted[:, None] * read.users,
@@ -199,7 +200,7 @@ class BaseScores(nn.Module):
             -torch.einsum("ns,nsc->nc", overlap, read.memories),
         ]
         if self.with_value:
-            residual = residual + weights[:, -1:]
+            residual = residual + outputs[:, -1:]
         scores = torch.addmm(residual, torch.cat(queries, dim=1), self.keys)
         dense = torch.stack([factor.expand(n), uncertainty], dim=1).unsqueeze(1)
         scores = torch.baddbmm(scores.unsqueeze(1), dense, read.items).squeeze(1)
