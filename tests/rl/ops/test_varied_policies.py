@@ -42,7 +42,9 @@ def test_memory_from_before_the_slate_fades_inside_it() -> None:
     logits[0, [1, 3, 5]] = -torch.inf
     rise = e**0.5
     second = log(rise / (rise + 1))
-    assert varied_log_probabilities(logits, torch.tensor([[4, 0]]), discount).item() == pytest.approx(log(1 / 3) + second)
+    assert varied_log_probabilities(logits, torch.tensor([[4, 0]]), discount).item() == pytest.approx(
+        log(1 / 3) + second
+    )
 
 
 @pytest.mark.parametrize("allowed", [6, 4, 3])

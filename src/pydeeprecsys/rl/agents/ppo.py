@@ -168,7 +168,7 @@ class PPOAgent(ReinforcementLearning):
         """One update: advantages of a rollout, then epochs of clipped gradient steps on shuffled minibatches."""
         actor, critic = self.policy_estimator, self.value_estimator
         steps = rollout.map(lambda column: column.reshape(rollout.rewards.size, *column.shape[2:]))
-        prepared = actor.prepare(steps.observations)
+        prepared, read = actor.prepare(steps.observations), critic.read(critic.as_tensor(steps.observations))
         # Before anything changes, the standardizer included: the policy that acted.
         before = actor.log_probabilities(prepared, steps.shown, steps.action_masks)
         steps = steps._replace(log_probabilities=before)
@@ -193,7 +193,7 @@ class PPOAgent(ReinforcementLearning):
                 minibatch = steps.take(rows)
                 losses = self._actor_losses(prepared.take(torch.from_numpy(rows)), minibatch, weights[rows])
                 actor_losses.append(actor.run_backpropagation(losses))
-                critic_losses.append(critic.update(minibatch.observations, targets[rows]))
+                critic_losses.append(critic.update(read[rows], targets[rows]))
             if self.target_kl is not None:
                 after = actor.log_probabilities(prepared, steps.shown, steps.action_masks)
                 if (before - after).mean() > self.target_kl:

@@ -125,10 +125,9 @@ class BaseNetwork(nn.Module):
         if self.standardizer is not None:
             self.standardizer.observe(self.encoder(self.as_tensor(inputs)))
 
-    def read(self, states: ArrayLike) -> Tensor:
+    def read(self, states: Tensor) -> Tensor:
         """Observations, encoded already if the encoder does not learn: once, however often they are learned from."""
-        inputs = self.as_tensor(states)
-        return inputs if self._encoder_learns else self.encoder(inputs)
+        return states if self._encoder_learns else self.encoder(states)
 
     def encoded(self, states: Tensor, are_read: bool = False) -> Tensor:
         """Observations, or what `read` gives of them, encoded, and standardised if there is a standardizer."""

@@ -34,7 +34,7 @@ LOGITS_AT_ONCE = 2**21
 class Prepared(NamedTuple):
     """Observations, with what is computed of them once, however often they are learned from."""
 
-    states: Tensor  # (n, input_size)
+    states: Tensor  # (n, input_size), or what `read` gives of them
     read: Read | None  # None without a base
 
     def take(self, rows: Tensor | slice) -> Prepared:
@@ -112,11 +112,11 @@ class PolicyEstimator(BaseNetwork):
     def prepare(self, states: ArrayLike | Tensor) -> Prepared:
         """Compute once what learning does not change: (..., input_size) states, (n, input_size) with a base."""
         inputs = states if isinstance(states, Tensor) else self.as_tensor(states)
-        return Prepared(inputs, None if self.base is None else self.base.read(inputs))
+        return Prepared(self.read(inputs), None if self.base is None else self.base.read(inputs))
 
     def logits(self, prepared: Prepared) -> Logits:
         """Logits of slates."""
-        inputs = self.encoded(prepared.states)
+        inputs = self.encoded(prepared.states, are_read=True)
         # Calling the modules one by one gives the same, but their overhead is a fifth of the time of one action.
         for weight, bias in self._hidden:
             inputs = torch.tanh(nn.functional.linear(inputs, weight, bias))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from numpy.typing import ArrayLike
+from torch import Tensor
 
 from pydeeprecsys.arrays import Singles
 from pydeeprecsys.rl.neural_networks.base_network import BaseNetwork, sequential_architecture
@@ -53,11 +54,11 @@ class ValueEstimator(BaseNetwork):
             values: Singles = self(self.as_tensor(state)).cpu().numpy()
         return values
 
-    def update(self, state: ArrayLike, return_value: ArrayLike) -> float:
+    def update(self, state: ArrayLike | Tensor, return_value: ArrayLike) -> float:
         """Take one gradient step towards target values.
 
         Args:
-            state: (..., input_size) one or more states.
+            state: (..., input_size) one or more states, or as a tensor what `read` gives of them.
             return_value: (..., output_size) their target values.
 
         Returns:
@@ -66,5 +67,7 @@ class ValueEstimator(BaseNetwork):
         Raises:
             FloatingPointError: the loss is NaN or infinite; the parameters are unchanged.
         """
-        values, targets = self(self.as_tensor(state)), self.as_tensor(return_value)
+        read = state if isinstance(state, Tensor) else self.read(self.as_tensor(state))
+        values = self.model(self.encoded(read, are_read=True))
+        targets = self.as_tensor(return_value)
         return self.run_backpropagation(squared_losses(targets.reshape(values.shape) - values).mean())
