@@ -102,7 +102,7 @@ def test_the_outputs_of_single_actions_are_those_of_all(network: DuelingDDQN, in
 @pytest.mark.parametrize("network", all_kinds())
 def test_preferences_rank_the_actions_as_their_values_do(network: DuelingDDQN, inputs: torch.Tensor) -> None:
     q = network(inputs) if network.n_atoms == 1 else expected_values(network(inputs), network.support)
-    assert network.preferences(inputs).argsort(dim=1).tolist() == q.argsort(dim=1).tolist()
+    assert network.preferences(inputs).first.argsort(dim=1).tolist() == q.argsort(dim=1).tolist()
 
 
 def test_the_value_of_a_distribution_is_its_mean(inputs: torch.Tensor) -> None:
@@ -111,7 +111,7 @@ def test_the_value_of_a_distribution_is_its_mean(inputs: torch.Tensor) -> None:
     assert network(inputs).shape == (20, 6, 3)
     weights = np.exp(network(inputs).detach().numpy().astype(np.float64))
     probabilities = weights / weights.sum(axis=-1, keepdims=True)
-    np.testing.assert_allclose(network.preferences(inputs).detach(), probabilities @ [-1.0, 0.5, 2.0], rtol=1e-5)
+    np.testing.assert_allclose(network.preferences(inputs).first.detach(), probabilities @ [-1.0, 0.5, 2.0], rtol=1e-5)
 
 
 def test_seeds(inputs: torch.Tensor) -> None:

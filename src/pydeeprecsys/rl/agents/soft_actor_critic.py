@@ -128,12 +128,10 @@ class SoftActorCritic(ReinforcementLearning):
         random_state: Seed = 42,
         device: arg.Device = None,
     ) -> None:
-        layers = [256, 256] if hidden_layers is None else hidden_layers
-        seeds = np.random.SeedSequence(random_state).generate_state(3)
-        policy_seed, buffer_seed, warm_up_seed = map(int, seeds)
+        policy_seed, buffer_seed, warm_up_seed = map(int, np.random.SeedSequence(random_state).generate_state(3))
         options = Options(
             state_size=StateEncoding(state_encoder, state_size, history, item_estimates),
-            hidden_layers=layers,
+            hidden_layers=[256, 256] if hidden_layers is None else hidden_layers,
             learning_rate=learning_rate,
             target_entropy=target_entropy,
             random_state=policy_seed,
@@ -148,12 +146,11 @@ class SoftActorCritic(ReinforcementLearning):
         self.networks = Networks(
             actor=self.actor, critic=self.critic, target_critic=self.target_critic, temperature=self.temperature
         )
-        self.state_size = state_size
+        self.state_size, self.timesteps = state_size, 0
         self.timesteps_to_start_predicting = timesteps_to_start_predicting
         self.soft_target_update_rate = soft_target_update_rate
         self.target_update_interval = target_update_interval
         self.automatic_entropy_coefficient = automatic_entropy_coefficient
-        self.timesteps = 0
         self.updates: int = 0
         self.random_agent = RandomAgent(action_space, warm_up_seed)
         parameters = buffer_parameters or ExperienceReplayBufferParameters(
@@ -292,8 +289,6 @@ class SoftActorCritic(ReinforcementLearning):
 
 def _policy(space: gym.Space[Any], item_features: ArrayLike | None, n_candidates: int, options: Options) -> SoftPolicy:
     _, n_actions = numbered_actions(space)
-    if options.base is not None and (isinstance(space, Box) or item_features is not None):
-        raise InputError("only a categorical policy begins at a base; leave base or item_features out")
     if isinstance(space, Box):
         if item_features is not None:
             raise InputError("the actions of a box are no items; leave item_features out")

@@ -142,11 +142,16 @@ class GaussianPolicy(ABC):
 
     Args:
         dimensions: of a point.
-        options: of the policy; a `target_entropy` of None is minus the dimensions.
+        options: of the policy; a `target_entropy` of None is minus the dimensions; without a base.
+
+    Raises:
+        InputError: there is a base.
     """
 
     def __init__(self, dimensions: int, options: Options) -> None:
-        states, layers, rate, target_entropy, random_state, device, _ = options
+        states, layers, rate, target_entropy, random_state, device, base = options
+        if base is not None:
+            raise InputError("only a categorical policy begins at a base; leave base or item_features out")
         actor_seed, critic_seed = map(int, np.random.SeedSequence(random_state).generate_state(2))
         self.target_entropy = -float(dimensions) if target_entropy is None else target_entropy
         self.actor = GaussianActor(

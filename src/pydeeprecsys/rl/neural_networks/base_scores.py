@@ -207,7 +207,7 @@ class BaseScores(nn.Module):
         repetition = (repeated + repeated_surprising * surprise) * (read.last < scores.shape[1])
         last = read.last.clamp(max=scores.shape[1] - 1)
         scores.scatter_add_(1, last[:, None], repetition[:, None])
-        return scores, Discount(overlap, read.memories, self.decays, self.units, self.kinds)
+        return scores, Discount(overlap, read.memories, self.decays, units=self.units, kinds=self.kinds)
 
 
 def zeroed(layer: nn.Module) -> nn.Module:
