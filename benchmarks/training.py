@@ -81,7 +81,35 @@ def measure(effort: Effort) -> list[Results]:
     return [
         _with_users(1, ("reinforce", "actor-critic", "dqn", "rainbow", "sac"), effort),
         _with_users(64, ("reinforce", "actor-critic", "dqn", "rainbow"), effort),
+        _with_base(effort),
     ]
+
+
+def _with_base(effort: Effort) -> Results:
+    """PPO that begins at a recommender, beside PPO from nothing, with the same state encoder and item features."""
+    cases = [
+        _ppo(f"slates of {slate_size}, {base or 'no base'}", slate_size, base=base)
+        for slate_size in (1, 10)
+        for base in (None, "fold-in,diversify=0.6")
+    ]
+    measured = rates(cases, effort)
+    bars = [None, Bar(least=2000), None, None]
+    rows = [Row(case.name, STEPS, measured[case.name], bar) for case, bar in zip(cases, bars, strict=True)]
+    note = "Two epochs per update, on minibatches of 512 of 4,096 steps."
+    return Results("Training PPO with state encoder fold-in on 64 users at once", rows, cases[0].name, [note])
+
+
+def _ppo(name: str, slate_size: int, base: str | None) -> Case:
+    manager = MovieLensFairnessManager(0, slate_size, 64, version=1, observation="items", pool="train")
+    rollout = 4096
+    options = {"state_encoder": "fold-in", "item_features": "ratings", "steps_per_update": rollout}
+    agent = make_agent("ppo", manager, seed=0, base=base, epochs=2, minibatch_size=512, **options)
+
+    def train() -> int:
+        manager.train(agent, max_episodes=None, max_steps=rollout, should_print=False)
+        return rollout
+
+    return Case(name, train)
 
 
 def _with_users(n_envs: int, agents: Sequence[str], effort: Effort) -> Results:

@@ -12,7 +12,7 @@ from contracts.quick import QUICK, world_options
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments.item_estimates import item_estimates, world_features
-from pydeeprecsys.experiments.registry import AGENTS, agent_class, agent_options, make_agent
+from pydeeprecsys.experiments.registry import AGENTS, agent_class, agent_options, make_agent, read_base
 from pydeeprecsys.rl.agents.slate_q import SlateQAgent
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.manager import (
@@ -284,3 +284,55 @@ def test_nothing_is_estimated_for_agents_that_make_no_use_of_it(world: World, mo
     monkeypatch.setattr("pydeeprecsys.experiments.registry.item_estimates", estimated)
     manager = MovieLensFairnessManager(dataset=world, observation="items")
     assert make_agent("ppo", manager, 0).policy_estimator.encoder.out_size == manager.env.observation_space.shape[0]  # type: ignore[attr-defined]
+
+
+def with_items(world: World, **options: Any) -> MovieLensFairnessManager:
+    return MovieLensFairnessManager(0, dataset=world, observation="items", **options)
+
+
+def test_a_base_is_made_with_its_options(world: World) -> None:
+    manager = with_items(world, slate_size=4, version=1, n_envs=16)
+    base = make_agent("fold-in", manager, seed=0, diversify=0.7)
+    agent = make_agent("ppo", manager, seed=0, base="fold-in,diversify=0.7", state_encoder="fold-in")
+    states, infos = manager.batch.reset(seed=0)
+    for _ in range(3):
+        slates, same = (
+            each.top_k_actions_for_states(states, 4, explore=False, action_masks=infos["action_mask"])
+            for each in (base, agent)
+        )
+        assert slates.tolist() == same.tolist()
+        states, *_, infos = manager.batch.step(slates)
+    assert read_base("fold-in,diversify=0.7,noise=2") == ("fold-in", {"diversify": 0.7, "noise": 2.0})
+    assert read_base("contracts.own:TooVaried") == ("contracts.own:TooVaried", {})
+
+
+@pytest.mark.parametrize("name", ["item-knn", "ease"])
+def test_every_recommender_is_a_base(world: World, name: str) -> None:
+    manager = with_items(world, pool="train", n_envs=8)
+    states, _ = manager.batch.reset(seed=0)
+    expected, found = (
+        agent.actions_for_states(states, explore=False).tolist()
+        for agent in (make_agent(name, manager, seed=0), make_agent("dqn", manager, seed=0, base=name))
+    )
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("base", "words"),
+    [
+        ("popular", "the base must score items from the history; PopularAgent does not"),
+        ("foldin", "there is no agent 'foldin'.*did you mean 'fold-in'"),
+        ("fold-in,diversity=1", "has no option 'diversity'.*did you mean 'diversify'"),
+        ("fold-in,diversify=-1", "diversify must be at least 0, it is -1"),
+        ("fold-in,diversify", "has an option without a value; write name,option=value"),
+    ],
+)
+def test_a_base_that_is_none_is_refused_in_one_line(world: World, base: str, words: str) -> None:
+    with pytest.raises(InputError, match=words) as error:
+        make_agent("ppo", with_items(world), seed=0, base=base)
+    assert "\n" not in str(error.value)
+
+
+def test_a_base_needs_the_observation_of_items(world: World) -> None:
+    with pytest.raises(InputError, match="give observation='items'"):
+        make_agent("ppo", MovieLensFairnessManager(dataset=world), seed=0, base="fold-in")
