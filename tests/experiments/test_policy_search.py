@@ -106,6 +106,14 @@ def test_a_stop_while_others_play_ends_them(world: World, tmp_path: Path) -> Non
     assert not multiprocessing.active_children()
 
 
+def test_options_of_the_base_are_written_with_what_was_found(world: World, tmp_path: Path) -> None:
+    task, base = config_of("fold-in", world).task, {"base": "fold-in,noise=2,diversify=0.5"}
+    run(config_of("cma-es", world, task=task, hyperparameters=base, episodes=0), tmp_path)
+    found = json.loads((tmp_path / "best.json").read_text())
+    assert found["agent"] == "fold-in"
+    assert (found["hyperparameters"]["noise"], found["hyperparameters"]["diversify"]) == (2, 0.5)
+
+
 def test_processes_without_effect_are_refused(world: World, tmp_path: Path) -> None:
     with (
         pytest.raises(InputError, match=r"^ppo trains in one process: leave jobs and Ray out"),
