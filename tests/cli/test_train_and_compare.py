@@ -234,7 +234,7 @@ def test_users_are_of_the_pools_asked_for_and_every_simple_is_compared(
     assert [what.evaluation_pool for what in asked] == ["test", "train", "test", "train", "evaluation", "train"]
     assert set(SIMPLE_POLICIES) - set(asked[0].agents) == {"fold-in", "item-knn", "ease"}  # these need a history
     assert run("compare", "--dataset", saved, "--env-option", "observation=items") == 130
-    assert set(SIMPLE_POLICIES) - set(asked[-1].agents) == {"win-stay"}  # this needs the last rating
+    assert set(SIMPLE_POLICIES) <= set(asked[-1].agents)
 
 
 def test_settings_of_a_comparison_are_read_as_the_options_are(saved: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -96,10 +96,15 @@ def _observed_counts(manager: Manager) -> Ints:
     return simulator.world.observed_counts(simulator.users)
 
 
-def _rating_index(manager: Manager) -> int:
+def _history(manager: Manager) -> HistoryLayout | None:
+    layout: HistoryLayout | None = getattr(manager.env.unwrapped, "history_layout", None)
+    return layout
+
+
+def _rating_index(manager: Manager) -> int | None:
     _simulator(manager)
     index = simulated_users(manager.env).observation.rating_index
-    if index is None:
+    if index is None and _history(manager) is None:
         raise InputError("this agent reads the last rating, which the observation lacks; give observation='last'")
     return index
 
@@ -110,13 +115,6 @@ def _ratings(manager: Manager) -> Ratings:
     theirs = np.isin(world.rating_users, simulator.users)
     users, items, stars = world.rating_users[theirs], world.rating_items[theirs], world.rating_stars[theirs]
     return Ratings(users, items, stars, mean_ratings=world.observed_means(simulator.users))
-
-
-def _history(manager: Manager) -> HistoryLayout:
-    layout: HistoryLayout | None = getattr(manager.env.unwrapped, "history_layout", None)
-    if layout is None:
-        raise InputError("this agent reads the history of the session; give observation='items'")
-    return layout
 
 
 def _item_estimates(manager: Manager) -> ItemEstimates:
@@ -167,9 +165,9 @@ _FACTS: dict[str, Callable[[Manager], Any]] = {
     "ratings": _ratings,
     "categories": lambda manager: _simulator(manager).world.known_genres,
     "rating_index": _rating_index,
+    "history": _history,
     "simulated_order": lambda manager: simulated_order(_simulator(manager)),
     "env": lambda manager: manager.batch,
-    "history": _history,
     "item_estimates": _item_estimates,
     "candidate_features": _candidate_features,
     "choice_scores": _choice_scores,
@@ -267,6 +265,8 @@ def make_agent(
     parameters = inspect.signature(agent).parameters
     try:
         facts = {fact: read(manager) for fact, read in _FACTS.items() if fact in parameters}
+        if facts.get("history", ...) is None and parameters["history"].default is inspect.Parameter.empty:
+            raise InputError("it reads the items shown in the session; give observation='items'")
     except InputError as error:
         raise InputError(f"the agent {name!r} cannot act here: {error}") from error
     if "random_state" in parameters:

@@ -137,6 +137,7 @@ class RainbowDQNAgent(QLearningAgent):
         decay_rate: arg.ExplorationDecay = 0.99,
         minimum_exploration_probability: arg.MinimumExploration = 0.05,
         item_features: arg.ItemFeatures = None,
+        history: arg.History = None,
         device: arg.Device = None,
     ) -> None:
         if categorical and loss != "huber":
@@ -165,9 +166,9 @@ class RainbowDQNAgent(QLearningAgent):
         parameters = ExperienceReplayBufferParameters(buffer_size, buffer_burn_in, batch_size, buffer_seed)
         priorities = PERBufferParameters(alpha=priority_importance, beta_growth=priority_weight_growth)
         buffer = (
-            PrioritizedExperienceReplayBuffer(parameters, priorities)
+            PrioritizedExperienceReplayBuffer(parameters, priorities, history)
             if prioritized
-            else ExperienceReplayBuffer(parameters)
+            else ExperienceReplayBuffer(parameters, history)
         )
         exploration = DecayingEpsilonGreedy(
             initial_exploration_probability, decay_rate, minimum_exploration_probability, exploration_seed
