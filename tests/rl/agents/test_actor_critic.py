@@ -18,6 +18,7 @@ class TestActorCriticContract(AgentContract):
         return ActorCriticAgent(n_actions, state_size, actor_learning_rate=0.01, random_state=seed, device="cpu")
 
 
+@pytest.mark.slow
 class TestActorCriticWithEverythingContract(AgentContract):
     def make(self, n_actions: int, state_size: int, seed: int) -> ActorCriticAgent:
         return ActorCriticAgent(

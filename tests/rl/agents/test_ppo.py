@@ -26,6 +26,7 @@ class TestPPOContract(AgentContract):
         return PPOAgent(n_actions, state_size, actor_learning_rate=0.01, **QUICK, random_state=seed)
 
 
+@pytest.mark.slow
 class TestPPOWithEverythingContract(AgentContract):
     generators = frozenset({"generator", "order"})
 

@@ -42,6 +42,7 @@ class TestRainbowContract(AgentContract):
         return make(n_actions, state_size, seed)
 
 
+@pytest.mark.slow
 class TestAllSixContract(AgentContract):
     def make(self, n_actions: int, state_size: int, seed: int) -> RainbowDQNAgent:
         return make(n_actions, state_size, seed, **ALL_SIX)
@@ -62,6 +63,7 @@ class TestItemFeaturesContract(AgentSmoke):
         return make(n_actions, state_size, seed, item_features=np.random.default_rng(0).random((n_actions, 4)))
 
 
+@pytest.mark.slow
 class TestCategoricalWithItemFeaturesContract(AgentSmoke):
     def make(self, n_actions: int, state_size: int, seed: int) -> RainbowDQNAgent:
         features = np.random.default_rng(0).random((n_actions, 4))

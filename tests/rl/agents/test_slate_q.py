@@ -31,6 +31,7 @@ class TestSlateQContract(AgentContract):
         return SlateQAgent(n_actions, state_size, **QUICK, random_state=seed)
 
 
+@pytest.mark.slow
 class TestSlateSarsaContract(AgentContract):
     def make(self, n_actions: int, state_size: int, seed: int) -> SlateQAgent:
         features = np.random.default_rng(0).random((n_actions, 4))

@@ -43,6 +43,7 @@ class TestDiscreteContract(AgentContract):
         return SoftActorCritic(Discrete(n_actions), state_size, **QUICK, random_state=seed)
 
 
+@pytest.mark.slow
 class TestPrioritizedMultiStepContract(AgentContract):
     def make(self, n_actions: int, state_size: int, seed: int) -> SoftActorCritic:
         return SoftActorCritic(
@@ -50,6 +51,7 @@ class TestPrioritizedMultiStepContract(AgentContract):
         )
 
 
+@pytest.mark.slow
 class TestItemsContract(AgentContract):
     def make(self, n_actions: int, state_size: int, seed: int) -> SoftActorCritic:
         return SoftActorCritic(
