@@ -40,6 +40,15 @@ class History(NamedTuple):
         items, ratings = self.items.reshape(n, length, -1), self.ratings.reshape(n, length, -1)
         return items[:, ::-1].reshape(n, -1), ratings[:, ::-1].reshape(n, -1)
 
+    @property
+    def last_ratings(self) -> Singles:
+        """(n,) rating of the item chosen from the last slate, in stars; 0 for none."""
+        n, (_, h) = len(self.choices), self.choices.shape
+        last = self.ratings.reshape(n, h, -1)[:, 0]
+        position = np.clip(self.choices[:, 0], 0, last.shape[1] - 1)
+        rating: Singles = np.where(self.choices[:, 0] >= 0, last[np.arange(n), position], 0)
+        return rating
+
 
 @dataclass(frozen=True)
 class HistoryLayout:

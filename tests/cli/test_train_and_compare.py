@@ -72,7 +72,7 @@ def test_every_agent_trains_and_explains_itself(saved: str, agent: str, capsys: 
     own = QUICK.get(agent, {})
     arguments = ("--dataset", saved, "--episodes", "3", "--slate-size", "2", "--out", "there", *as_arguments(own))
     arguments += ("--evaluation-episodes", "5", "--world-version", "1" if agent == "slate-q" else "0")
-    arguments += tuple(f"--{name}={value}" for name, value in world_options(agent).items())
+    arguments += tuple(f"--env-option={name}={value}" for name, value in world_options(agent).items())
     assert run("train", agent, *arguments) == 0
     assert "return" in capsys.readouterr().out
     metrics = pd.read_csv("there/metrics.csv")
@@ -80,7 +80,11 @@ def test_every_agent_trains_and_explains_itself(saved: str, agent: str, capsys: 
     assert ("loss" in set(metrics["metric"])) == (agent in QUICK)
     assert Path("there/agent.safetensors").exists() == (agent in QUICK or agent in ("linucb", "thompson"))
     config = json.loads(Path("there/config.json").read_text())
-    assert (config["agent"], config["env_options"], config["episodes"]) == (agent, {"slate_size": 2}, 3)
+    assert (config["agent"], config["env_options"], config["episodes"]) == (
+        agent,
+        {"slate_size": 2} | world_options(agent),
+        3,
+    )
     assert config["hyperparameters"] == {option.name: own.get(option.name, option.default) for option in options}
     assert config["provenance"]["held_out_rmse"] > 0
     assert config["provenance"]["versions"]["numpy"] == np.__version__
@@ -229,8 +233,8 @@ def test_users_are_of_the_pools_asked_for_and_every_simple_is_compared(
     assert [what.train_pool for what in asked] == ["train", "all"] * 3
     assert [what.evaluation_pool for what in asked] == ["test", "train", "test", "train", "evaluation", "train"]
     assert set(SIMPLE_POLICIES) - set(asked[0].agents) == {"fold-in", "item-knn", "ease"}  # these need a history
-    assert run("compare", "--dataset", saved, "--observation", "items") == 130
-    assert set(SIMPLE_POLICIES) - set(asked[-1].agents) == {"win-stay"}  # this needs the last rating
+    assert run("compare", "--dataset", saved, "--env-option", "observation=items") == 130
+    assert set(SIMPLE_POLICIES) <= set(asked[-1].agents)
 
 
 def test_settings_of_a_comparison_are_read_as_the_options_are(saved: str, monkeypatch: pytest.MonkeyPatch) -> None:

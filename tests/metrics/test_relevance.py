@@ -71,6 +71,7 @@ def test_recall_by_hand() -> None:
     relevant = [[True, False, True, True], [True, False, False, False], [False] * 4]
     np.testing.assert_allclose(recall([[0, 1, 2], [1, 2, 3], [0, 1, 2]], relevant), [2 / 3, 0, np.nan])
     assert recall([[0, 0]], [[True, True]]).tolist() == [0.5]  # one item, shown twice
+    assert recall([[0, 4]], [[True] * 3 + [False] * 2]).tolist() == [0.5]  # two of three at most
 
 
 def test_ndcg_of_what_is_relevant_or_not() -> None:

@@ -114,6 +114,8 @@ def compare_with_progress(
         screen.print(
             f"{BEST_CONSTANT} reads the simulator, not the user: for reference, not deployable", soft_wrap=True
         )
+    if (summary["features"] == "features: world").any():
+        screen.print("features: world are the simulator's own, an upper bound", soft_wrap=True)
     for note in summary["note"].dropna():
         screen.print(note, soft_wrap=True)
     print_files(out)

@@ -44,8 +44,8 @@ class WorldOptions(TypedDict, total=False):
         observation: "last" (default; "founding" is an alias), "history", "items" or "affinity".
         history_length: Number of slates in the observation: of "history" 10 by default, of "items" as many as a session
             can have.
-        observe_time: Append to the observation, unless it is "items", the time within the session: the slates shown over the maximum of a
-            session (its length, or the max_steps of its patience); False by default.
+        observe_time: Append to the observation, unless it is "items", the time within the session: the slates shown
+            over the maximum of a session (its length, or the max_steps of its patience); False by default.
     """
 
     version: Literal[0, 1]
@@ -137,5 +137,5 @@ def make_observation(simulator: Simulator, **options: Unpack[WorldOptions]) -> O
     if not options.get("observe_time", False):
         return observation
     if isinstance(observation, ShownItems):
-        raise InputError("the observation 'items' tells the time by the slates shown; leave out observe_time")
+        raise InputError("the observation 'items' holds the time already, as the slates shown; leave out observe_time")
     return WithTime(observation, simulator.session_steps)

@@ -96,10 +96,15 @@ def _observed_counts(manager: Manager) -> Ints:
     return simulator.world.observed_counts(simulator.users)
 
 
-def _rating_index(manager: Manager) -> int:
+def _history(manager: Manager) -> HistoryLayout | None:
+    layout: HistoryLayout | None = getattr(manager.env.unwrapped, "history_layout", None)
+    return layout
+
+
+def _rating_index(manager: Manager) -> int | None:
     _simulator(manager)
     index = simulated_users(manager.env).observation.rating_index
-    if index is None:
+    if index is None and _history(manager) is None:
         raise InputError("this agent reads the last rating, which the observation lacks; give observation='last'")
     return index
 
@@ -110,13 +115,6 @@ def _ratings(manager: Manager) -> Ratings:
     theirs = np.isin(world.rating_users, simulator.users)
     users, items, stars = world.rating_users[theirs], world.rating_items[theirs], world.rating_stars[theirs]
     return Ratings(users, items, stars, mean_ratings=world.observed_means(simulator.users))
-
-
-def _history(manager: Manager) -> HistoryLayout:
-    layout: HistoryLayout | None = getattr(manager.env.unwrapped, "history_layout", None)
-    if layout is None:
-        raise InputError("this agent reads the history of the session; give observation='items'")
-    return layout
 
 
 def _item_estimates(manager: Manager) -> ItemEstimates:
@@ -167,16 +165,13 @@ _FACTS: dict[str, Callable[[Manager], Any]] = {
     "ratings": _ratings,
     "categories": lambda manager: _simulator(manager).world.known_genres,
     "rating_index": _rating_index,
+    "history": _history,
     "simulated_order": lambda manager: simulated_order(_simulator(manager)),
     "env": lambda manager: manager.batch,
-    "history": _history,
     "item_estimates": _item_estimates,
     "candidate_features": _candidate_features,
     "choice_scores": _choice_scores,
 }
-
-# Facts that a learned agent uses for no state encoder but those of histories, and can do without.
-_OF_ENCODERS = {"history", "item_estimates"}
 
 # Objects and the seed, which are set in other ways.
 _NO_OPTIONS = {"random_state", "statistics", "buffer_parameters", "per_parameters"}
@@ -268,16 +263,19 @@ def make_agent(
     for given in options:
         agent_option(name, given)
     parameters = inspect.signature(agent).parameters
-    facts = {}
-    for fact in (fact for fact in _FACTS if fact in parameters):
-        optional = fact in _OF_ENCODERS and parameters[fact].default is None
-        if optional and options.get("state_encoder", "features") == "features":
-            continue
-        try:
+    encoded = options.get("state_encoder", "features") != "features"
+    facts: dict[str, Any] = {}
+    try:
+        for fact in (fact for fact in _FACTS if fact in parameters):
+            required = parameters[fact].default is inspect.Parameter.empty
+            # Of use to a learned agent only for an encoder of histories, and long to estimate.
+            if fact == "item_estimates" and not required and not (encoded and facts["history"]):
+                continue
             facts[fact] = _FACTS[fact](manager)
-        except InputError as error:
-            if not optional:
-                raise InputError(f"the agent {name!r} cannot act here: {error}") from error
+            if fact == "history" and required and facts[fact] is None:
+                raise InputError("it reads the items shown in the session; give observation='items'")
+    except InputError as error:
+        raise InputError(f"the agent {name!r} cannot act here: {error}") from error
     if "random_state" in parameters:
         facts["random_state"] = seed
     if _ITEM_FEATURES in options:

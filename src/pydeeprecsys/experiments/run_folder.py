@@ -76,10 +76,9 @@ class RunFolder(ClaimedFolder):
 
     @property
     def features(self) -> str:
-        """Source of the agent's item features, in words; empty for none."""
+        """Source of the agent's item features, as tables say it; empty for none."""
         source = self.config.get("hyperparameters", {}).get("item_features", "none")
-        words = {"ratings": "features from ratings", "world": "features of the world, an upper bound"}
-        return words.get(source, "")
+        return "" if source == "none" else f"features: {source}"
 
     def open_metrics(self, statistics: LearningStatistics) -> MetricsFile:
         """The file that the statistics go to as they come."""

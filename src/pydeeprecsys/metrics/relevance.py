@@ -90,7 +90,9 @@ def ndcg(slates: ArrayLike, relevance: ArrayLike, masks: ArrayLike | None = None
 
 
 def recall(slates: ArrayLike, relevant: ArrayLike) -> Floats:
-    """Recall: the share of relevant items that are in the slate.
+    """Recall: relevant items in the slate, over the most that it could hold, min(k, relevant items).
+
+    As in Liang et al., Variational Autoencoders for Collaborative Filtering, 2018, section 4.2.
 
     Args:
         slates: (n, k) items; a repeated item counts once.
@@ -106,9 +108,9 @@ def recall(slates: ArrayLike, relevant: ArrayLike) -> Floats:
     if flags.ndim != 2 or len(flags) != len(np.asarray(slates)):
         raise InputError(f"relevant has the shape {flags.shape}; give a row of items for each of the slates")
     shown = check_slates(slates, flags.shape[1])
+    most = np.minimum(np.count_nonzero(flags, axis=1), shown.shape[1])
     hits = np.count_nonzero(np.take_along_axis(flags, shown, axis=1) & ~_repeated(shown), axis=1)
-    total = np.count_nonzero(flags, axis=1)
-    shares: Floats = np.divide(hits, total, out=np.full(len(shown), np.nan), where=total > 0)
+    shares: Floats = np.divide(hits, most, out=np.full(len(shown), np.nan), where=most > 0)
     return shares
 
 

@@ -13,6 +13,7 @@ GENRES = np.zeros((7, 2))
 
 class TestItemKNN(AgentContract):
     learns = False
+    varies_slates = True
     test_other_seeds_give_other_lives = None  # there is no chance to it
 
     def make(self, n_actions: int, state_size: int, seed: int) -> ItemKNNAgent:

@@ -20,6 +20,7 @@ QUICK: dict[str, Any] = {"steps_per_update": 16, "epochs": 2, "minibatch_size": 
 
 
 class TestPPOContract(AgentContract):
+    has_probabilities = True
     generators = frozenset({"generator", "order"})
 
     def make(self, n_actions: int, state_size: int, seed: int) -> PPOAgent:
@@ -28,6 +29,7 @@ class TestPPOContract(AgentContract):
 
 @pytest.mark.slow
 class TestPPOWithEverythingContract(AgentContract):
+    has_probabilities = True
     generators = frozenset({"generator", "order"})
 
     def make(self, n_actions: int, state_size: int, seed: int) -> PPOAgent:

@@ -49,6 +49,8 @@ class TestAllSixContract(AgentContract):
 
 
 class TestNoneOfThemContract(AgentSmoke):
+    has_probabilities = True
+
     def make(self, n_actions: int, state_size: int, seed: int) -> RainbowDQNAgent:
         return make(n_actions, state_size, seed, **NONE_OF_THEM)
 

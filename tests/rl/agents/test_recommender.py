@@ -24,6 +24,7 @@ class Same(Recommender):
 
 class TestRecommender(AgentContract):
     learns = False
+    varies_slates = True
     test_other_seeds_give_other_lives = None  # there is no chance to it
 
     def make(self, n_actions: int, state_size: int, seed: int) -> Same:

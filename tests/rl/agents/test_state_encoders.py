@@ -61,21 +61,21 @@ def make(agent: str, encoder: str, seed: int) -> ReinforcementLearning:
 
 
 class TestPPOWithGRUContract(AgentSmoke):
-    layout, generators = LAYOUT, frozenset({"generator", "order"})
+    layout, generators, has_probabilities = LAYOUT, frozenset({"generator", "order"}), True
 
     def make(self, n_actions: int, state_size: int, seed: int) -> ReinforcementLearning:
         return make("ppo", "gru", seed)
 
 
 class TestDQNWithAttentionContract(AgentSmoke):
-    layout = LAYOUT
+    layout, has_probabilities = LAYOUT, True
 
     def make(self, n_actions: int, state_size: int, seed: int) -> ReinforcementLearning:
         return make("dqn", "attention", seed)
 
 
 class TestSACWithFoldInContract(AgentSmoke):
-    layout = LAYOUT
+    layout, has_probabilities = LAYOUT, True
 
     def make(self, n_actions: int, state_size: int, seed: int) -> ReinforcementLearning:
         return make("sac", "fold-in", seed)

@@ -124,6 +124,10 @@ class LinearBandit(ReinforcementLearning, ABC):
         slates: Ints = np.take_along_axis(order, _top_k(np.take_along_axis(scores, order, axis=1), k), axis=1)
         return slates
 
+    def score(self, states: Array, masks: Flags | None) -> Array:
+        """Expected rewards of the items by the regression: (n, items)."""
+        return self.regression.means(states.astype(np.float64))
+
     def store_experiences(self, transitions: Transition) -> None:
         """Store the rewards of items in one step of every environment, and update the regression when it is due.
 

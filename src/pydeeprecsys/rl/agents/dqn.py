@@ -93,7 +93,7 @@ class DQNAgent(QLearningAgent):
             return DeepQNetwork(learning_rate, architecture, encoder=encoder, device=device)
 
         parameters = ExperienceReplayBufferParameters(buffer_size, buffer_burn_in, batch_size, buffer_seed)
-        buffer = ExperienceReplayBuffer(parameters)
+        buffer = ExperienceReplayBuffer(parameters, history)
         super().__init__(
             n_actions=output_size,
             state_size=input_size,

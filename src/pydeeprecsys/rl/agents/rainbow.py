@@ -170,9 +170,9 @@ class RainbowDQNAgent(QLearningAgent):
         parameters = ExperienceReplayBufferParameters(buffer_size, buffer_burn_in, batch_size, buffer_seed)
         priorities = PERBufferParameters(alpha=priority_importance, beta_growth=priority_weight_growth)
         buffer = (
-            PrioritizedExperienceReplayBuffer(parameters, priorities)
+            PrioritizedExperienceReplayBuffer(parameters, priorities, history)
             if prioritized
-            else ExperienceReplayBuffer(parameters)
+            else ExperienceReplayBuffer(parameters, history)
         )
         exploration = DecayingEpsilonGreedy(
             initial_exploration_probability, decay_rate, minimum_exploration_probability, exploration_seed

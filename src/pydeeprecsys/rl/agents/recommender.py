@@ -58,35 +58,24 @@ class Recommender(ReinforcementLearning):
         """(n, items) predicted rating of each item, in stars."""
         raise NotImplementedError
 
-    def scores(self, states: Array, masks: Flags | None = None) -> Floats | Singles:
-        """Relevance minus the penalty for overlap with the categories just consumed.
-
-        Args:
-            states: (n, size) observations.
-            masks: (n, items) allowed items; all if None.
-
-        Returns:
-            (n, items) scores in stars; minus infinity where an item is not allowed.
-        """
+    def score(self, states: Array, masks: Flags | None) -> Floats | Singles:
+        """(n, items) relevance minus the penalty for overlap with the categories just consumed, in stars."""
         history, penalty = self.layout.read(states), self.penalty
         scores = self.relevance(history)
         if penalty.weights.any():
             remembered = memories(history.in_order[0], self.kinds, penalty.decays)
             scores = less_overlap(scores, remembered, kinds=self.kinds, weights=penalty.weights)
-        return _allowed(scores, masks)
+        return scores
 
     def choose(self, states: Array, k: int, explore: bool, action_masks: Flags | None) -> Ints:
         """Fill slates greedily: (n, size) states to (n, k)."""
         history, penalty = self.layout.read(states), self.penalty
+        relevance = self.relevance(history)
         slates: Ints = varied_slates(
-            _allowed(self.relevance(history), action_masks),
+            relevance if action_masks is None else np.where(action_masks, relevance, -np.inf),
             memories(history.in_order[0], self.kinds, penalty.decays),
             kinds=self.kinds,
             penalty=penalty,
             k=k,
         )
         return slates
-
-
-def _allowed(scores: Floats | Singles, masks: Flags | None) -> Floats | Singles:
-    return scores if masks is None else np.where(masks, scores, -np.inf)

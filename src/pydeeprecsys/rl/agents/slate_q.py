@@ -130,7 +130,7 @@ class SlateQAgent(QLearningAgent):
 
         parameters = ExperienceReplayBufferParameters(buffer_size, buffer_burn_in, batch_size, buffer_seed)
         # The sizes of masks and slates are known at the first step.
-        buffer = ExperienceReplayBuffer(parameters)
+        buffer = ExperienceReplayBuffer(parameters, history)
         super().__init__(
             n_actions=n_actions,
             state_size=state_size,
@@ -154,6 +154,13 @@ class SlateQAgent(QLearningAgent):
             problem = self._choice_problem(states, self.network, masks)
             slates: Ints = SLATE_OPTIMIZERS[self.serving](problem, k).cpu().numpy()
         return slates
+
+    def score(self, states: Array, masks: Flags | None) -> Array:
+        """Values of the items when they are chosen, from which slates are optimized: (n, state_size) to (n, items).
+
+        A slate is not their top k: it depends on how probably each item is chosen, too.
+        """
+        return super().score(states, masks)[:, :-1]
 
     @torch.no_grad()
     def _choice_problem(self, states: Array, network: DeepQNetwork, masks: Flags | None) -> ChoiceProblem:

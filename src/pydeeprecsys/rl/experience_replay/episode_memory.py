@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pydeeprecsys.arrays import Flags, Ints
+from pydeeprecsys.history import HistoryLayout
 from pydeeprecsys.rl.experience_replay.columns import Columns, layout_of, layout_of_state
 from pydeeprecsys.rl.experience_replay.transition import Transition
 
@@ -20,14 +21,17 @@ class EpisodeMemory:
     one began in its environment or, if `began` is unknown, the next observation is not the expected one. With another
     number or kind of environments the memory starts anew.
 
+    Args:
+        history: layout of the observation "items", see `Columns`; None for other observations.
+
     Attributes:
         n: number of environments, 0 before the first step.
         n_complete: number of complete episodes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, history: HistoryLayout | None = None) -> None:
         self.n = self.n_complete = 0
-        self._columns = Columns()  # row t · n + i: step t of environment i
+        self._columns = Columns(history=history)  # row t · n + i: step t of environment i
         self._time = 0  # upper bound of the lengths
         self._lengths = np.zeros(0, dtype=np.int64)  # (n,) steps of each environment
         self._complete = np.zeros(0, dtype=np.int64)  # (n,) of these, steps of complete episodes

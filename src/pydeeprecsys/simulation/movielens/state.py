@@ -22,7 +22,7 @@ class State(NamedTuple):
     recent_ratings: Floats  # (n, h) the rating of each, 0 for none
     satiations: Floats  # (n, categories or 0) with each category, 0 or more
     budgets: Floats  # (n,) patience left
-    shown: Singles  # (n, h · (k + r + 1) or 0) the last slates and what was done, as `HistoryLayout` has them
+    shown: Singles  # (n, h · (k + r + 1) or 0) the last slates with choices and ratings, see `HistoryLayout`
     allowed: Flags  # (n, items or 0) the items not consumed in this session
 
     @property
