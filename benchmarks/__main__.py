@@ -16,7 +16,7 @@ from rich.console import Console
 from benchmarks.report import RESULTS, Results, machine, show, update_readme, write
 from benchmarks.timing import Effort
 
-TOPICS = ("environments", "data", "replay", "training")
+TOPICS = ("environments", "data", "replay", "recommenders", "training")
 QUICK = Effort(repetitions=2, seconds=0.2, quick=True)
 
 

@@ -11,7 +11,7 @@ from reproductions.runner import Claim, Study, main
 BAR = 29.5
 
 DQN = {
-    "item_features": True,
+    "item_features": "ratings",
     "discount_factor": 0.9,
     "double": True,
     "network_update_frequency": 16,
@@ -22,7 +22,7 @@ DQN = {
     "minimum_exploration_probability": 0.02,
 }
 PPO = {
-    "item_features": True,
+    "item_features": "ratings",
     "discount_factor": 0.9,
     "gae_lambda": 0.9,
     "actor_hidden_layers": [128, 128],
@@ -33,7 +33,7 @@ PPO = {
     "entropy_coefficient": 0.01,
 }
 RAINBOW = {
-    "item_features": True,
+    "item_features": "ratings",
     "discount_factor": 0.9,
     "network_update_frequency": 16,
     "network_sync_frequency": 1000,
@@ -43,11 +43,11 @@ RAINBOW = {
     "learning_rate": 5e-4,
     "noise_sigma": 0.5,
 }
-_POLICY_GRADIENT = {"item_features": True, "discount_factor": 0.9, "minibatches": 8, "entropy_coefficient": 0.01}
+_POLICY_GRADIENT = {"item_features": "ratings", "discount_factor": 0.9, "minibatches": 8, "entropy_coefficient": 0.01}
 REINFORCE = {**_POLICY_GRADIENT, "hidden_layers": [128, 128], "learning_rate": 1e-3}
 ACTOR_CRITIC = {**_POLICY_GRADIENT, "gae_lambda": 0.9, "actor_hidden_layers": [128, 128], "actor_learning_rate": 1e-3}
 SAC = {
-    "item_features": True,
+    "item_features": "ratings",
     "discount_factor": 0.9,
     "learning_rate": 5e-4,
     "update_frequency": 16,
@@ -56,7 +56,7 @@ SAC = {
     "buffer_size": 20_000,
 }
 # The states of 214 numbers leave one principal component of the items with the default of 500, and 10 with this.
-LINUCB = {"item_features": True, "max_parameters": 2500}
+LINUCB = {"item_features": "ratings", "max_parameters": 2500}
 THOMPSON = {**LINUCB, "exploration_scale": 0.02}
 
 STUDY = Study(

@@ -11,7 +11,7 @@ from reproductions.runner import Claim, Study, main
 BAR = 32.2
 
 _Q_LEARNING = {
-    "item_features": True,
+    "item_features": "ratings",
     "discount_factor": 0.5,
     "learning_rate": 5e-4,
     "network_update_frequency": 8,

@@ -20,7 +20,7 @@ RAINBOW = {
     "buffer_size": 10_000,
     "buffer_burn_in": 32,
 }
-SAC = {"batch_size": 32, "item_features": True}  # 3,883 independent outputs of five networks take too long
+SAC = {"batch_size": 32, "item_features": "ratings"}  # 3,883 independent outputs of five networks take too long
 _ORIGINAL = "in training, the original on these data: {} (by seed)"
 
 STUDY = Study(

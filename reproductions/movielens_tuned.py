@@ -10,7 +10,7 @@ from reproductions.runner import Claim, Study, main
 BAR = 48.5
 
 _Q_LEARNING = {
-    "item_features": True,
+    "item_features": "ratings",
     "discount_factor": 0.5,
     "learning_rate": 1e-3,
     "batch_size": 128,
@@ -28,7 +28,7 @@ DQN = {
 }
 RAINBOW = {**_Q_LEARNING, "hidden_layers": [128, 128, 64, 64], "noise_sigma": 0.5}
 _POLICY_GRADIENT = {
-    "item_features": True,
+    "item_features": "ratings",
     "standardize_states": True,
     "discount_factor": 0.0,
     "minibatches": 16,
@@ -44,7 +44,7 @@ ACTOR_CRITIC = {
     "critic_learning_rate": 1e-3,
 }
 PPO = {
-    "item_features": True,
+    "item_features": "ratings",
     "standardize_states": True,
     "discount_factor": 0.5,
     "gae_lambda": 0.9,

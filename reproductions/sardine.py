@@ -17,7 +17,7 @@ from sardine.wrappers import IdealState
 from reproductions.runner import Claim, Study, main
 
 PPO = {
-    "item_features": True,
+    "item_features": "world",
     "discount_factor": 0.9,
     "gae_lambda": 0.9,
     "actor_hidden_layers": [128, 128],

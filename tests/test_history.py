@@ -34,6 +34,17 @@ def test_what_is_read_of_whole_slates() -> None:
     np.testing.assert_array_equal(WHOLE.allowed(row[None]), [[False, True, True, True, True, True, False]])
 
 
+def test_the_last_rating_is_that_of_the_chosen_item() -> None:
+    rows = [
+        CHOSEN.row(USER, slates=[[6, 0], [3, 4]], choices=[1, 0], ratings=[[4.5], [3]]),
+        CHOSEN.row(USER, slates=[[6, 0], [3, 4]], choices=[-1, 0], ratings=[[0], [3]]),
+        CHOSEN.row(USER, slates=[], choices=[], ratings=[]),
+    ]
+    np.testing.assert_array_equal(CHOSEN.read(np.stack(rows)).last_ratings, [4.5, 0, 0])
+    whole = [WHOLE.row(USER, slates=[[6, 0]], choices=[choice], ratings=[[1, 5]]) for choice in (0, 1, -1)]
+    np.testing.assert_array_equal(WHOLE.read(np.stack(whole)).last_ratings, [1, 5, 0])
+
+
 @pytest.mark.parametrize(
     ("slates", "choices", "ratings", "match"),
     [

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from statistics import median
 
+import pytest
+
 import pydeeprecsys as pdr
 
 STUB = Path(inspect.getfile(pdr)).with_suffix(".pyi")
@@ -43,6 +45,7 @@ def test_importing_the_package_registers_environments_and_loads_no_heavy_library
     assert set(python(code).split()).isdisjoint(HEAVY)
 
 
+@pytest.mark.slow
 def test_importing_the_package_takes_hardly_longer_than_gymnasium() -> None:
     # The median over pairs, each in a process of its own, side by side with its peer: machines are noisy.
     code = "import time; start = time.perf_counter(); import {}; print(time.perf_counter() - start)"

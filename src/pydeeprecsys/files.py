@@ -1,12 +1,21 @@
-"""Writing files that appear whole or not at all."""
+"""Files: written whole or not at all, and read with their checksums."""
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from zipfile import BadZipFile, ZipFile
+from zlib import error as ZlibError
+
+import numpy as np
+
+from pydeeprecsys.arrays import Array
+from pydeeprecsys.errors import InputError
+
+_DAMAGED = (BadZipFile, EOFError, KeyError, OSError, RuntimeError, TypeError, ValueError, ZlibError)
 
 UNFINISHED = ".unfinished-"
 """How the names of temporary files begin."""
@@ -33,6 +42,30 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def saved_arrays(path: str | os.PathLike[str], content: str) -> Iterator[Mapping[str, Array]]:
+    """Give the arrays that `numpy.savez` wrote to a file.
+
+    Raises:
+        InputError: there is no such file; or it is damaged, or the block finds that it holds something else than the
+            content, such as "world", by any error that reading may raise.
+    """
+    try:
+        # Checksums first: arrays are read only as far as their headers say, and these may be damaged.
+        with ZipFile(path) as archive:
+            if (damaged := archive.testzip()) is not None:
+                raise BadZipFile(damaged)
+        # No pickle: reading arrays never runs code.
+        with np.load(path, allow_pickle=False) as arrays:
+            yield arrays
+    except InputError:
+        raise
+    except FileNotFoundError as error:
+        raise InputError(f"there is no {content} at {path}") from error
+    except _DAMAGED as error:
+        raise InputError(f"{path} is not a saved {content} or it is damaged; build it anew") from error
 
 
 def remove_leftovers(folder: Path) -> None:

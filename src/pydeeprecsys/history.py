@@ -33,6 +33,22 @@ class History(NamedTuple):
         shown: Ints = np.count_nonzero(self.slates[:, :, 0] >= 0, axis=1)
         return shown
 
+    @property
+    def in_order(self) -> tuple[Ints, Singles]:
+        """(n, h · r) consumed items and their ratings, oldest first."""
+        n, length = self.choices.shape
+        items, ratings = self.items.reshape(n, length, -1), self.ratings.reshape(n, length, -1)
+        return items[:, ::-1].reshape(n, -1), ratings[:, ::-1].reshape(n, -1)
+
+    @property
+    def last_ratings(self) -> Singles:
+        """(n,) rating of the item chosen from the last slate, in stars; 0 for none."""
+        n, (_, h) = len(self.choices), self.choices.shape
+        last = self.ratings.reshape(n, h, -1)[:, 0]
+        position = np.clip(self.choices[:, 0], 0, last.shape[1] - 1)
+        rating: Singles = np.where(self.choices[:, 0] >= 0, last[np.arange(n), position], 0)
+        return rating
+
 
 @dataclass(frozen=True)
 class HistoryLayout:
@@ -47,12 +63,14 @@ class HistoryLayout:
         slate_size: items per slate, k.
         n_rated: ratings per slate, r: 1 if only the chosen item is consumed, k if the whole slate is.
         length: number of slates, h.
+        whole_session: whether no session has more slates, so that what was consumed in it follows.
     """
 
     n_items: int
     slate_size: int
     n_rated: int
     length: int
+    whole_session: bool = False
 
     @property
     def width(self) -> int:

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 import safetensors.numpy
 
-from contracts.quick import FEW_SESSIONS, QUICK
+from contracts.quick import FEW_SESSIONS, QUICK, world_options
 from pydeeprecsys.cli import main
 from pydeeprecsys.data.world import World
 from pydeeprecsys.evaluation.standings import SIMPLE_POLICIES
@@ -72,6 +72,7 @@ def test_every_agent_trains_and_explains_itself(saved: str, agent: str, capsys: 
     own = QUICK.get(agent, {})
     arguments = ("--dataset", saved, "--episodes", "3", "--slate-size", "2", "--out", "there", *as_arguments(own))
     arguments += ("--evaluation-episodes", "5", "--world-version", "1" if agent == "slate-q" else "0")
+    arguments += tuple(f"--env-option={name}={value}" for name, value in world_options(agent).items())
     assert run("train", agent, *arguments) == 0
     assert "return" in capsys.readouterr().out
     metrics = pd.read_csv("there/metrics.csv")
@@ -79,7 +80,11 @@ def test_every_agent_trains_and_explains_itself(saved: str, agent: str, capsys: 
     assert ("loss" in set(metrics["metric"])) == (agent in QUICK)
     assert Path("there/agent.safetensors").exists() == (agent in {*QUICK, *FEW_SESSIONS, "linucb", "thompson"})
     config = json.loads(Path("there/config.json").read_text())
-    assert (config["agent"], config["env_options"], config["episodes"]) == (agent, {"slate_size": 2}, 3)
+    assert (config["agent"], config["env_options"], config["episodes"]) == (
+        agent,
+        {"slate_size": 2} | world_options(agent),
+        3,
+    )
     assert config["hyperparameters"] == {option.name: own.get(option.name, option.default) for option in options}
     assert config["provenance"]["held_out_rmse"] > 0
     assert config["provenance"]["versions"]["numpy"] == np.__version__
@@ -91,14 +96,17 @@ def test_every_agent_trains_and_explains_itself(saved: str, agent: str, capsys: 
 @pytest.mark.slow
 @pytest.mark.parametrize("agent", QUICK)
 def test_a_trained_agent_is_loaded_to_the_same_actions(saved: str, agent: str) -> None:
-    switch = ["--item-features"] if agent != "reinforce" else []
+    switch = ["--item-features", "ratings"] if agent != "reinforce" else []
     arguments = ["--dataset", saved, "--episodes", "2", "--evaluation-episodes", "2"]
     arguments += [*as_arguments(QUICK[agent]), *switch]
     for out in ("a", "b"):
         assert run("train", agent, *arguments, "--out", out) == 0
     assert Path("a/agent.safetensors").read_bytes() == Path("b/agent.safetensors").read_bytes()
     manager = MovieLensFairnessManager(dataset=saved)
-    loaded, fresh = (make_agent(agent, manager, seed, **QUICK[agent], item_features=bool(switch)) for seed in (0, 9))
+    loaded, fresh = (
+        make_agent(agent, manager, seed, **QUICK[agent], item_features="ratings" if switch else "none")
+        for seed in (0, 9)
+    )
     states = np.random.default_rng(0).random((60, 25), dtype=np.float32)
     greedy = []
     for one in (loaded, fresh):
@@ -224,7 +232,9 @@ def test_users_are_of_the_pools_asked_for_and_every_simple_is_compared(
             assert run(*verb, "--dataset", saved, *pools) == 130
     assert [what.train_pool for what in asked] == ["train", "all"] * 3
     assert [what.evaluation_pool for what in asked] == ["test", "train", "test", "train", "evaluation", "train"]
-    assert set(SIMPLE_POLICIES) <= set(asked[0].agents)
+    assert set(SIMPLE_POLICIES) - set(asked[0].agents) == {"fold-in", "item-knn", "ease"}  # these need a history
+    assert run("compare", "--dataset", saved, "--env-option", "observation=items") == 130
+    assert set(SIMPLE_POLICIES) <= set(asked[-1].agents)
 
 
 def test_settings_of_a_comparison_are_read_as_the_options_are(saved: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -241,7 +251,7 @@ def test_settings_of_a_comparison_are_read_as_the_options_are(saved: str, monkey
         "rainbow.n_steps=3",
         "rainbow.learning_rate=1e-3",
         "dqn.hidden_layers=[16]",
-        "dqn.item_features=true",
+        "dqn.item_features=ratings",
         "dqn.device=cpu",
         "dqn.discount_factor=1",
     )
@@ -249,7 +259,7 @@ def test_settings_of_a_comparison_are_read_as_the_options_are(saved: str, monkey
     assert asked == [
         {
             "rainbow": {"noisy": False, "hidden_layers": [8, 4, 2, 2], "n_steps": 3, "learning_rate": 0.001},
-            "dqn": {"hidden_layers": [16], "item_features": True, "device": "cpu", "discount_factor": 1.0},
+            "dqn": {"hidden_layers": [16], "item_features": "ratings", "device": "cpu", "discount_factor": 1.0},
         }
     ]
     assert type(asked[0]["dqn"]["discount_factor"]) is float

@@ -1,8 +1,10 @@
 """What every agent must do, whatever it learns."""
 
+import math
 import random
 from collections.abc import Iterator
 from copy import deepcopy
+from itertools import permutations
 from typing import Any, ClassVar
 
 import numpy as np
@@ -83,6 +85,11 @@ def assert_plain(state: Any, path: str = "state") -> None:
         assert isinstance(state, bool | int | float | str), path
 
 
+def slates_of(k: int, masks: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """(slates, k) all slates of different items that a mask (actions,) allows."""
+    return np.array(list(permutations(np.flatnonzero(masks).tolist(), k)))
+
+
 class AgentSmoke:
     """The smoke set, for further variants of an agent that passes the full `AgentContract`.
 
@@ -93,8 +100,14 @@ class AgentSmoke:
     generators: ClassVar[frozenset[str]] = frozenset({"generator"})
     """Keys, anywhere in the agent's state, under which acting with exploration may change something."""
 
+    has_probabilities: ClassVar[bool] = False
+    """Whether `log_probabilities` are known."""
+
     learns: ClassVar[bool] = True
     """Whether it learns from experience, and so counts its updates."""
+
+    varies_slates: ClassVar[bool] = False
+    """Whether later items of a slate depend on the first, and so need not have the highest scores."""
 
     def make(self, n_actions: int, state_size: int, seed: int) -> ReinforcementLearning:
         """A new agent, which learns within a few steps."""
@@ -149,6 +162,65 @@ class AgentSmoke:
         first, second = (agent.top_k_actions_for_states(states, 3, explore=False) for _ in range(2))
         assert first.tolist() == second.tolist()
         assert_same_state(agent.state_dict(), before)
+
+    @pytest.mark.parametrize("past", [0, 30])
+    def test_without_exploration_the_highest_scores_are_chosen(self, states: NDArray[np.float32], past: int) -> None:
+        agent = self.make(N_ACTIONS, STATE_SIZE, 0)
+        live(agent, steps(3, past, seed=1))
+        some = np.random.default_rng(0).permuted(np.tile(np.arange(N_ACTIONS) < 4, (20, 1)), axis=1)
+        for masks in (None, some):
+            for k in (1,) if self.varies_slates else (1, 3):
+                agent.begin_episodes(np.ones(20, dtype=np.bool_))  # those that remember a session score its start
+                slates = agent.top_k_actions_for_states(states, k, explore=False, action_masks=masks)
+                scores = agent.scores(states, masks)
+                best = -np.sort(-scores, axis=1)[:, :k]
+                np.testing.assert_allclose(np.take_along_axis(scores, slates, axis=1), best, rtol=1e-5)
+
+    @pytest.mark.parametrize("past", [0, 30])
+    def test_scores_are_finite_where_an_action_is_allowed(self, states: NDArray[np.float32], past: int) -> None:
+        agent = self.make(N_ACTIONS, STATE_SIZE, 0)
+        live(agent, steps(3, past, seed=1))
+        before = deepcopy(agent.state_dict())
+        scores, masks = agent.scores(states), np.random.default_rng(0).random((20, N_ACTIONS)) < 0.5
+        masks[:, 0] = True
+        assert scores.shape == (20, N_ACTIONS)
+        assert scores.dtype.kind == "f"
+        assert np.isfinite(scores).all()
+        np.testing.assert_array_equal(np.isfinite(agent.scores(states, masks)), masks)
+        assert_same_state(agent.state_dict(), before)
+
+    @pytest.mark.parametrize("past", [0, 30])
+    def test_probabilities_of_all_slates_sum_to_1(self, past: int) -> None:
+        agent, state = self.make(N_ACTIONS, STATE_SIZE, 0), np.full((1, STATE_SIZE), 0.5, dtype=np.float32)
+        live(agent, steps(3, past, seed=1))
+        if not self.has_probabilities:
+            if past:  # some are random before they learn
+                with pytest.raises(NotImplementedError, match="no probabilities of slates in closed form"):
+                    agent.log_probabilities(state, np.array([[0, 1]]))
+            return
+        before = deepcopy(agent.state_dict())
+        for k, mask in ((1, np.arange(N_ACTIONS) > 2), (2, np.ones(N_ACTIONS, dtype=np.bool_))):
+            slates = slates_of(k, mask)
+            masks = np.tile(mask, (len(slates), 1))
+            logarithms = agent.log_probabilities(np.tile(state, (len(slates), 1)), slates, masks)
+            assert logarithms.shape == (len(slates),)
+            assert np.exp(logarithms).sum() == pytest.approx(1, abs=1e-5)
+        assert_same_state(agent.state_dict(), before)
+        forbidden = agent.log_probabilities(state, np.array([[4, 0]]), np.arange(N_ACTIONS)[None] > 2)
+        assert forbidden == -np.inf
+
+    @pytest.mark.parametrize("past", [0, 30])
+    def test_probabilities_are_those_with_which_it_chooses(self, past: int) -> None:
+        if not self.has_probabilities:
+            return
+        agent, n = self.make(N_ACTIONS, STATE_SIZE, 0), 3000
+        live(agent, steps(3, past, seed=1))
+        states, mask = np.full((n, STATE_SIZE), 0.5, dtype=np.float32), np.arange(N_ACTIONS) > 3
+        slates = agent.top_k_actions_for_states(states, 2, action_masks=np.tile(mask, (n, 1)))
+        for slate in slates_of(2, mask):
+            probability = float(np.exp(agent.log_probabilities(states[:1], slate[None], mask[None]))[0])
+            share = (slates == slate).all(axis=1).mean()
+            assert share == pytest.approx(probability, abs=4 * math.sqrt(probability * (1 - probability) / n) + 1e-6)
 
 
 class AgentContract(AgentSmoke):

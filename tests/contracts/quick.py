@@ -1,9 +1,11 @@
 """Options with which the learning agents are small, and learn within some dozens of steps."""
 
+import inspect
 from typing import Any
 
 from pydeeprecsys.data.world import World
 from pydeeprecsys.experiments.config import RunConfig
+from pydeeprecsys.experiments.registry import agent_class
 from pydeeprecsys.experiments.task import Task
 
 QUICK: dict[str, dict[str, Any]] = {
@@ -25,10 +27,18 @@ QUICK: dict[str, dict[str, Any]] = {
 FEW_SESSIONS: dict[str, dict[str, Any]] = {"cma-es": {"sessions": 1}, "es": {"sessions": 2, "pairs": 1}}
 
 
+def world_options(agent: str) -> dict[str, Any]:
+    """Options of the world that an agent needs: recommenders, and agents based on one, read the session's history."""
+    arguments = inspect.signature(agent_class(agent)).parameters
+    needed = {name for name, argument in arguments.items() if argument.default is inspect.Parameter.empty}
+    return {"observation": "items"} if needed & {"history", "base"} else {}
+
+
 def quick_run(agent: str, world: World, slate_size: int = 5, version: int | None = None, **changes: Any) -> RunConfig:
     """A run of some 200 steps with a checkpoint after each episode: in v0, and for SlateQ, which refuses it, in v1."""
     version = int(agent == "slate-q") if version is None else version
-    task = Task(env=f"MovieLensFairness-v{version}", env_options={"slate_size": slate_size}, world=world)
+    options = {"slate_size": slate_size} | world_options(agent)
+    task = Task(env=f"MovieLensFairness-v{version}", env_options=options, world=world)
     quick = {
         "hyperparameters": QUICK.get(agent, FEW_SESSIONS.get(agent, {})),
         "evaluation_episodes": 7,

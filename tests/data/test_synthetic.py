@@ -20,6 +20,7 @@ def test_it_has_the_size_of_movielens_1m(full: Dataset) -> None:
     assert full.scale == (1.0, 5.0)
 
 
+@pytest.mark.slow
 def test_ratings_are_whole_and_mostly_good(full: Dataset) -> None:
     stars, counts = np.unique(full.ratings, return_counts=True)
     assert stars.tolist() == [1, 2, 3, 4, 5]
@@ -29,6 +30,7 @@ def test_ratings_are_whole_and_mostly_good(full: Dataset) -> None:
     assert 1.0 < full.ratings.std() < 1.25  # 1.12
 
 
+@pytest.mark.slow
 def test_few_users_and_few_items_have_most_of_the_ratings(full: Dataset) -> None:
     of_users = np.sort(np.bincount(full.user_index, minlength=6040))
     of_items = np.sort(np.bincount(full.item_index, minlength=3883))

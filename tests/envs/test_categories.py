@@ -12,7 +12,8 @@ from pydeeprecsys.data.synthetic import synthetic_dataset
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments.evaluate import evaluate
-from pydeeprecsys.experiments.registry import item_features, make_agent
+from pydeeprecsys.experiments.item_estimates import world_features
+from pydeeprecsys.experiments.registry import make_agent
 from pydeeprecsys.rl.manager import MovieLensFairnessManager
 from pydeeprecsys.simulation.movielens.dynamics import SatiatingTaste
 
@@ -41,7 +42,7 @@ def test_a_world_takes_its_categories_from_the_data_set(songs: World, tmp_path: 
 @pytest.mark.parametrize(("version", "size"), [(0, 4 + 6), (1, 4 + 10 * 6)])
 @pytest.mark.parametrize("slate_size", [1, 3])
 def test_agents_train_and_are_evaluated_in_it(songs: World, version: int, size: int, slate_size: int) -> None:
-    features: dict[str, Any] = {"item_features": True}
+    features: dict[str, Any] = {"item_features": "ratings"}
     for name, options in (("reinforce", {}), ("dqn", features), ("linucb", {}), ("varied", {}), ("best-constant", {})):
         manager = MovieLensFairnessManager(0, slate_size, n_envs=3, version=version, dataset=songs)
         assert manager.env.observation_space.shape == (size,)
@@ -56,7 +57,7 @@ def test_agents_train_and_are_evaluated_in_it(songs: World, version: int, size: 
     step = recorded["sessions"][0]["steps"][0]
     assert len(step["affinities"]) == 4
     assert all(set(item["genres"]) <= set(MUSIC) for item in step["shown"])
-    assert item_features(songs, np.arange(30)).shape[1] == 4 + 1 + songs.item_vectors.shape[1]
+    assert world_features(songs, np.arange(30)).shape[1] == 4 + 1 + songs.item_vectors.shape[1]
     text = manager.env.reset(seed=0) and manager.env.unwrapped.render()  # type: ignore[attr-defined]
     assert sum(name in text for name in MUSIC) == 3  # the three that the user likes best
 

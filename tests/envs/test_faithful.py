@@ -341,6 +341,8 @@ def test_the_oracle_shows_what_is_best_after_satiation_within_the_mask(world: Wo
         scores = np.where(infos["action_mask"], vectors @ world.item_vectors.T, -np.inf)
         best = np.argsort(-scores, axis=1)[:, :slate_size]
         assert slates.tolist() == best.tolist()
+        ranked = np.argsort(-oracle.scores(states, infos["action_mask"]), axis=1)
+        assert ranked[:, :slate_size].tolist() == best.tolist()
         states, _, terminated, _, infos = envs.step(slates[:, 0] if slate_size == 1 else slates)
         assert not terminated.any()
 

@@ -2,16 +2,17 @@ import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 
 from contracts import environments  # noqa: F401 - registers Masked-v0
-from contracts.quick import QUICK
+from contracts.quick import QUICK, world_options
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError
-from pydeeprecsys.experiments.registry import AGENTS, agent_class, agent_options, item_features, make_agent
+from pydeeprecsys.experiments.item_estimates import item_estimates, world_features
+from pydeeprecsys.experiments.registry import AGENTS, agent_class, agent_options, make_agent
 from pydeeprecsys.rl.agents.slate_q import SlateQAgent
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.manager import (
@@ -36,7 +37,7 @@ def test_every_option_is_documented_and_has_a_default(name: str) -> None:
 @pytest.mark.parametrize("slate_size", [1, 3])
 @pytest.mark.parametrize("name", AGENTS)
 def test_every_agent_is_made_and_shows_items_of_the_catalogue(world: World, name: str, slate_size: int) -> None:
-    manager = MovieLensFairnessManager(seed=0, slate_size=slate_size, n_envs=4, dataset=world)
+    manager = MovieLensFairnessManager(0, slate_size, 4, dataset=world, **world_options(name))
     states, _ = manager.batch.reset(seed=0)
     slates = make_agent(name, manager, seed=0).top_k_actions_for_states(states, slate_size)
     assert slates.shape == (4, slate_size)
@@ -148,9 +149,9 @@ def test_soft_actor_critic_moves_a_pendulum(n_envs: int) -> None:
         make_agent("best-rated", manager, 0)
 
 
-def test_item_features_by_hand(world: World) -> None:
+def test_the_features_of_the_world_by_hand(world: World) -> None:
     users = np.arange(0, world.n_users, 2)
-    features = item_features(world, users)
+    features = world_features(world, users)
     assert features.shape == (world.n_items, 20 + world.item_vectors.shape[1])
     assert features.dtype == np.float64
     np.testing.assert_array_equal(features[:, :19], world.genres)
@@ -163,8 +164,8 @@ def test_item_features_reach_agents_that_are_asked_to_use_them(
     world: World, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (option,) = (option for option in agent_options(name) if option.name == "item_features")
-    assert (option.type, option.default) == (bool, False)
-    assert "A switch" in option.help
+    assert (get_args(option.type), option.default) == (("none", "ratings", "world"), "none")
+    assert "an upper bound" in option.help
     given: list[Any] = []
     make = AGENTS[name].__init__
 
@@ -175,26 +176,30 @@ def test_item_features_reach_agents_that_are_asked_to_use_them(
 
     monkeypatch.setattr(AGENTS[name], "__init__", keep)
     manager = MovieLensFairnessManager(seed=0, dataset=world)
-    for asked in (False, True):
+    for asked in ("none", "ratings", "world"):
         make_agent(name, manager, 0, **QUICK[name], item_features=asked)
+    everybody = np.arange(world.n_users)
     assert given[0] is None
-    np.testing.assert_array_equal(given[1], item_features(world, np.arange(world.n_users)))
+    np.testing.assert_array_equal(given[1], item_estimates(world, everybody).features)
+    np.testing.assert_array_equal(given[2], world_features(world, everybody))
     with pytest.raises(InputError, match="no simulated world"):
-        make_agent(name, CartpoleManager(), 0, item_features=True)
+        make_agent(name, CartpoleManager(), 0, item_features="ratings")
+    with pytest.raises(InputError, match="item_features must be one of none, ratings, world, it is True"):
+        make_agent(name, manager, 0, item_features=True)
 
 
 @pytest.mark.parametrize("name", ["linucb", "thompson"])
 def test_bandits_look_at_the_user_unless_told_otherwise(world: World, name: str) -> None:
     (option,) = (option for option in agent_options(name) if option.name == "item_features")
-    assert option.default is True
+    assert option.default == "ratings"
     manager = MovieLensFairnessManager(dataset=world)
-    by_default, without = make_agent(name, manager, 0), make_agent(name, manager, 0, item_features=False)
+    by_default, without = make_agent(name, manager, 0), make_agent(name, manager, 0, item_features="none")
     assert isinstance(by_default.regression, JointRegression)
     assert isinstance(without.regression, ItemRegression)
     # Where nothing is told of the actions, there are no features to take.
     assert isinstance(make_agent(name, CartpoleManager(), 0).regression, ItemRegression)
     with pytest.raises(InputError, match="no simulated world"):
-        make_agent(name, CartpoleManager(), 0, item_features=True)
+        make_agent(name, CartpoleManager(), 0, item_features="ratings")
 
 
 @pytest.mark.parametrize("name", ["popular", "best-rated", "varied", "win-stay"])
@@ -215,7 +220,7 @@ def test_what_agents_are_told_of_items_comes_from_the_pool_of_their_manager(worl
 @pytest.mark.slow
 @pytest.mark.parametrize("name", QUICK)
 def test_agents_that_score_items_by_features_learn(world: World, name: str) -> None:
-    losses = _learn(name, MovieLensFairnessManager(seed=0, dataset=world), 0, 100, item_features=True).loss_values
+    losses = _learn(name, MovieLensFairnessManager(seed=0, dataset=world), 0, 100, item_features="ratings").loss_values
     assert losses is not None
     assert np.isfinite(losses).all()
 
@@ -225,7 +230,7 @@ def test_agents_that_score_items_by_features_learn(world: World, name: str) -> N
 @pytest.mark.parametrize("slate_size", [1, 3])
 def test_every_agent_learns_in_the_faithful_world(world: World, name: str, slate_size: int) -> None:
     # Users leave when they like, choose nothing, and have fewer and fewer items left.
-    manager = MovieLensFairnessManager(0, slate_size, 3, version=1, dataset=world)
+    manager = MovieLensFairnessManager(0, slate_size, 3, version=1, dataset=world, **world_options(name))
     agent = make_agent(name, manager, 0, **QUICK.get(name, {}))
     lengths: list[int] = []
     manager.train(

@@ -30,6 +30,27 @@ def test_no_other_module_names_a_file_of_a_run() -> None:
             assert not names & _texts(path), path
 
 
+@pytest.mark.parametrize(("switch", "source"), [(True, "world"), (False, "none")])
+def test_the_switch_of_item_features_of_earlier_versions_is_read_as_their_source(
+    tmp_path: Path, switch: bool, source: str
+) -> None:
+    old, today = ({"learning_rate": 0.01, "item_features": value} for value in (switch, source))
+    run = RunFolder(write_run(tmp_path / "run", config_of("dqn", 0, hyperparameters=old)))
+    assert run.config == config_of("dqn", 0, hyperparameters=today)
+    run.begin(config_of("dqn", 0, hyperparameters=today))  # the same run
+    comparison = write_run(tmp_path / "compare", config_of("", 0, kind="compare", hyperparameters={"dqn": old}))
+    assert RunFolder(comparison).config["hyperparameters"] == {"dqn": today}
+    assert RunFolder(tmp_path / "run").features == ("features: world" if switch else "")
+
+
+def test_bandits_of_comparisons_of_earlier_versions_have_the_features_of_the_world(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "old", config_of("", 0, kind="compare", hyperparameters={}))
+    for agent, features in (("linucb", True), ("thompson", "ratings")):
+        write_run(folder / "runs" / f"{agent}-0", config_of(agent, 0, hyperparameters={"item_features": features}))
+    comparison = RunFolder(folder)
+    assert comparison.config["hyperparameters"] == {"linucb": {"item_features": "world"}}
+
+
 def test_a_folder_of_an_earlier_version_is_read_by_todays_names_and_not_gone_on_with(tmp_path: Path) -> None:
     config = config_of("dqn", 0)
     env_options = config.pop("env_options")

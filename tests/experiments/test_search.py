@@ -6,6 +6,7 @@ from typing import Any
 import optuna
 import pytest
 
+from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments.search import Outcome, Search
 from pydeeprecsys.rl.search_space import Between, OneOf
 
@@ -35,6 +36,13 @@ def search(trials: int, path: Path, seed: int = 0, stops: tuple[int, ...] = ()) 
                 options = found.propose(number)
             found.add(try_out(number, options))
     return found.outcomes
+
+
+def test_trials_of_another_search_space_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "study.db"
+    search(4, path)
+    with pytest.raises(InputError, match=r"study\.db holds trials of another search space; search anew"):
+        Search(path, SPACE | {"layers": OneOf(None, [4])}, DEFAULTS, 0)
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
+from contracts.quick import world_options
 from pydeeprecsys.data.world import World
 from pydeeprecsys.experiments.registry import AGENTS, agent_options, learners, make_agent
 from pydeeprecsys.experiments.search import Search
@@ -30,7 +31,7 @@ def test_it_names_options_and_holds_their_defaults(agent: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("agent", learners())
 def test_agents_can_be_made_anywhere_in_it(world: World, agent: str) -> None:
-    manager = MovieLensFairnessManager(seed=0, dataset=world)
+    manager = MovieLensFairnessManager(seed=0, dataset=world, **world_options(agent))
     states, _ = manager.batch.reset(seed=0)
     space = AGENTS[agent].search_space
     corners = {name: domain.corners() for name, domain in space.items()}

@@ -6,7 +6,7 @@ import pytest
 
 from pydeeprecsys.envs.vector import MovieLensFairnessVector
 from pydeeprecsys.errors import InputError
-from pydeeprecsys.metrics.relevance import dcg, discounts, ndcg, ndcg_of_fives
+from pydeeprecsys.metrics.relevance import dcg, discounts, ndcg, ndcg_of_fives, recall
 
 LOG3 = 1 / math.log2(3)  # 0.631, the discount of the second position
 
@@ -67,6 +67,19 @@ def test_no_slate_is_better_than_the_best() -> None:
         np.testing.assert_allclose(ndcg(best, relevance, given), 1)
 
 
+def test_recall_by_hand() -> None:
+    relevant = [[True, False, True, True], [True, False, False, False], [False] * 4]
+    np.testing.assert_allclose(recall([[0, 1, 2], [1, 2, 3], [0, 1, 2]], relevant), [2 / 3, 0, np.nan])
+    assert recall([[0, 0]], [[True, True]]).tolist() == [0.5]  # one item, shown twice
+    assert recall([[0, 4]], [[True] * 3 + [False] * 2]).tolist() == [0.5]  # two of three at most
+
+
+def test_ndcg_of_what_is_relevant_or_not() -> None:
+    # Hits at positions 0 and 2; the ideal slate of three has all three relevant items.
+    gained, ideal = 1 + 1 / math.log2(4), 1 + 1 / math.log2(3) + 1 / math.log2(4)
+    np.testing.assert_allclose(ndcg([[0, 1, 2]], [[True, False, True, True]]), [gained / ideal])
+
+
 def test_a_batch_is_its_rows_to_the_bit() -> None:
     rng = np.random.default_rng(0)
     relevance, slates = rng.random((50, 30)), rng.integers(30, size=(50, 10))
@@ -87,6 +100,9 @@ def test_a_batch_is_its_rows_to_the_bit() -> None:
         (lambda: ndcg([[0]], [[1.0, 2.0]], [[True]]), "masks must have the shape"),
         (lambda: ndcg([[2]], [[1.0, 2.0]]), "items are 0 to 1"),
         (lambda: ndcg([[-1]], [[1.0, 2.0]]), "items are 0 to 1"),
+        (lambda: recall([[0]], [True, False]), "a row of items for each"),
+        (lambda: recall([[0]], [[True, False]] * 2), "a row of items for each"),
+        (lambda: recall([[2]], [[True, False]]), "items are 0 to 1"),
     ],
 )
 def test_what_cannot_be_is_refused(call: Any, message: str) -> None:

@@ -72,7 +72,7 @@ def test_checkpoints_of_other_versions_are_refused_in_one_line(tmp_path: Path) -
     path = tmp_path / "state"
     header = json.dumps({"__metadata__": {"format": "pydeeprecsys checkpoint 1", "tree": "{}", "digest": ""}}).encode()
     path.write_bytes(struct.pack("<Q", len(header)) + header)
-    with pytest.raises(InputError, match="is a checkpoint of version 1, this pydeeprecsys reads version 2") as got:
+    with pytest.raises(InputError, match="is a checkpoint of version 1, this pydeeprecsys reads version 3") as got:
         load_checkpoint(path)
     assert "\n" not in str(got.value)
 

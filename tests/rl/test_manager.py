@@ -458,8 +458,9 @@ def test_each_item_of_a_slate_reaches_the_agent_with_its_own_reward(world: World
 
 @pytest.mark.parametrize("name", ["MovieLensFairness-v1", "InterestEvolution-v0"])
 @pytest.mark.parametrize("n_envs", [1, 3])
-def test_choices_reach_the_agent_with_slates_of_one_too(name: str, n_envs: int) -> None:
-    manager = Manager(name, seed=0, n_envs=n_envs, slate_size=1)
+def test_choices_reach_the_agent_with_slates_of_one_too(name: str, n_envs: int, world: World) -> None:
+    users = {"dataset": world} if name == "MovieLensFairness-v1" else {}
+    manager = Manager(name, seed=0, n_envs=n_envs, slate_size=1, **users)
     agent = Spy(manager.env.action_space)
     manager.train(agent, max_steps=120, should_print=False)
     choices = []

@@ -10,6 +10,7 @@ import click
 
 from pydeeprecsys.arguments import Argument
 from pydeeprecsys.errors import InputError
+from pydeeprecsys.experiments.claimed_folder import with_todays_values
 from pydeeprecsys.experiments.registry import agent_option
 
 _NAMES = {int: "integer", float: "float", list[int]: "n,n,..."}
@@ -47,8 +48,8 @@ def read_options(path: Path) -> tuple[str, dict[str, Any]]:
     """
     try:
         config = json.loads(path.read_text())
-        agent, options = config["agent"], dict(config.get("hyperparameters", config.get("options")))
-    except (ValueError, KeyError, TypeError) as error:
+        agent, options = config["agent"], with_todays_values(config.get("hyperparameters", config.get("options")))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{path} holds no hyperparameters of an agent; give the best.json of 'pydeeprecsys tune'"
         ) from error

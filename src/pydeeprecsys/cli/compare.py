@@ -70,8 +70,6 @@ command.params.extend([JOBS, RAY, *settings_options(Comparison)])
 
 def _able(task: Task) -> list[str]:
     """The default agents that can act in an environment."""
-    if task.has_users:
-        return _BY_DEFAULT
     manager = task.manager(0)
     able = []
     for name in _BY_DEFAULT:
@@ -116,6 +114,8 @@ def compare_with_progress(
         screen.print(
             f"{BEST_CONSTANT} reads the simulator, not the user: for reference, not deployable", soft_wrap=True
         )
+    if (summary["features"] == "features: world").any():
+        screen.print("features: world are the simulator's own, an upper bound", soft_wrap=True)
     for note in summary["note"].dropna():
         screen.print(note, soft_wrap=True)
     print_files(out)
@@ -195,8 +195,10 @@ def _interval(row: dict[Any, Any]) -> str:
 
 
 def _marked(row: dict[Any, Any], apart: str) -> str:
-    """The agent's name, and beside it whether some of its seeds diverged or never updated."""
+    """The agent's name, and beside it the source of its features and whether seeds diverged or never updated."""
     marks = [row["agent"]]
+    if not pd.isna(row["features"]):
+        marks.append(f"({row['features']})")
     if row["failed"]:
         marks.append(f"({row['failed']} diverged)")
     if not pd.isna(row["note"]):

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numba import njit, prange
 
-from pydeeprecsys.arrays import Floats, Rows
+from pydeeprecsys.arrays import Flags, Floats, Rows, Singles
 from pydeeprecsys.data.calibration import calibration
 from pydeeprecsys.data.dataset import Dataset
 from pydeeprecsys.data.variational import Side, apart, grouped
@@ -67,6 +67,34 @@ class Factors:
     record: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Fit:
+    """What alternating arrives at: rating = mean + item bias + item vector . (latent_u, bias_u, affinity_u) + noise.
+
+    Attributes:
+        users: posteriors and prior of the d numbers of each user: latent dimensions, bias, affinities.
+        items: those of each item: latent dimensions, bias.
+        mean: of all ratings, in stars.
+        noise: variance of the noise, in stars².
+    """
+
+    users: Side
+    items: Side
+    mean: float
+    noise: float
+
+    @property
+    def item_vectors(self) -> Floats:
+        """(items, d) latent dimensions, 1, and 1 / sqrt(number of genres) at each of the item's genres."""
+        return np.hstack([self.items.posterior.means[:, :-1], self.items.posterior.fixed])
+
+    @property
+    def item_biases(self) -> Floats:
+        """(items,) biases with the mean of all ratings, in stars."""
+        biases: Floats = self.items.posterior.means[:, -1] + self.mean
+        return biases
+
+
 def factorize(
     dataset: Dataset,
     settings: FactorizationSettings | None = None,
@@ -89,12 +117,66 @@ def factorize(
     if held_out.all():
         raise InputError(f"{dataset.name}: one rating is too few to learn from some and measure on others; give more")
     users, items = dataset.user_index[~held_out], dataset.item_index[~held_out]
-    ratings = dataset.stars[~held_out].astype(np.float64)
+    fit = alternate(
+        users,
+        items,
+        stars=dataset.stars[~held_out],
+        n_users=len(dataset.users),
+        genres=dataset.genres,
+        settings=settings,
+        rng=rng,
+        progress=progress,
+    )
+
+    bias = settings.latent_dimensions
+    of_users = fit.users.posterior.means
+    user_vectors = np.insert(of_users, bias + 1, 1, axis=1)
+    item_vectors = np.insert(fit.item_vectors, bias + 1, fit.item_biases, axis=1)
+    _move_shared_affinities(user_vectors, item_vectors, dataset.genres.shape[1])
+
+    stars = apart(_dot_products, user_vectors, item_vectors, users=dataset.user_index, items=dataset.item_index)
+    predicted = dataset.from_stars(stars.clip(MIN_RATING, MAX_RATING))
+    rated = dataset.ratings.astype(np.float64)
+    squared_errors = (predicted - rated) ** 2
+    train_counts = np.bincount(items, minlength=len(item_vectors))[dataset.item_index[held_out]]
+    record = asdict(settings) | {
+        "held_out_rmse": float(np.sqrt(squared_errors[held_out].mean())),
+        "train_rmse": float(np.sqrt(squared_errors[~held_out].mean())),
+        "held_out_ratings": int(held_out.sum()),
+        "train_ratings": len(items),
+        "calibration": calibration(rated[held_out], predicted[held_out], train_counts, dataset.scale),
+    }
+    return Factors(user_vectors, item_vectors, record)
+
+
+def alternate(
+    users: Rows,
+    items: Rows,
+    *,
+    stars: Singles,
+    n_users: int,
+    genres: Flags,
+    settings: FactorizationSettings,
+    rng: np.random.Generator,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Fit:
+    """Alternate between all users and all items, as often as the settings say.
+
+    Args:
+        users: (ratings,) row of the user of each rating; at least one rating.
+        items: (ratings,) row of the item.
+        stars: (ratings,) the rating.
+        n_users: number of users.
+        genres: (items, c) which categories each item has; at least one per item.
+        settings: of which the share held out and the seed are not read here.
+        rng: of the starting vectors.
+        progress: called with the number of sweeps done and of all sweeps.
+    """
+    ratings = stars.astype(np.float64)
     mean = ratings.mean()
     ratings -= mean
-
-    latent, ones = settings.latent_dimensions, np.ones((len(dataset.users), 1))
-    genres = dataset.genres / np.sqrt(dataset.genres.sum(axis=1, keepdims=True))
+    latent, ones = settings.latent_dimensions, np.ones((n_users, 1))
+    shares = genres / np.sqrt(genres.sum(axis=1, keepdims=True))
     counts, n_genres = np.bincount(items, minlength=len(genres)), genres.shape[1]
     user = Side(
         grouped(users, items, ratings, len(ones)),
@@ -106,7 +188,7 @@ def factorize(
     )
     item = Side(
         grouped(items, users, ratings, len(genres)),
-        fixed=np.insert(genres, 0, 1, axis=1),
+        fixed=np.insert(shares, 0, 1, axis=1),
         predictors=np.stack([np.ones(len(genres)), np.sqrt(counts / counts.mean())], axis=1),
         learned=np.tile(np.arange(latent + 1) == latent, (2, 1)),
         variances=np.r_[np.full(latent, _ITEM_LATENT), _BIAS],
@@ -118,25 +200,7 @@ def factorize(
         noise = max(squares / len(ratings), _LEAST_NOISE)
         item.update(user, noise)
         progress(sweep + 1, settings.sweeps)
-
-    of_users, of_items = user.posterior.means, item.posterior.means
-    user_vectors = np.hstack([of_users[:, : latent + 1], ones, of_users[:, latent + 1 :]])
-    item_vectors = np.hstack([of_items[:, :latent], np.ones((len(genres), 1)), of_items[:, latent:] + mean, genres])
-    _move_shared_affinities(user_vectors, item_vectors, n_genres)
-
-    stars = apart(_dot_products, user_vectors, item_vectors, users=dataset.user_index, items=dataset.item_index)
-    predicted = dataset.from_stars(stars.clip(MIN_RATING, MAX_RATING))
-    rated = dataset.ratings.astype(np.float64)
-    squared_errors = (predicted - rated) ** 2
-    train_counts = counts[dataset.item_index[held_out]]
-    record = asdict(settings) | {
-        "held_out_rmse": float(np.sqrt(squared_errors[held_out].mean())),
-        "train_rmse": float(np.sqrt(squared_errors[~held_out].mean())),
-        "held_out_ratings": int(held_out.sum()),
-        "train_ratings": len(ratings),
-        "calibration": calibration(rated[held_out], predicted[held_out], train_counts, dataset.scale),
-    }
-    return Factors(user_vectors, item_vectors, record)
+    return Fit(user, item, mean=mean, noise=noise)
 
 
 def _move_shared_affinities(user_vectors: Floats, item_vectors: Floats, n_genres: int) -> None:

@@ -8,8 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, Self
-from zipfile import BadZipFile, ZipFile
-from zlib import error as ZlibError
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +18,7 @@ from pydeeprecsys.data.factorization import FactorizationSettings, factorize
 from pydeeprecsys.data.observed import damped_means
 from pydeeprecsys.data.violence import impute
 from pydeeprecsys.errors import InputError
-from pydeeprecsys.files import whole_file
+from pydeeprecsys.files import saved_arrays, whole_file
 
 FORMAT = "pydeeprecsys world 3"
 _IN_HEADER = ("name", "categories", "record")
@@ -167,25 +165,13 @@ class World:
         Raises:
             InputError: there is no such file, or it is damaged or not a world.
         """
-        try:
-            # Checksums first: arrays are read only as far as their headers say, and these may be damaged.
-            with ZipFile(path) as archive:
-                if (damaged := archive.testzip()) is not None:
-                    raise BadZipFile(damaged)
-            # No pickle: reading a world never runs code.
-            with np.load(path, allow_pickle=False) as file:
-                header = json.loads(str(file["header"]))
-                if header["format"] != FORMAT:
-                    raise InputError(f"{path} is of the format {header['format']!r}, not {FORMAT!r}; build it anew")
-                header["categories"] = tuple(header["categories"])
-                read: dict[str, Any] = {name: header[name] for name in _IN_HEADER}
-                world = cls(**read | {f.name: np.atleast_1d(file[f.name]) for f in fields(cls) if f.name not in read})
-        except InputError:
-            raise
-        except FileNotFoundError as error:
-            raise InputError(f"there is no world at {path}") from error
-        except (BadZipFile, EOFError, KeyError, OSError, RuntimeError, TypeError, ValueError, ZlibError) as error:
-            raise InputError(f"{path} is not a saved world or it is damaged; build it anew") from error
+        with saved_arrays(path, "world") as file:
+            header = json.loads(str(file["header"]))
+            if header["format"] != FORMAT:
+                raise InputError(f"{path} is of the format {header['format']!r}, not {FORMAT!r}; build it anew")
+            header["categories"] = tuple(header["categories"])
+            read: dict[str, Any] = {name: header[name] for name in _IN_HEADER}
+            world = cls(**read | {f.name: np.atleast_1d(file[f.name]) for f in fields(cls) if f.name not in read})
         world._check_shapes(path)
         return world
 

@@ -11,20 +11,18 @@ from numba import njit
 
 from pydeeprecsys.arrays import Flags, Floats, Ints, Singles
 from pydeeprecsys.errors import InputError
+from pydeeprecsys.history import DEMOGRAPHICS, HistoryLayout
 from pydeeprecsys.scale import MAX_RATING
 from pydeeprecsys.simulation.movielens.dynamics import SatiatingTaste
 from pydeeprecsys.simulation.movielens.simulator import Simulator
 from pydeeprecsys.simulation.movielens.state import State
-
-DEMOGRAPHICS = 4
-"""Sex, age, occupation and zip code, the first entries of every observation."""
 
 UNKNOWN = 0.5
 """An unknown demographic, or an unknown violence of an item: indistinguishable from a true 0.5."""
 
 
 class Observation(Protocol):
-    """An observation: numbers in [0, 1]."""
+    """An observation: numbers in [0, 1], except for `ShownItems`."""
 
     @property
     def size(self) -> int:
@@ -66,6 +64,36 @@ class ChosenItems:
         world = self.simulator.world
         facts = (world.demographics, world.genres, world.violence)
         observations: Singles = _encode(state.users, state.recent_items, state.recent_ratings, facts)
+        return observations
+
+
+@dataclass(frozen=True)
+class ShownItems:
+    """What a recommender knows: 4 demographics, and of the last slates the items, the choice and the ratings.
+
+    Unknown demographics are 0.5. The ratings of items that were shown and not consumed are not known.
+
+    Attributes:
+        simulator: of the sessions observed; the number of slates is its `slates_held`, at least 1.
+    """
+
+    simulator: Simulator
+    rating_index: ClassVar[None] = None
+
+    @property
+    def layout(self) -> HistoryLayout:
+        """Which number is what."""
+        assert self.simulator.history_layout is not None
+        return self.simulator.history_layout
+
+    @property
+    def size(self) -> int:
+        """4 and k + r + 1 per slate."""
+        return self.layout.size
+
+    def __call__(self, state: State) -> Singles:
+        """(n, size) observations of n sessions."""
+        observations: Singles = _with_demographics(state.users, state.shown, self.simulator.world.demographics)
         return observations
 
 
@@ -141,6 +169,7 @@ OBSERVATIONS: dict[str, Callable[[Simulator], Observation]] = {
     "last": ChosenItems,
     "founding": ChosenItems,
     "history": ChosenItems,
+    "items": ShownItems,
     "affinity": Affinities,
 }
 """By the names of the option; "founding" is the old name of "last"."""
@@ -162,6 +191,18 @@ def _encode(users: Ints, items: Ints, ratings: Floats, facts: tuple[Singles, Fla
                     observations[i, first + g] = genres[item, g]
                 observations[i, first + n_genres] = ratings[i, t] / MAX_RATING
                 observations[i, first + n_genres + 1] = _known(violence[item])
+    return observations
+
+
+@njit(cache=True)
+def _with_demographics(users: Ints, shown: Singles, demographics: Singles) -> Singles:
+    n, width = shown.shape
+    observations = np.empty((n, DEMOGRAPHICS + width), dtype=np.float32)
+    for i in range(n):
+        for d in range(DEMOGRAPHICS):
+            observations[i, d] = _known(demographics[users[i], d])
+        for j in range(width):  # numpy's concatenation takes several times as long
+            observations[i, DEMOGRAPHICS + j] = shown[i, j]
     return observations
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
 
@@ -9,7 +10,7 @@ from pydeeprecsys.arguments import Count, NonNegative, Seed, UnitInterval, check
 from pydeeprecsys.data.dataset import Dataset
 from pydeeprecsys.data.library import open_world
 from pydeeprecsys.data.world import World
-from pydeeprecsys.envs.observations import OBSERVATIONS, Observation, WithTime
+from pydeeprecsys.envs.observations import OBSERVATIONS, Observation, ShownItems, WithTime
 from pydeeprecsys.errors import InputError, did_you_mean
 from pydeeprecsys.simulation.choice import Choice, MultinomialLogit
 from pydeeprecsys.simulation.movielens.dynamics import Delta, Dynamics, GenreReinforcement, SatiatingTaste, Taste
@@ -40,10 +41,11 @@ class WorldOptions(TypedDict, total=False):
         repeats: Repeats of items consumed in the session: "allow" (default), rated one star ("bore"), or an error
             ("refuse"). Unless allowed, `info["action_mask"]` holds the items left.
         patience: Patience, which ends sessions in place of session_length.
-        observation: "last" (default; "founding" is an alias), "history" or "affinity".
-        history_length: Number of slates in the observation "history", 10 by default.
-        observe_time: Append to the observation the time within the session: the slates shown over the maximum of a
-            session (its length, or the max_steps of its patience); False by default.
+        observation: "last" (default; "founding" is an alias), "history", "items" or "affinity".
+        history_length: Number of slates in the observation: of "history" 10 by default, of "items" as many as a session
+            can have.
+        observe_time: Append to the observation, unless it is "items", the time within the session: the slates shown
+            over the maximum of a session (its length, or the max_steps of its patience); False by default.
     """
 
     version: Literal[0, 1]
@@ -61,7 +63,7 @@ class WorldOptions(TypedDict, total=False):
     choice_scale: NonNegative
     repeats: Repeats
     patience: Patience | None
-    observation: Literal["last", "founding", "history", "affinity"]
+    observation: Literal["last", "founding", "history", "items", "affinity"]
     history_length: Count
     observe_time: bool
 
@@ -109,7 +111,7 @@ def make_simulator(slate_size: int = 1, **options: Unpack[WorldOptions]) -> Simu
     check_arguments(WorldOptions, options)
     world = open_world(options.get("dataset", "synthetic"))
     rules: dict[str, Any] = {name: value for name, value in options.items() if name in _RULES}
-    return Simulator(
+    simulator = Simulator(
         world,
         slate_size,
         pool=user_pool(world.n_users, options.get("pool", "all"), options.get("pool_seed", 0)),
@@ -119,10 +121,21 @@ def make_simulator(slate_size: int = 1, **options: Unpack[WorldOptions]) -> Simu
         history_length=options.get("history_length", 10) if options.get("observation") == "history" else 1,
         **rules,
     )
+    if options.get("observation") == "items":
+        return replace(simulator, slates_held=options.get("history_length", simulator.longest_session))
+    return simulator
 
 
 def make_observation(simulator: Simulator, **options: Unpack[WorldOptions]) -> Observation:
-    """Build the observation from the options."""
+    """Build the observation from the options.
+
+    Raises:
+        InputError: The observation takes no time, or does not fit the dynamics.
+    """
     options = _with_defaults(options)
     observation: Observation = OBSERVATIONS[options.get("observation", "last")](simulator)
-    return WithTime(observation, simulator.session_steps) if options.get("observe_time", False) else observation
+    if not options.get("observe_time", False):
+        return observation
+    if isinstance(observation, ShownItems):
+        raise InputError("the observation 'items' holds the time already, as the slates shown; leave out observe_time")
+    return WithTime(observation, simulator.session_steps)

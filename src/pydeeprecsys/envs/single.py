@@ -27,6 +27,7 @@ class MovieLensFairness(SessionEnv):
     Attributes:
         dcg: discounted cumulative gain of each slate of the current session.
         ndcg: the same over the gain of a slate of fives.
+        history_layout: layout of the observation "items"; None for the others.
 
     Each step's `info` is that of `MovieLensFairnessVector` for one user: `ratings` (k,) of the slate, numbers, and
     `action_mask` (items,) where consumed items are not to be shown again; a reset's has the row of the `user` in the
@@ -55,7 +56,7 @@ class MovieLensFairness(SessionEnv):
         **options: Unpack[WorldOptions],
     ) -> None:
         super().__init__(MovieLensFairnessVector(1, slate_size, seed, AutoresetMode.DISABLED, **options), render_mode)
-        self.simulator = self.batch.simulator
+        self.simulator, self.history_layout = self.batch.simulator, self.batch.history_layout
         self.max_episode_steps = self.simulator.session_steps
         self.dcg: list[float] = []
         self.ndcg: list[float] = []

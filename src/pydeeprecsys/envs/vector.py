@@ -41,6 +41,9 @@ class MovieLensFairnessVector(SessionVector[State, Response]):
     Where the chosen item alone is consumed, k = 1 has the position (-1 for none), the hit and the novelty too. Where
     consumed items are not to be shown again, `action_mask` (n, items) marks the others at each reset and step.
 
+    Attributes:
+        history_layout: layout of the observation "items"; None for the others.
+
     Raises:
         InputError: an invalid option, or a consumed item where these are refused.
         ValueError: an action out of range.
@@ -57,7 +60,8 @@ class MovieLensFairnessVector(SessionVector[State, Response]):
         self.simulator = make_simulator(slate_size, **options)
         self.observation = make_observation(self.simulator, **options)
         world = self.simulator.world
-        space = Box(0.0, 1.0, (self.observation.size,), np.float32)
+        layout = self.history_layout = self.simulator.history_layout
+        space = Box(0.0, 1.0 if layout is None else layout.highest, (self.observation.size,), np.float32)
         super().__init__(self.simulator, world.n_items, space, num_envs, seed=seed, autoreset_mode=autoreset_mode)
         self._discounts = discounts(slate_size)
         self._ideal_dcg = discounted_sums(np.full((1, slate_size), MAX_RATING), self._discounts)[0]

@@ -20,7 +20,7 @@ from pydeeprecsys.evaluation.scores import (
 from pydeeprecsys.metrics.exposure import coverage, gini
 
 RANDOM, ORACLE, BEST_CONSTANT = "random", "oracle", "best-constant"
-SIMPLE_POLICIES = (RANDOM, "popular", "best-rated", "varied", BEST_CONSTANT, "win-stay")
+SIMPLE_POLICIES = (RANDOM, "popular", "best-rated", "varied", BEST_CONSTANT, "win-stay", "fold-in", "item-knn", "ease")
 """Policies that do not learn, without the oracle: an agent below the best of them has learned nothing useful."""
 
 COLUMNS = [

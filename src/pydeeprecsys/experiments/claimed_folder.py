@@ -28,6 +28,7 @@ _OF_ONE_RUN = {
     "checkpoint_every",
     "evaluate_every",
 }
+_BANDITS = ("linucb", "thompson")
 _INNER = {"run": _EVALUATIONS, "compare": _RUNS, "tune": _RUNS}
 
 
@@ -52,12 +53,25 @@ class ClaimedFolder:
     @property
     def config(self) -> dict[str, Any]:
         """The configuration of a run, a comparison, a search or an evaluation; empty if it is none of these."""
+        config = _with_todays_names(self._written)
+        given = config.get("hyperparameters")
+        if isinstance(given, dict):
+            if config.get("kind") == "compare":  # bandits had the world's features by default
+                given = {agent: {"item_features": True} for agent in _BANDITS if self._had_switch(agent)} | given
+            config["hyperparameters"] = with_todays_values(given)
+        return config if str(config.get("kind")) in _KINDS and isinstance(config.get("provenance"), dict) else {}
+
+    @property
+    def _written(self) -> dict[str, Any]:
+        """The configuration as it is written; empty if there is none."""
         try:
-            config = json.loads((self.path / _CONFIG).read_text())
+            written = json.loads((self.path / _CONFIG).read_text())
         except (OSError, ValueError):
             return {}
-        config = _with_todays_names(config) if isinstance(config, dict) else {}
-        return config if str(config.get("kind")) in _KINDS and isinstance(config.get("provenance"), dict) else {}
+        return written if isinstance(written, dict) else {}
+
+    def _had_switch(self, agent: str) -> bool:
+        return self.run(agent, 0)._written.get("hyperparameters", {}).get("item_features") is True
 
     def begin(self, config: Mapping[str, Any], may_change: Collection[str] = ()) -> None:
         """Write the configuration; or, if there is one already, check that it is the same.
@@ -200,6 +214,16 @@ class ClaimedFolder:
             for path in sorted(self.path.iterdir(), key=lambda path: path.name == _CONFIG):
                 if path.name != _LOCK:
                     path.unlink()
+
+
+def with_todays_values(hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Hyperparameters, or those of each agent, also of versions in which `item_features` was a switch."""
+    today: dict[str, Any] = {}
+    for name, value in hyperparameters.items():
+        if name == "item_features" and isinstance(value, bool):
+            value = "world" if value else "none"
+        today[name] = with_todays_values(value) if isinstance(value, Mapping) else value
+    return today
 
 
 def _with_todays_names(config: dict[str, Any]) -> dict[str, Any]:

@@ -185,9 +185,9 @@ def summarize(runs: Sequence[RunFolder], failures: Collection[tuple[str, int]] =
         mean over seeds, `training_return` (of the last 100 training episodes); of what was shown in evaluation the
         `violence`, the share whose violence was not measured (`unmeasured`), the steps of an episode
         (`session_length`), the share of the items that were shown at all (`coverage`) and how unequally (`gini`);
-        parameter `updates`; `steps_per_second` in training, the median; `note`, which seeds never updated, why, and
-        what to change; `failed`, how many seeds diverged. NaN for what is not known. An agent that diverged from every
-        seed comes last.
+        `features`, the source of its item features; parameter `updates`; `steps_per_second` in training, the median;
+        `note`, which seeds never updated, why, and what to change; `failed`, how many seeds diverged. NaN for what is
+        not known. An agent that diverged from every seed comes last.
     """
     own: dict[str, list[RunFolder]] = {}
     for each in runs:
@@ -199,6 +199,7 @@ def summarize(runs: Sequence[RunFolder], failures: Collection[tuple[str, int]] =
             "agent": agent,
             "training_return": np.mean([(each.series("moving_rewards") or [nothing])[-1] for each in own[agent]]),
             **measured[agent].drop(columns="return").mean(),
+            "features": own[agent][0].features or nothing,
             "updates": np.mean([nothing if (n := each.result["updates"]) is None else n for each in own[agent]]),
             "steps_per_second": np.median([each.steps_per_second for each in own[agent]]),
             "note": joint_note({each.seed: each.note for each in own[agent]}) or nothing,

@@ -5,19 +5,20 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from gymnasium.spaces import Discrete, MultiDiscrete, flatdim
 
 from pydeeprecsys.arguments import Argument, arguments_of
 from pydeeprecsys.arrays import Floats, Ints
-from pydeeprecsys.data.world import World
 from pydeeprecsys.envs.interest_evolution import InterestEvolution
 from pydeeprecsys.envs.single import MovieLensFairness, simulated_users
 from pydeeprecsys.errors import InputError, did_you_mean
 from pydeeprecsys.evaluation.oracle import OracleAgent
+from pydeeprecsys.experiments.item_estimates import item_estimates, world_features
 from pydeeprecsys.experiments.simulated_order import simulated_order
+from pydeeprecsys.history import HistoryLayout
 from pydeeprecsys.rl.agents.actor_critic import ActorCriticAgent
 from pydeeprecsys.rl.agents.agent import RandomAgent, ReinforcementLearning
 from pydeeprecsys.rl.agents.bandits import LinUCBAgent, ThompsonSamplingAgent
@@ -30,14 +31,19 @@ from pydeeprecsys.rl.agents.baselines import (
 )
 from pydeeprecsys.rl.agents.cma_es import CMAESAgent
 from pydeeprecsys.rl.agents.dqn import DQNAgent
+from pydeeprecsys.rl.agents.ease import EASEAgent
 from pydeeprecsys.rl.agents.evolution_strategies import EvolutionStrategiesAgent
+from pydeeprecsys.rl.agents.fold_in import FoldInAgent
+from pydeeprecsys.rl.agents.item_knn import ItemKNNAgent
 from pydeeprecsys.rl.agents.ppo import PPOAgent
 from pydeeprecsys.rl.agents.rainbow import RainbowDQNAgent
 from pydeeprecsys.rl.agents.reinforce import ReinforceAgent
 from pydeeprecsys.rl.agents.slate_q import ChoiceScores, SlateQAgent
 from pydeeprecsys.rl.agents.soft_actor_critic import SoftActorCritic
+from pydeeprecsys.rl.item_estimates import ItemEstimates
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.manager import Manager
+from pydeeprecsys.rl.ratings import Ratings
 from pydeeprecsys.simulation.choice import MultinomialLogit
 from pydeeprecsys.simulation.movielens.simulator import Simulator
 
@@ -48,6 +54,9 @@ AGENTS: dict[str, type[ReinforcementLearning]] = {
     "varied": VariedAgent,
     "best-constant": BestConstantAgent,
     "win-stay": WinStayAgent,
+    "fold-in": FoldInAgent,
+    "item-knn": ItemKNNAgent,
+    "ease": EASEAgent,
     "reinforce": ReinforceAgent,
     "actor-critic": ActorCriticAgent,
     "dqn": DQNAgent,
@@ -62,20 +71,6 @@ AGENTS: dict[str, type[ReinforcementLearning]] = {
     "oracle": OracleAgent,
 }
 """Every agent that `train` and `compare` know."""
-
-
-def item_features(world: World, users: Ints) -> Floats:
-    """Features of items for agents: categories, mean rating and vector.
-
-    Args:
-        world: of the items.
-        users: (m,) whose ratings the mean is of, see `World.observed_means`. The vectors are the simulator's own: more
-            than any recommender knows.
-
-    Returns:
-        (items, features) the category flags, the mean rating, the item's vector.
-    """
-    return np.column_stack([world.genres, world.observed_means(users), world.item_vectors]).astype(np.float64)
 
 
 def _n_actions(manager: Manager) -> int:
@@ -105,24 +100,45 @@ def _observed_counts(manager: Manager) -> Ints:
     return simulator.world.observed_counts(simulator.users)
 
 
-def _rating_index(manager: Manager) -> int:
+def _history(manager: Manager) -> HistoryLayout | None:
+    layout: HistoryLayout | None = getattr(manager.env.unwrapped, "history_layout", None)
+    return layout
+
+
+def _rating_index(manager: Manager) -> int | None:
     _simulator(manager)
     index = simulated_users(manager.env).observation.rating_index
-    if index is None:
+    if index is None and _history(manager) is None:
         raise InputError("this agent reads the last rating, which the observation lacks; give observation='last'")
     return index
+
+
+def _ratings(manager: Manager) -> Ratings:
+    simulator = _simulator(manager)
+    world = simulator.world
+    theirs = np.isin(world.rating_users, simulator.users)
+    users, items, stars = world.rating_users[theirs], world.rating_items[theirs], world.rating_stars[theirs]
+    return Ratings(users, items, stars, mean_ratings=world.observed_means(simulator.users))
+
+
+def _item_estimates(manager: Manager) -> ItemEstimates:
+    simulator = _simulator(manager)
+    return item_estimates(simulator.world, simulator.users)
 
 
 def _has_item_features(manager: Manager) -> bool:
     return manager.env.has_wrapper_attr(_ITEM_FEATURES) or isinstance(manager.env.unwrapped, MovieLensFairness)
 
 
-def _item_features(manager: Manager) -> Floats:
+def _item_features(manager: Manager, source: str) -> Floats | None:
+    """(items, features) of a source, see `_SOURCES`; those of the environment, if it has some of its own."""
+    if source == "none":
+        return None
     if manager.env.has_wrapper_attr(_ITEM_FEATURES):
         told: Floats = manager.env.get_wrapper_attr(_ITEM_FEATURES)
         return told
     simulator = _simulator(manager)
-    return item_features(simulator.world, simulator.users)
+    return world_features(simulator.world, simulator.users) if source == "world" else _item_estimates(manager).features
 
 
 def _candidate_features(manager: Manager) -> int | None:
@@ -150,9 +166,13 @@ _FACTS: dict[str, Callable[[Manager], Any]] = {
     "mean_ratings": _observed_means,
     "rating_counts": _observed_counts,
     "genres": lambda manager: _simulator(manager).world.known_genres,
+    "ratings": _ratings,
+    "categories": lambda manager: _simulator(manager).world.known_genres,
     "rating_index": _rating_index,
+    "history": _history,
     "simulated_order": lambda manager: simulated_order(_simulator(manager)),
     "env": lambda manager: manager.batch,
+    "item_estimates": _item_estimates,
     "candidate_features": _candidate_features,
     "choice_scores": _choice_scores,
 }
@@ -160,9 +180,15 @@ _FACTS: dict[str, Callable[[Manager], Any]] = {
 # Objects and the seed, which are set in other ways.
 _NO_OPTIONS = {"random_state", "statistics", "buffer_parameters", "per_parameters"}
 
-_BASE, DEFAULT_BASE = "base", "varied"
+_BASE, DEFAULT_BASE = "base", "fold-in"
 
 _ITEM_FEATURES = "item_features"
+_Source = Literal["none", "ratings", "world"]
+_SOURCES = (
+    "One of: none; ratings, categories, mean ratings, counts and vectors estimated from the ratings of the training "
+    "pool; world, an upper bound, with the simulator's own vectors, which no recommender knows. In an environment that "
+    "has item features of its own, they are these."
+)
 _FEATURES_BY_DEFAULT = {"linucb", "thompson"}  # without features these ignore the user
 
 
@@ -199,8 +225,8 @@ def bases() -> list[str]:
 def agent_options(name: str) -> list[Argument]:
     """The hyperparameters of an agent: its constructor's arguments, without the seed and facts of the environment.
 
-    The argument `item_features` becomes a switch, with the features that the environment has; the argument `base`, the
-    name of an agent.
+    The argument `item_features` becomes the choice where the features come from: "none", "ratings" or "world"; the
+    argument `base`, the name of an agent.
 
     Raises:
         InputError: There is no such agent; the message names the nearest.
@@ -208,18 +234,15 @@ def agent_options(name: str) -> list[Argument]:
     known = _FACTS.keys() | _NO_OPTIONS
     agent: type = agent_class(name)
     options = [option for option in arguments_of(agent).values() if option.name not in known]
-    switch = "A switch: in simulation the features are the genres, the mean rating and the vector of each item."
-    changes: dict[str, dict[str, Any]] = {
-        _ITEM_FEATURES: {"type": bool, "optional": False, "default": name in _FEATURES_BY_DEFAULT},
-        _BASE: {"type": str, "default": DEFAULT_BASE},
+    changes: dict[str, tuple[Any, str, str]] = {  # type, default, help
+        _ITEM_FEATURES: (_Source, "ratings" if name in _FEATURES_BY_DEFAULT else "none", _SOURCES),
+        _BASE: (str, DEFAULT_BASE, f"An agent that has some: {', '.join(bases())}, or package.module:Class."),
     }
-    helps = {_ITEM_FEATURES: switch, _BASE: f"An agent that has some: {', '.join(bases())}, or package.module:Class."}
-    return [
-        option._replace(**changes[option.name], help=f"{option.help} {helps[option.name]}")
-        if option.name in changes
-        else option
-        for option in options
-    ]
+    for i, option in enumerate(options):
+        if option.name in changes:
+            kind, default, text = changes[option.name]
+            options[i] = option._replace(type=kind, optional=False, default=default, help=f"{option.help} {text}")
+    return options
 
 
 def agent_option(agent: str, name: str) -> Argument:
@@ -256,14 +279,19 @@ def make_agent(
     parameters = inspect.signature(agent).parameters
     try:
         facts = {fact: read(manager) for fact, read in _FACTS.items() if fact in parameters}
+        if facts.get("history", ...) is None and parameters["history"].default is inspect.Parameter.empty:
+            raise InputError("it reads the items shown in the session; give observation='items'")
     except InputError as error:
         raise InputError(f"the agent {name!r} cannot act here: {error}") from error
     if "random_state" in parameters:
         facts["random_state"] = seed
     if _BASE in parameters:
         facts[_BASE] = make_agent(options.pop(_BASE, DEFAULT_BASE), manager, seed)
-    if options.pop(_ITEM_FEATURES, name in _FEATURES_BY_DEFAULT and _has_item_features(manager)):
-        facts[_ITEM_FEATURES] = _item_features(manager)
+    if _ITEM_FEATURES in options:
+        agent_option(name, _ITEM_FEATURES).check(options[_ITEM_FEATURES])
+        facts[_ITEM_FEATURES] = _item_features(manager, options.pop(_ITEM_FEATURES))
+    elif name in _FEATURES_BY_DEFAULT and _has_item_features(manager):
+        facts[_ITEM_FEATURES] = _item_features(manager, "ratings")
     for option in agent_options(name):
         if option.default is inspect.Parameter.empty and option.name not in options:
             raise InputError(f"the agent {name!r} has no default for {option.name}; set it")

@@ -74,6 +74,12 @@ class RunFolder(ClaimedFolder):
         """The seed of environments and agent."""
         return int(self.config["seed"])
 
+    @property
+    def features(self) -> str:
+        """Source of the agent's item features, as tables say it; empty for none."""
+        source = self.config.get("hyperparameters", {}).get("item_features", "none")
+        return "" if source == "none" else f"features: {source}"
+
     def open_metrics(self, statistics: LearningStatistics) -> MetricsFile:
         """The file that the statistics go to as they come."""
         return MetricsFile(self.path / _METRICS, statistics)

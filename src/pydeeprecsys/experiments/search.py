@@ -21,6 +21,7 @@ from optuna.distributions import (
 from optuna.samplers import TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from pydeeprecsys.errors import InputError
 from pydeeprecsys.files import whole_file
 from pydeeprecsys.rl.search_space import Between, OneOf, SearchSpace
 
@@ -67,6 +68,9 @@ class Search:
         space: the search space.
         defaults: the hyperparameters of the first trial; they lie in the space.
         seed: of the proposals, 0 or more.
+
+    Raises:
+        InputError: the file holds trials of another search space, such as that of an earlier version.
     """
 
     def __init__(self, path: Path, space: SearchSpace, defaults: Mapping[str, Any], seed: int) -> None:
@@ -79,6 +83,8 @@ class Search:
                 optuna.create_study(storage=storage, study_name="tune", direction="maximize")
                 storage.engine.dispose()
         self._study = optuna.load_study(storage=_storage(path), study_name="tune")
+        if any(trial.distributions != self._distributions for trial in self._study.get_trials(deepcopy=False)):
+            raise InputError(f"{path} holds trials of another search space; search anew in another folder")
 
     @property
     def outcomes(self) -> list[Outcome]:

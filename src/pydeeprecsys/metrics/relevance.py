@@ -1,4 +1,4 @@
-"""Relevance of slates: discounted cumulative gain, alone and normalized.
+"""Relevance of slates: discounted cumulative gain, alone and normalized, and recall.
 
 Slates are (n, k) items, the top position first. Positions count from 0.
 """
@@ -87,6 +87,31 @@ def ndcg(slates: ArrayLike, relevance: ArrayLike, masks: ArrayLike | None = None
     most = np.partition(worth, worth.shape[1] - k, axis=1)[:, worth.shape[1] - k :]
     ideal = dcg(np.sort(most, axis=1)[:, ::-1])
     return np.divide(gains, ideal, out=np.ones(n), where=ideal > 0)
+
+
+def recall(slates: ArrayLike, relevant: ArrayLike) -> Floats:
+    """Recall: relevant items in the slate, over the most that it could hold, min(k, relevant items).
+
+    As in Liang et al., Variational Autoencoders for Collaborative Filtering, 2018, section 4.2.
+
+    Args:
+        slates: (n, k) items; a repeated item counts once.
+        relevant: (n, items) flags of what is relevant to each user.
+
+    Returns:
+        (n,) in [0, 1]; NaN where no item is relevant.
+
+    Raises:
+        InputError: shapes that do not fit together.
+    """
+    flags = np.asarray(relevant, dtype=np.bool_)
+    if flags.ndim != 2 or len(flags) != len(np.asarray(slates)):
+        raise InputError(f"relevant has the shape {flags.shape}; give a row of items for each of the slates")
+    shown = check_slates(slates, flags.shape[1])
+    most = np.minimum(np.count_nonzero(flags, axis=1), shown.shape[1])
+    hits = np.count_nonzero(np.take_along_axis(flags, shown, axis=1) & ~_repeated(shown), axis=1)
+    shares: Floats = np.divide(hits, most, out=np.full(len(shown), np.nan), where=most > 0)
+    return shares
 
 
 def ndcg_of_fives(relevance: ArrayLike, best: float = MAX_RATING) -> Floats:

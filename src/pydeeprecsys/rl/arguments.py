@@ -7,12 +7,14 @@ from typing import Annotated
 from numpy.typing import ArrayLike
 
 from pydeeprecsys.arguments import Count, NonNegative, Positive, Range, Sizes, UnitInterval
+from pydeeprecsys.history import HistoryLayout
 from pydeeprecsys.rl.ops.values import Loss
 
 NActions = Annotated[Count, "Number of actions."]
 StateSize = Annotated[Count, "Size of the observation vector."]
 HiddenLayers = Annotated[Sizes, "Sizes of the hidden layers."]
 ItemFeatures = Annotated[ArrayLike | None, "(n_actions, features) item features; independent outputs if None."]
+History = Annotated[HistoryLayout | None, "Layout of the observation 'items'; None for other observations."]
 Device = Annotated[str | None, "Device: cpu, cuda or cuda:N; if None, CUDA where available, otherwise the CPU."]
 
 DiscountFactor = Annotated[UnitInterval, "Discount factor γ."]

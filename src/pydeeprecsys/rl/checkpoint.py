@@ -16,8 +16,8 @@ from pydeeprecsys.arrays import Array
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.files import whole_file
 
-_NAME, _VERSION = "pydeeprecsys checkpoint", "2"
-"""The version changes with the states of agents and memories; files of another version are refused."""
+_NAME, _VERSION = "pydeeprecsys checkpoint", "3"
+"""The version changes with the states of agents, memories and environments; files of another version are refused."""
 
 _ARRAY, _ITEMS = "array ", "items "  # mark what JSON cannot express: arrays, and dictionaries whose keys are no text
 

@@ -14,11 +14,16 @@ from pydeeprecsys.rl.manager import CartpoleManager
 
 
 class TestActorCriticContract(AgentContract):
+    has_probabilities = True
+
     def make(self, n_actions: int, state_size: int, seed: int) -> ActorCriticAgent:
         return ActorCriticAgent(n_actions, state_size, actor_learning_rate=0.01, random_state=seed, device="cpu")
 
 
+@pytest.mark.slow
 class TestActorCriticWithEverythingContract(AgentContract):
+    has_probabilities = True
+
     def make(self, n_actions: int, state_size: int, seed: int) -> ActorCriticAgent:
         return ActorCriticAgent(
             n_actions,

@@ -10,12 +10,15 @@ import numpy as np
 import pytest
 from gymnasium.spaces import Discrete
 
+from contracts.recommenders import drawn_ratings
 from pydeeprecsys.arguments import Argument, arguments_of
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments.registry import AGENTS, learners
+from pydeeprecsys.history import HistoryLayout
 from pydeeprecsys.rl.agents.baselines import VariedAgent
 from pydeeprecsys.rl.agents.epsilon_greedy import DecayingEpsilonGreedy
 from pydeeprecsys.rl.experience_replay.buffer_parameters import ExperienceReplayBufferParameters, PERBufferParameters
+from pydeeprecsys.rl.item_estimates import ItemEstimates
 from pydeeprecsys.rl.neural_networks.noisy_layer import NoisyLayer
 
 CLASSES: list[type] = [
@@ -36,10 +39,23 @@ REQUIRED = {
     "mean_ratings": np.ones(3),
     "genres": np.ones((3, 2), dtype=np.bool_),
     "base": VariedAgent(np.ones(3), np.ones((3, 2))),
+    "history": HistoryLayout(n_items=3, slate_size=1, n_rated=1, length=2),
+    "categories": np.ones((3, 2), dtype=np.bool_),
+    "ratings": drawn_ratings(n_items=3),
+    "item_estimates": ItemEstimates(
+        vectors=np.ones((3, 1)),
+        offsets=np.ones(3),
+        prior_mean=np.zeros(1),
+        prior_covariance=np.ones((1, 1)),
+        noise=1.0,
+        mean_ratings=np.ones(3),
+        counts=np.ones(3, dtype=np.int64),
+        categories=np.ones((3, 2), dtype=np.bool_),
+    ),
 }
 UNCHECKED = {"action_space", "item_features", "choice_scores", "device", "statistics", "buffer_parameters",
              "per_parameters", "generator", "rating_counts", "mean_ratings", "genres", "simulated_order",
-             "env", "base"}  # fmt: skip
+             "env", "base", "history", "item_estimates", "categories", "ratings"}  # fmt: skip
 
 
 ARGUMENTS = [
@@ -134,5 +150,5 @@ def test_search_spaces_lie_within_the_ranges(agent: str) -> None:
     arguments = arguments_of(AGENTS[agent])
     for name, domain in AGENTS[agent].search_space.items():
         for corner in domain.corners():
-            if name != "item_features":  # a switch there, see `agent_options`
+            if name != "item_features":  # a choice there, see `agent_options`
                 arguments[name].check(corner)

@@ -38,6 +38,7 @@ class TestThompsonSamplingContract(AgentSmoke):
         return ThompsonSamplingAgent(n_actions, state_size, update_frequency=4, random_state=seed)
 
 
+@pytest.mark.slow
 class TestThompsonSamplingWithItemFeaturesContract(AgentContract):
     def make(self, n_actions: int, state_size: int, seed: int) -> ThompsonSamplingAgent:
         table = features(n_actions)

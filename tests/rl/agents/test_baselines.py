@@ -11,6 +11,7 @@ GENRES = np.array([[1, 0], [1, 1], [0, 1], [1, 0], [1, 0], [0, 0], [0, 1]])
 
 
 class TestRandomAgent(AgentContract):
+    has_probabilities = True
     generators = frozenset({"random", "space"})
     learns = False
     test_evaluation_changes_nothing_and_repeats_itself = None  # there is nothing to it but chance

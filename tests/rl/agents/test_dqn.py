@@ -32,16 +32,22 @@ def make(n_actions: int = 7, state_size: int = 3, seed: int = 0, **options: Any)
 
 
 class TestDQNContract(AgentContract):
+    has_probabilities = True
+
     def make(self, n_actions: int, state_size: int, seed: int) -> DQNAgent:
         return make(n_actions, state_size, seed)
 
 
 class TestDoubleMultiStepDQNContract(AgentSmoke):
+    has_probabilities = True
+
     def make(self, n_actions: int, state_size: int, seed: int) -> DQNAgent:
         return make(n_actions, state_size, seed, double=True, n_steps=3)
 
 
 class TestDQNWithItemFeaturesContract(AgentSmoke):
+    has_probabilities = True
+
     def make(self, n_actions: int, state_size: int, seed: int) -> DQNAgent:
         features = np.random.default_rng(0).random((n_actions, 4))
         return make(n_actions, state_size, seed, item_features=features)

@@ -20,13 +20,16 @@ QUICK: dict[str, Any] = {"steps_per_update": 16, "epochs": 2, "minibatch_size": 
 
 
 class TestPPOContract(AgentContract):
+    has_probabilities = True
     generators = frozenset({"generator", "order"})
 
     def make(self, n_actions: int, state_size: int, seed: int) -> PPOAgent:
         return PPOAgent(n_actions, state_size, actor_learning_rate=0.01, **QUICK, random_state=seed)
 
 
+@pytest.mark.slow
 class TestPPOWithEverythingContract(AgentContract):
+    has_probabilities = True
     generators = frozenset({"generator", "order"})
 
     def make(self, n_actions: int, state_size: int, seed: int) -> PPOAgent:

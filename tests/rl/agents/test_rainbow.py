@@ -42,12 +42,15 @@ class TestRainbowContract(AgentContract):
         return make(n_actions, state_size, seed)
 
 
+@pytest.mark.slow
 class TestAllSixContract(AgentContract):
     def make(self, n_actions: int, state_size: int, seed: int) -> RainbowDQNAgent:
         return make(n_actions, state_size, seed, **ALL_SIX)
 
 
 class TestNoneOfThemContract(AgentSmoke):
+    has_probabilities = True
+
     def make(self, n_actions: int, state_size: int, seed: int) -> RainbowDQNAgent:
         return make(n_actions, state_size, seed, **NONE_OF_THEM)
 
@@ -62,6 +65,7 @@ class TestItemFeaturesContract(AgentSmoke):
         return make(n_actions, state_size, seed, item_features=np.random.default_rng(0).random((n_actions, 4)))
 
 
+@pytest.mark.slow
 class TestCategoricalWithItemFeaturesContract(AgentSmoke):
     def make(self, n_actions: int, state_size: int, seed: int) -> RainbowDQNAgent:
         features = np.random.default_rng(0).random((n_actions, 4))

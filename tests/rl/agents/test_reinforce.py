@@ -12,11 +12,15 @@ from pydeeprecsys.rl.learning_statistics import LearningStatistics
 
 
 class TestReinforceContract(AgentContract):
+    has_probabilities = True
+
     def make(self, n_actions: int, state_size: int, seed: int) -> ReinforceAgent:
         return ReinforceAgent(n_actions, state_size, learning_rate=0.01, random_state=seed, device="cpu")
 
 
 class TestReinforceWithItemFeaturesContract(AgentSmoke):
+    has_probabilities = True
+
     def make(self, n_actions: int, state_size: int, seed: int) -> ReinforceAgent:
         features = np.random.default_rng(0).random((n_actions, 4))
         return ReinforceAgent(

@@ -27,15 +27,30 @@ QUICK: dict[str, Any] = {
 
 
 class TestSlateQContract(AgentContract):
+    has_probabilities = True
+    test_without_exploration_the_highest_scores_are_chosen = None  # slates are optimized
+
     def make(self, n_actions: int, state_size: int, seed: int) -> SlateQAgent:
         return SlateQAgent(n_actions, state_size, **QUICK, random_state=seed)
 
 
+@pytest.mark.slow
 class TestSlateSarsaContract(AgentContract):
+    has_probabilities = True
+    test_without_exploration_the_highest_scores_are_chosen = None  # slates are optimized
+
     def make(self, n_actions: int, state_size: int, seed: int) -> SlateQAgent:
         features = np.random.default_rng(0).random((n_actions, 4))
         options = QUICK | {"serving": "greedy", "target": "sarsa", "item_features": features}
         return SlateQAgent(n_actions, state_size, **options, random_state=seed)
+
+
+def test_its_scores_are_the_values_of_the_items() -> None:
+    agent = SlateQAgent(N_ACTIONS, STATE_SIZE, **QUICK)
+    states = np.random.default_rng(0).random((4, STATE_SIZE), dtype=np.float32)
+    with torch.no_grad():
+        values = agent.network(torch.from_numpy(states)).numpy()
+    np.testing.assert_array_equal(agent.scores(states), values[:, :N_ACTIONS])
 
 
 def slate_step(states: NDArray[Any], slates: Any, choices: Any, rewards: Any, ends: Any, new: Any) -> Transition:

@@ -39,17 +39,23 @@ BOX = Box(np.array([-2.0, 10.0], dtype=np.float32), np.array([2.0, 11.0], dtype=
 
 
 class TestDiscreteContract(AgentContract):
+    has_probabilities = True
+
     def make(self, n_actions: int, state_size: int, seed: int) -> SoftActorCritic:
         return SoftActorCritic(Discrete(n_actions), state_size, **QUICK, random_state=seed)
 
 
+@pytest.mark.slow
 class TestPrioritizedMultiStepContract(AgentContract):
+    has_probabilities = True
+
     def make(self, n_actions: int, state_size: int, seed: int) -> SoftActorCritic:
         return SoftActorCritic(
             MultiDiscrete([n_actions] * 2), state_size, **QUICK, prioritized=True, n_steps=3, random_state=seed
         )
 
 
+@pytest.mark.slow
 class TestItemsContract(AgentContract):
     def make(self, n_actions: int, state_size: int, seed: int) -> SoftActorCritic:
         return SoftActorCritic(

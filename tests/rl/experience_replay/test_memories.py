@@ -34,7 +34,6 @@ def steps(*names: str) -> list[Transition]:
             "next_slates": np.stack([-numbers, numbers], axis=1).astype(np.int64),
             "choices": numbers.astype(np.int64) % 2,
             "item_rewards": np.stack([numbers, numbers / 2], axis=1),
-            "history": np.stack([numbers, numbers], axis=1)[:, :, None].astype(np.int32),
         }
         walk.append(step._replace(**{name: columns.get(name, numbers / 4) for name in names}))
     return walk

@@ -90,6 +90,7 @@ def _task(task: TaskResults, apart: Collection[str]) -> dict[str, Any]:
         row["simple"] = row["agent"] in simple_policies
         notes = {run.seed: run.note for run in entries[row["agent"]].done}
         row["note"] = joint_note(notes)
+        row["features"] = entries[row["agent"]].runs[0].features
         row["mark"] = "never updated" if all(notes.values()) else "never updated in some seeds"
         row["left"] = 100 * (row["median_low"] - low) / span
         row["middle"] = 100 * (row["median"] - low) / span

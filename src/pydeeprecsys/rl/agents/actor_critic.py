@@ -42,7 +42,7 @@ class ActorCriticAgent(PolicyGradientAgent):
     """
 
     search_space: ClassVar[SearchSpace] = {
-        "item_features": OneOf(False, True),
+        "item_features": OneOf("none", "ratings"),
         "standardize_states": OneOf(False, True),
         "discount_factor": Between(0.0, 1.0),
         "gae_lambda": Between(0.5, 1.0),
@@ -74,6 +74,7 @@ class ActorCriticAgent(PolicyGradientAgent):
         entropy_coefficient: arg.EntropyCoefficient = 0.0,
         entropy_decay: arg.EntropyDecay = 1.0,
         item_features: arg.ItemFeatures = None,
+        history: arg.History = None,
         standardize_states: arg.StandardizeStates = False,
         random_state: Seed = 42,
         device: arg.Device = None,
@@ -89,6 +90,7 @@ class ActorCriticAgent(PolicyGradientAgent):
             entropy_coefficient=entropy_coefficient,
             entropy_decay=entropy_decay,
             item_features=item_features,
+            history=history,
             standardize_states=standardize_states,
             random_state=random_state,
             device=device,

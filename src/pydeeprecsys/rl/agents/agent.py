@@ -105,14 +105,62 @@ class ReinforcementLearning:
             TypeError: the actions cannot be counted.
             InputError: fewer than k actions exist or are allowed.
         """
-        if not self.n_actions:
-            raise TypeError("the actions cannot be counted, so there is no slate of them; use actions_for_states")
-        check_slate_size(k, self.n_actions, action_masks)
+        self._check_slates(k, action_masks)
         return self.choose(np.reshape(states, (len(states), -1)), k, explore, action_masks)
 
     def choose(self, states: Array, k: int, explore: bool, action_masks: Flags | None) -> Ints:
         """Choose as `top_k_actions_for_states`, which has checked k and the masks: (n, size) states to (n, k)."""
         raise NotImplementedError(f"{type(self).__name__} implements neither choose nor top_k_actions_for_states")
+
+    def scores(self, states: Array, masks: Flags | None = None) -> Array:
+        """Score all actions in each state; without exploration, the agent ranks them by these scores.
+
+        Args:
+            states: (n, ...) one observation per row.
+            masks: (n, actions) allowed actions; all if None.
+
+        Returns:
+            (n, actions) scores in the agent's own unit; minus infinity where an action is not allowed.
+
+        Raises:
+            TypeError: the actions cannot be counted.
+            InputError: the masks do not fit, or allow nothing.
+        """
+        self._check_slates(1, masks)
+        scores = self.score(np.reshape(states, (len(states), -1)), masks)
+        return scores if masks is None else np.where(masks, scores, -np.inf)
+
+    def score(self, states: Array, masks: Flags | None) -> Array:
+        """Score as `scores`, which has checked the masks and applies them: (n, size) to (n, actions)."""
+        raise NotImplementedError(f"{type(self).__name__} implements no score")
+
+    def log_probabilities(self, states: Array, slates: Ints, masks: Flags | None = None) -> Array:
+        """Log-probabilities of slates under the stochastic policy, that with exploration.
+
+        Args:
+            states: (n, ...) one observation per row.
+            slates: (n, k) different actions per row, in their order.
+            masks: (n, actions) allowed actions, at least k per state; all if None.
+
+        Returns:
+            (n,) logarithms of the probabilities of slates of k; minus infinity for slates that are never chosen.
+
+        Raises:
+            TypeError: the actions cannot be counted.
+            NotImplementedError: the policy is deterministic, or its probabilities have no closed form.
+            InputError: fewer than k actions exist or are allowed.
+        """
+        self._check_slates(slates.shape[1], masks)
+        return self.log_probability(np.reshape(states, (len(states), -1)), slates, masks)
+
+    def log_probability(self, states: Array, slates: Ints, masks: Flags | None) -> Array:
+        """Compute `log_probabilities`, which has checked the slates and the masks: (n, size) and (n, k) to (n,)."""
+        raise NotImplementedError(f"{type(self).__name__} has no probabilities of slates in closed form")
+
+    def _check_slates(self, k: int, action_masks: Flags | None) -> None:
+        if not self.n_actions:
+            raise TypeError("the actions cannot be counted, so there is no slate of them; use actions_for_states")
+        check_slate_size(k, self.n_actions, action_masks)
 
     def actions_for_states(self, states: Array, *, explore: bool = True, action_masks: Flags | None = None) -> Array:
         """Choose one action for each state: (n, ...) observations to (n, ...) actions."""
@@ -214,6 +262,17 @@ class RandomAgent(ReinforcementLearning):
             draw = self.random.integers(0, last + 1, size=len(states))
             chosen[:, j] = np.where((chosen == draw[:, None]).any(axis=1), last, draw)
         return self.random.permuted(chosen, axis=1) + first
+
+    def score(self, states: Array, masks: Flags | None) -> Array:
+        """Equal scores of all actions: (n, actions) zeros."""
+        return np.zeros((len(states), self.n_actions))
+
+    def log_probability(self, states: Array, slates: Ints, masks: Flags | None) -> Array:
+        """Log-probabilities of the uniform distribution over slates of different allowed actions: (n,)."""
+        masks = np.ones((len(slates), self.n_actions), dtype=np.bool_) if masks is None else masks
+        left = np.count_nonzero(masks, axis=1)[:, None] - np.arange(slates.shape[1])
+        possible = np.take_along_axis(masks, slates - self._first, axis=1).all(axis=1)
+        return np.where(possible, -np.log(left).sum(axis=1), -np.inf)
 
     def actions_for_states(self, states: Array, *, explore: bool = True, action_masks: Flags | None = None) -> Array:
         """Draw one action for each state: (n, ...) observations to (n, ...) actions."""

@@ -61,7 +61,7 @@ class LinearBandit(ReinforcementLearning, ABC):
     training_cost = 200
 
     search_space: ClassVar[SearchSpace] = {
-        "item_features": OneOf(False, True),
+        "item_features": OneOf("none", "ratings"),
         "max_parameters": Between(100, 1000, log=True),
         "exploration_scale": Between(0.001, 1.0, log=True),
         "regularization": Between(0.01, 100.0, log=True),
@@ -123,6 +123,10 @@ class LinearBandit(ReinforcementLearning, ABC):
         order = self.random.permuted(np.tile(np.arange(self.n_actions), (len(scores), 1)), axis=1)
         slates: Ints = np.take_along_axis(order, _top_k(np.take_along_axis(scores, order, axis=1), k), axis=1)
         return slates
+
+    def score(self, states: Array, masks: Flags | None) -> Array:
+        """Expected rewards of the items by the regression: (n, items)."""
+        return self.regression.means(states.astype(np.float64))
 
     def store_experiences(self, transitions: Transition) -> None:
         """Store the rewards of items in one step of every environment, and update the regression when it is due.

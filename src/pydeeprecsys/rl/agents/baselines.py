@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike
 
 from pydeeprecsys.arguments import Count, Finite, Natural, NonNegative, UnitInterval, checked
 from pydeeprecsys.arrays import Array, Flags, Floats, Ints
+from pydeeprecsys.errors import InputError
+from pydeeprecsys.rl import arguments as arg
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning, State, check_slate_size
 from pydeeprecsys.rl.ops.variety import varied_order
 from pydeeprecsys.rl.search_space import Between, SearchSpace
@@ -32,6 +34,10 @@ class FixedOrder(ReinforcementLearning):
         if action_masks is None:
             return np.tile(self.order[:k], (len(states), 1))
         return _first_allowed(np.tile(self.order, (len(states), 1)), k, action_masks)
+
+    def score(self, states: Array, masks: Flags | None) -> Array:
+        """Minus the rank of each item in the order, from 0: (n, items)."""
+        return _minus_ranks(self.order, len(states))
 
 
 class PopularAgent(FixedOrder):
@@ -77,6 +83,8 @@ class Walk(ReinforcementLearning):
     one; a batch of a different size starts at the front.
     """
 
+    order: Ints  # (items,) the list
+
     def __init__(self) -> None:
         self._positions = np.zeros(
             0, dtype=np.int64
@@ -85,6 +93,10 @@ class Walk(ReinforcementLearning):
     def begin_episodes(self, rows: Flags) -> None:
         """Reset the position of the environments, (n,), in which an episode begins."""
         self._positions = np.where(rows, -1, self._stand(len(rows)))
+
+    def score(self, states: Array, masks: Flags | None) -> Array:
+        """Minus the rank of each item in the list at the start of a session, from 0: (n, items)."""
+        return _minus_ranks(self.order, len(states))
 
     def _stand(self, n: int) -> Ints:
         """(n,) the positions."""
@@ -155,21 +167,29 @@ class WinStayAgent(Walk):
         mean_ratings: (items,) mean rating of each item.
         candidates: Number of best-rated items to try; not less than the slate size.
         threshold: Lowest rating at which it stays, in stars of 5.
-        rating_index: Index of the last rating / 5 in the observation.
+        rating_index: Index of the last rating / 5 in the observation; not read if there is a history.
 
     Raises:
-        InputError: An argument is out of range.
+        InputError: An argument is out of range, or neither rating_index nor history is given.
     """
 
     def __init__(
-        self, mean_ratings: ArrayLike, candidates: Count = 20, threshold: Finite = 4.3, rating_index: Natural = 23
+        self,
+        mean_ratings: ArrayLike,
+        candidates: Count = 20,
+        threshold: Finite = 4.3,
+        rating_index: Natural | None = 23,
+        *,
+        history: arg.History = None,
     ) -> None:
         super().__init__()
-        best_first = _best_first(mean_ratings)
-        self.candidates, self.others = best_first[:candidates], best_first[candidates:]
-        self.n_actions = len(best_first)
+        if rating_index is None and history is None:
+            raise InputError("the last rating is read from the observation; give rating_index or history")
+        self.order = _best_first(mean_ratings)
+        self.candidates, self.others = self.order[:candidates], self.order[candidates:]
+        self.n_actions = len(self.order)
         self.threshold = threshold
-        self.rating_index = rating_index
+        self.rating_index, self.history = rating_index, history
 
     def choose(self, states: Array, k: int, explore: bool, action_masks: Flags | None) -> Ints:
         """Stay or shift, depending on the rating in each state: (n, k).
@@ -182,7 +202,10 @@ class WinStayAgent(Walk):
         check_slate_size(k, len(self.candidates))
         before = self._stand(len(states))
         # Observations are float32: compare in float32, so that a rating equal to the threshold counts as a win.
-        lost = states[:, self.rating_index] < np.float32(self.threshold / MAX_RATING)
+        if self.history is None:
+            lost = states[:, self.rating_index] < np.float32(self.threshold / MAX_RATING)
+        else:
+            lost = self.history.read(states).last_ratings < np.float32(self.threshold)
         self._positions = np.where(before < 0, 0, np.where(lost, before + k, before))
         if action_masks is None:
             shown = (self._positions[:, None] + np.arange(k)) % len(self.candidates)
@@ -197,6 +220,11 @@ def _best_first(scores: ArrayLike) -> Ints:
     """(items,) scores to (items,) items, highest score first; ties in the order of the catalogue."""
     order: Ints = np.argsort(-np.asarray(scores), kind="stable")
     return order
+
+
+def _minus_ranks(order: Ints, n: int) -> Array:
+    """(items,) best first to (n, items) minus the rank of each, from 0."""
+    return np.tile(-np.argsort(order).astype(np.float64), (n, 1))
 
 
 def _first_allowed(ranking: Ints, k: int, action_masks: Flags) -> Ints:

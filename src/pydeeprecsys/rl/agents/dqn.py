@@ -38,7 +38,7 @@ class DQNAgent(QLearningAgent):
     """
 
     search_space: ClassVar[SearchSpace] = {
-        "item_features": OneOf(False, True),
+        "item_features": OneOf("none", "ratings"),
         "discount_factor": Between(0.0, 1.0),
         "learning_rate": Between(1e-5, 1e-2, log=True),
         "hidden_layers": OneOf(None, [64], [128, 64]),
@@ -72,6 +72,7 @@ class DQNAgent(QLearningAgent):
         n_steps: arg.NSteps = 1,
         loss: arg.TemporalDifferenceLoss = "huber",
         item_features: arg.ItemFeatures = None,
+        history: arg.History = None,
         device: arg.Device = None,
     ) -> None:
         layers = [128, 128] if hidden_layers is None else hidden_layers
@@ -86,7 +87,7 @@ class DQNAgent(QLearningAgent):
             return DeepQNetwork(learning_rate, architecture, device=device)
 
         parameters = ExperienceReplayBufferParameters(buffer_size, buffer_burn_in, batch_size, buffer_seed)
-        buffer = ExperienceReplayBuffer(parameters)
+        buffer = ExperienceReplayBuffer(parameters, history)
         super().__init__(
             n_actions=output_size,
             state_size=input_size,

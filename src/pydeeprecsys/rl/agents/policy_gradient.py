@@ -53,6 +53,7 @@ class PolicyGradientAgent(ReinforcementLearning, ABC):
         entropy_coefficient: arg.EntropyCoefficient = 0.0,
         entropy_decay: arg.EntropyDecay = 1.0,
         item_features: arg.ItemFeatures = None,
+        history: arg.History = None,
         standardize_states: arg.StandardizeStates = False,
         random_state: Seed = 42,
         device: arg.Device = None,
@@ -73,7 +74,7 @@ class PolicyGradientAgent(ReinforcementLearning, ABC):
         self.episodes_per_update = episodes_per_update
         self.minibatches = minibatches
         self.entropy_coefficient, self.entropy_decay = entropy_coefficient, entropy_decay
-        self.memory = EpisodeMemory()
+        self.memory = EpisodeMemory(history)
         self.updates: int = 0
 
     @abstractmethod
@@ -92,6 +93,14 @@ class PolicyGradientAgent(ReinforcementLearning, ABC):
         """Draw k different actions from the policy for each state; without exploration, take the k most probable."""
         return self.policy_estimator.sample(states, k, explore, action_masks)
 
+    def score(self, states: Array, masks: Flags | None) -> Array:
+        """Logits of the policy: (n, state_size) to (n, actions)."""
+        return self.policy_estimator.predict(states)
+
+    def log_probability(self, states: Array, slates: Ints, masks: Flags | None) -> Array:
+        """Log-probabilities of slates drawn item by item: (n, state_size) and (n, k) to (n,)."""
+        return self.policy_estimator.log_probabilities(states, slates, masks)
+
     def store_experiences(self, transitions: Transition) -> None:
         """Store one step of every environment, and learn when enough episodes are complete.
 
@@ -108,7 +117,9 @@ class PolicyGradientAgent(ReinforcementLearning, ABC):
     def _learn(self) -> None:
         """One update: a policy-gradient step, or one per minibatch, with the advantages of all complete episodes."""
         memory = self.memory
-        memory.record_log_probabilities(self._log_probabilities)
+        memory.record_log_probabilities(
+            lambda steps: self.log_probability(steps.observations, steps.actions[:, None], steps.action_masks)
+        )
         steps, complete = memory.complete_steps()
         rows = steps.take(complete)
         advantages, returns = self._advantages_and_returns(steps, complete)
@@ -134,10 +145,6 @@ class PolicyGradientAgent(ReinforcementLearning, ABC):
         self.updates += 1
         self.entropy_coefficient *= self.entropy_decay
         self.log("loss", sum(losses))
-
-    def _log_probabilities(self, steps: Transition) -> Singles:
-        actions = steps.actions[:, None]
-        return self.policy_estimator.log_probabilities(steps.observations, actions, steps.action_masks)
 
     def state_dict(self) -> State:
         """The networks and their optimizers, the entropy coefficient, the unfinished episodes and counts."""

@@ -58,7 +58,7 @@ class PPOAgent(ReinforcementLearning):
     training_cost = 250
 
     search_space: ClassVar[SearchSpace] = {
-        "item_features": OneOf(False, True),
+        "item_features": OneOf("none", "ratings"),
         "standardize_states": OneOf(False, True),
         "discount_factor": Between(0.0, 1.0),
         "gae_lambda": Between(0.5, 1.0),
@@ -93,6 +93,7 @@ class PPOAgent(ReinforcementLearning):
         entropy_decay: arg.EntropyDecay = 1.0,
         target_kl: Positive | None = None,
         item_features: arg.ItemFeatures = None,
+        history: arg.History = None,
         standardize_states: arg.StandardizeStates = False,
         random_state: Seed = 42,
         device: arg.Device = None,
@@ -119,7 +120,7 @@ class PPOAgent(ReinforcementLearning):
         )
         self.networks = Networks(policy_estimator=self.policy_estimator, value_estimator=self.value_estimator)
         self._order = np.random.default_rng(order_seed)
-        self.memory = RolloutMemory()
+        self.memory = RolloutMemory(history)
         self.updates: int = 0
         self.n_actions, self.state_size = n_actions, state_size
         self.discount_factor, self.gae_lambda = discount_factor, gae_lambda
@@ -135,6 +136,14 @@ class PPOAgent(ReinforcementLearning):
     def choose(self, states: Array, k: int, explore: bool, action_masks: Flags | None) -> Ints:
         """Draw k different actions from the policy for each state; without exploration, take the k most probable."""
         return self.policy_estimator.sample(states, k, explore, action_masks)
+
+    def score(self, states: Array, masks: Flags | None) -> Array:
+        """Logits of the policy: (n, state_size) to (n, actions)."""
+        return self.policy_estimator.predict(states)
+
+    def log_probability(self, states: Array, slates: Ints, masks: Flags | None) -> Array:
+        """Log-probabilities of slates drawn item by item: (n, state_size) and (n, k) to (n,)."""
+        return self.policy_estimator.log_probabilities(states, slates, masks)
 
     def store_experiences(self, transitions: Transition) -> None:
         """Store one step of every environment, and learn when there are enough.
@@ -196,7 +205,7 @@ class PPOAgent(ReinforcementLearning):
 
     def _log_probabilities(self, steps: Transition) -> Singles:
         """Log-probabilities of the slates shown under the present policy: (rows,)."""
-        return self.policy_estimator.log_probabilities(steps.observations, steps.shown, steps.action_masks)
+        return self.log_probability(steps.observations, steps.shown, steps.action_masks)
 
     def state_dict(self) -> State:
         """The networks and their optimizers, the steps not learned from yet, counts and generators."""

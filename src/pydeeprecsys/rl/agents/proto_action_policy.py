@@ -7,7 +7,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from pydeeprecsys.arrays import Array, Ints
+from pydeeprecsys.arrays import Array, Ints, Singles
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.agents.soft_policies import GaussianPolicy, Masks, Options
 from pydeeprecsys.rl.ops.masks import masked
@@ -51,16 +51,33 @@ class ProtoActionPolicy(GaussianPolicy):
             chosen: Ints = items.cpu().numpy()
         return chosen
 
+    def scores(self, states: Array, masks: Masks) -> Singles:
+        """Values of the candidates near the squashed mean; below these, by nearness, all other items: (n, items)."""
+        c = min(self.n_candidates, len(self._vectors))
+        with torch.inference_mode():
+            inputs, points = self.actor.as_tensor(states), self.actor.predict(states, explore=False)
+            nearness, order = self._nearest(points, len(self._vectors), masks)
+            q = self._values(inputs, order[:, :c])
+            others = q.amin(dim=1, keepdim=True) + nearness[:, c:] - nearness[:, c - 1 : c]
+            by_nearness = torch.cat([q, others], dim=1)
+            scores: Singles = torch.empty_like(by_nearness).scatter_(1, order, by_nearness).cpu().numpy()
+        return scores
+
     def _choose(self, states: Tensor, points: Tensor, k: int, masks: Masks) -> Tensor:
         """The k of the highest values among the allowed items nearest to the points, best first: (n, k)."""
         n_candidates = min(max(self.n_candidates, k), len(self._vectors))
         nearness, candidates = self._nearest(points, n_candidates, masks)
         if n_candidates == 1:
             return candidates
-        vectors = self._vectors[candidates].flatten(0, 1)
-        q = self.critic.predict(states.repeat_interleave(n_candidates, dim=0), vectors).view_as(candidates)
+        q = self._values(states, candidates)
         # Candidates that are not allowed fill up the rows where fewer are.
         return candidates.gather(1, top_k(q.masked_fill(nearness.isneginf(), -torch.inf), k))
+
+    def _values(self, states: Tensor, candidates: Tensor) -> Tensor:
+        """The critics' values of candidates (n, c) in states (n, state_size): (n, c)."""
+        vectors = self._vectors[candidates].flatten(0, 1)
+        rows = states.repeat_interleave(candidates.shape[1], dim=0)
+        return self.critic.predict(rows, vectors).view_as(candidates)
 
     def _nearest(self, points: Tensor, n: int, masks: Masks) -> tuple[Tensor, Tensor]:
         """Minus the distances of the n nearest items of each point, the nearest first, and the items: (rows, n) each.

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from gymnasium.spaces import Discrete
 
-from pydeeprecsys.arrays import Array, Flags, Ints
+from pydeeprecsys.arrays import Array, Flags, Floats, Ints, Singles
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.agents.agent import RandomAgent, ReinforcementLearning, State
 from pydeeprecsys.rl.agents.epsilon_greedy import DecayingEpsilonGreedy
@@ -105,6 +105,30 @@ class QLearningAgent(ReinforcementLearning):
             preferences = self.network.preferences(self.network.as_tensor(states))
             slates: Ints = top_k(masked(preferences, masks), k).cpu().numpy()
         return slates
+
+    def score(self, states: Array, masks: Flags | None) -> Array:
+        """Action values, without noise: (n, state_size) to (n, actions)."""
+        self.network.silence_noise()
+        with torch.inference_mode():
+            values: Singles = self.network.values(self.network.as_tensor(states)).cpu().numpy()
+        return values
+
+    def log_probability(self, states: Array, slates: Ints, masks: Flags | None) -> Array:
+        """Log-probabilities of slates under ε-greedy exploration: (n, state_size) and (n, k) to (n,).
+
+        Raises:
+            NotImplementedError: it explores by the noise of its network, if at all.
+        """
+        random = self.random_agent.log_probability(states, slates, masks)
+        if not self.memory.buffer.ready_to_predict():
+            return random
+        if self.exploration is None:
+            return super().log_probability(states, slates, masks)
+        best = self._best_slates(states, slates.shape[1], noisy=False, masks=masks)
+        epsilon, greedy = self.exploration.epsilon, (best == slates).all(axis=1)
+        with np.errstate(divide="ignore"):  # a slate that is never chosen
+            logarithms: Floats = np.log(epsilon * np.exp(random) + (1 - epsilon) * greedy)
+        return logarithms
 
     def store_experiences(self, transitions: Transition) -> None:
         """Store one step of every environment; once the memory is ready, make the updates that are due.

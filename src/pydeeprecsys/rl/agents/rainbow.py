@@ -91,7 +91,7 @@ class RainbowDQNAgent(QLearningAgent):
     """
 
     search_space: ClassVar[SearchSpace] = {
-        "item_features": OneOf(False, True),
+        "item_features": OneOf("none", "ratings"),
         "discount_factor": Between(0.0, 1.0),
         "learning_rate": Between(1e-5, 1e-2, log=True),
         "hidden_layers": OneOf(None, [64, 64, 32, 32], [128, 128, 64, 64]),
@@ -137,6 +137,7 @@ class RainbowDQNAgent(QLearningAgent):
         decay_rate: arg.ExplorationDecay = 0.99,
         minimum_exploration_probability: arg.MinimumExploration = 0.05,
         item_features: arg.ItemFeatures = None,
+        history: arg.History = None,
         device: arg.Device = None,
     ) -> None:
         if categorical and loss != "huber":
@@ -165,9 +166,9 @@ class RainbowDQNAgent(QLearningAgent):
         parameters = ExperienceReplayBufferParameters(buffer_size, buffer_burn_in, batch_size, buffer_seed)
         priorities = PERBufferParameters(alpha=priority_importance, beta_growth=priority_weight_growth)
         buffer = (
-            PrioritizedExperienceReplayBuffer(parameters, priorities)
+            PrioritizedExperienceReplayBuffer(parameters, priorities, history)
             if prioritized
-            else ExperienceReplayBuffer(parameters)
+            else ExperienceReplayBuffer(parameters, history)
         )
         exploration = DecayingEpsilonGreedy(
             initial_exploration_probability, decay_rate, minimum_exploration_probability, exploration_seed

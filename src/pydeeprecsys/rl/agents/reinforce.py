@@ -47,7 +47,7 @@ class ReinforceAgent(PolicyGradientAgent):
     """
 
     search_space: ClassVar[SearchSpace] = {
-        "item_features": OneOf(False, True),
+        "item_features": OneOf("none", "ratings"),
         "standardize_states": OneOf(False, True),
         "discount_factor": Between(0.0, 1.0),
         "learning_rate": Between(1e-4, 1e-2, log=True),
@@ -72,6 +72,7 @@ class ReinforceAgent(PolicyGradientAgent):
         entropy_coefficient: arg.EntropyCoefficient = 0.0,
         entropy_decay: arg.EntropyDecay = 1.0,
         item_features: arg.ItemFeatures = None,
+        history: arg.History = None,
         standardize_states: arg.StandardizeStates = False,
         random_state: Seed = 42,
         device: arg.Device = None,
@@ -87,6 +88,7 @@ class ReinforceAgent(PolicyGradientAgent):
             entropy_coefficient=entropy_coefficient,
             entropy_decay=entropy_decay,
             item_features=item_features,
+            history=history,
             standardize_states=standardize_states,
             random_state=random_state,
             device=device,

@@ -70,7 +70,7 @@ class SlateQAgent(QLearningAgent):
     training_cost = 3000
 
     search_space: ClassVar[SearchSpace] = {
-        "item_features": OneOf(False, True),
+        "item_features": OneOf("none", "ratings"),
         "discount_factor": Between(0.0, 1.0),
         "learning_rate": Between(1e-5, 1e-2, log=True),
         "hidden_layers": OneOf(None, [64], [64, 32]),
@@ -103,6 +103,7 @@ class SlateQAgent(QLearningAgent):
         *,
         candidate_features: Count | None = None,
         item_features: arg.ItemFeatures = None,
+        history: arg.History = None,
         choice_scores: ChoiceScores | None = None,
         random_state: Seed = 42,
         device: arg.Device = None,
@@ -125,7 +126,7 @@ class SlateQAgent(QLearningAgent):
 
         parameters = ExperienceReplayBufferParameters(buffer_size, buffer_burn_in, batch_size, buffer_seed)
         # The sizes of masks and slates are known at the first step.
-        buffer = ExperienceReplayBuffer(parameters)
+        buffer = ExperienceReplayBuffer(parameters, history)
         super().__init__(
             n_actions=n_actions,
             state_size=state_size,
@@ -149,6 +150,13 @@ class SlateQAgent(QLearningAgent):
             problem = self._choice_problem(states, self.network, masks)
             slates: Ints = SLATE_OPTIMIZERS[self.serving](problem, k).cpu().numpy()
         return slates
+
+    def score(self, states: Array, masks: Flags | None) -> Array:
+        """Values of the items when they are chosen, from which slates are optimized: (n, state_size) to (n, items).
+
+        A slate is not their top k: it depends on how probably each item is chosen, too.
+        """
+        return super().score(states, masks)[:, :-1]
 
     @torch.no_grad()
     def _choice_problem(self, states: Array, network: DeepQNetwork, masks: Flags | None) -> ChoiceProblem:

@@ -81,7 +81,7 @@ class SoftActorCritic(ReinforcementLearning):
     training_cost = 40000
 
     search_space: ClassVar[SearchSpace] = {
-        "item_features": OneOf(False, True),
+        "item_features": OneOf("none", "ratings"),
         "n_candidates": Between(1, 100, log=True),
         "discount_factor": Between(0.0, 1.0),
         "learning_rate": Between(1e-5, 1e-2, log=True),
@@ -112,6 +112,7 @@ class SoftActorCritic(ReinforcementLearning):
         target_entropy: Finite | None = None,
         hidden_layers: arg.HiddenLayers = None,
         item_features: arg.ItemFeatures = None,
+        history: arg.History = None,
         n_candidates: Count = 10,
         buffer_size: arg.BufferSize = 100_000,
         batch_size: arg.BatchSize = 256,
@@ -152,9 +153,9 @@ class SoftActorCritic(ReinforcementLearning):
             buffer_size, batch_size, batch_size, buffer_seed
         )
         buffer = (
-            PrioritizedExperienceReplayBuffer(parameters, per_parameters)
+            PrioritizedExperienceReplayBuffer(parameters, per_parameters, history)
             if prioritized or per_parameters is not None
-            else ExperienceReplayBuffer(parameters)
+            else ExperienceReplayBuffer(parameters, history)
         )
         self.memory = ReplayMemory(buffer, n_steps, discount_factor, update_frequency)
 
@@ -172,6 +173,23 @@ class SoftActorCritic(ReinforcementLearning):
             return self.random_agent.top_k_actions_for_states(states, k, action_masks=action_masks)
         chosen: Ints = self._policy.act(states, k, explore, action_masks)
         return chosen + self._first
+
+    def score(self, states: Array, masks: Flags | None) -> Array:
+        """Logits of the policy or, with item features, values of the candidates: (n, state_size) to (n, actions)."""
+        assert isinstance(self._policy, CategoricalPolicy | ProtoActionPolicy)  # of counted actions
+        return self._policy.scores(states, masks)
+
+    def log_probability(self, states: Array, slates: Ints, masks: Flags | None) -> Array:
+        """Log-probabilities of slates under the policy, or uniform in warm-up: (n, state_size) and (n, k) to (n,).
+
+        Raises:
+            NotImplementedError: there are item features: the choice among the neighbours of a point has no density.
+        """
+        if self.timesteps < self.timesteps_to_start_predicting:
+            return self.random_agent.log_probability(states, slates, masks)
+        if not isinstance(self._policy, CategoricalPolicy):
+            return super().log_probability(states, slates, masks)
+        return self._policy.log_probabilities(states, slates - self._first, masks)
 
     def actions_for_states(self, states: Array, *, explore: bool = True, action_masks: Flags | None = None) -> Array:
         """Choose one action for each state: (n, ...) observations to (n,) actions, or (n, ...) points of the box.

@@ -89,6 +89,14 @@ class CategoricalPolicy:
         """Sample k different actions per state, or take the k most probable: (n, k)."""
         return self.actor.sample(states, k, explore, masks)
 
+    def scores(self, states: Array, masks: Masks) -> Singles:
+        """Logits of the policy: (n, state_size) to (n, actions)."""
+        return self.actor.predict(states)
+
+    def log_probabilities(self, states: Array, slates: Ints, masks: Masks) -> Singles:
+        """Log-probabilities of slates drawn item by item: (n, state_size) and (n, k) to (n,)."""
+        return self.actor.log_probabilities(states, slates, masks)
+
     @torch.inference_mode()
     def entropies(self, states: Array, masks: Masks) -> Floats:
         """Entropies of the policy in states (n, state_size), in nats: (n,)."""

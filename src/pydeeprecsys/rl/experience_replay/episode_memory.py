@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pydeeprecsys.arrays import Flags, Ints
+from pydeeprecsys.history import HistoryLayout
 from pydeeprecsys.rl.experience_replay.columns import Columns, layout_of, layout_of_state
 from pydeeprecsys.rl.experience_replay.transition import Transition
 
@@ -20,14 +21,17 @@ class EpisodeMemory:
     one began in its environment or, if `began` is unknown, the next observation is not the expected one. With another
     number or kind of environments the memory starts anew.
 
+    Args:
+        history: layout of the observation "items", see `Columns`; None for other observations.
+
     Attributes:
         n: number of environments, 0 before the first step.
         n_complete: number of complete episodes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, history: HistoryLayout | None = None) -> None:
         self.n = self.n_complete = 0
-        self._columns = Columns()  # row t · n + i: step t of environment i
+        self._columns = Columns(history=history)  # row t · n + i: step t of environment i
         self._time = 0  # upper bound of the lengths
         self._lengths = np.zeros(0, dtype=np.int64)  # (n,) steps of each environment
         self._complete = np.zeros(0, dtype=np.int64)  # (n,) of these, steps of complete episodes
@@ -35,23 +39,28 @@ class EpisodeMemory:
 
     def add(self, transitions: Transition) -> None:
         """Append one step of every environment."""
-        step = transitions.flat()
-        n, layout = len(step.rewards), layout_of(step)
-        if n != self.n or layout != self._columns.layout:
+        step, n = transitions.flat(), len(transitions.rewards)
+        begins = step.begins(self._expected)
+        # Columns change with the environment, and so where episodes begin.
+        if n != self.n or (np.count_nonzero(begins) and layout_of(step) != self._columns.layout):
             self.n, self.n_complete, self._time = n, 0, 0
-            self._columns.allocate(layout)
+            self._columns.allocate(layout_of(step))
             self._lengths, self._complete = np.zeros((2, n), dtype=np.int64)
-        np.copyto(self._lengths, self._complete, where=step.begins(self._expected))
+        np.copyto(self._lengths, self._complete, where=begins)
         self._time += 1
         if n * self._time > self._columns.capacity:
             self._time = int(self._lengths.max()) + 1
             self._columns.reserve(n * self._time)
-        self._columns.write(self._lengths * n + np.arange(n), step)
+        if n == 1:  # a slice is written in half the time
+            self._columns.write(slice(self._lengths[0], self._lengths[0] + 1), step)
+        else:
+            self._columns.write(self._lengths * n + np.arange(n), step)
         self._expected = step.next_observations.copy()
         self._lengths += 1
         ended = step.terminated | step.truncated
-        np.copyto(self._complete, self._lengths, where=ended)
-        self.n_complete += int(np.count_nonzero(ended))
+        if count := int(np.count_nonzero(ended)):
+            np.copyto(self._complete, self._lengths, where=ended)
+            self.n_complete += count
 
     def complete_steps(self) -> tuple[Transition, Flags]:
         """The steps of complete episodes.

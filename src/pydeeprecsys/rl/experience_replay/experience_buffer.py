@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from pydeeprecsys.arrays import Ints
 from pydeeprecsys.errors import InputError
+from pydeeprecsys.history import HistoryLayout
 from pydeeprecsys.rl.experience_replay.buffer_parameters import ExperienceReplayBufferParameters
-from pydeeprecsys.rl.experience_replay.columns import Columns, Layout, layout_of, layout_of_state, n_bytes
+from pydeeprecsys.rl.experience_replay.columns import Columns, Layout, layout_of, layout_of_state
 from pydeeprecsys.rl.experience_replay.free_memory import check_memory
 from pydeeprecsys.rl.experience_replay.transition import Sample, Transition
 
@@ -48,19 +49,22 @@ class ExperienceReplayBuffer:
 
     Args:
         parameters: capacity, batch size and seed; the defaults if None.
+        history: layout of the observation "items", see `Columns`; None for other observations.
     """
 
-    def __init__(self, parameters: ExperienceReplayBufferParameters | None = None) -> None:
+    def __init__(
+        self, parameters: ExperienceReplayBufferParameters | None = None, history: HistoryLayout | None = None
+    ) -> None:
         self.parameters = parameters or ExperienceReplayBufferParameters()
         self.random = np.random.default_rng(self.parameters.random_state)
         self._capacity = int(self.parameters.max_experiences)
         self._size = 0
         self._position = 0  # where the next transition goes
-        self._columns = Columns(self._capacity)
+        self._columns = Columns(self._capacity, history)
         self._kind: tuple[Any, ...] = ()  # shapes and types of a single transition that needs no further check
 
     def _allocate(self, layout: Layout) -> None:
-        check_memory(self._capacity, n_bytes(layout, self._capacity))
+        check_memory(self._capacity, self._columns.n_bytes(layout))
         self._columns.allocate(layout)
         # Without optional columns besides discounts, and without bits, a single transition can be written directly.
         plain = len(layout) == 7 and not self._columns.widths

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pydeeprecsys.arrays import Floats, Ints
 from pydeeprecsys.errors import InputError
+from pydeeprecsys.history import HistoryLayout
 from pydeeprecsys.rl.experience_replay.buffer_parameters import ExperienceReplayBufferParameters, PERBufferParameters
 from pydeeprecsys.rl.experience_replay.experience_buffer import ExperienceReplayBuffer
 from pydeeprecsys.rl.experience_replay.free_memory import check_memory
@@ -31,6 +32,7 @@ class PrioritizedExperienceReplayBuffer(ExperienceReplayBuffer):
     Args:
         buffer_parameters: capacity, batch size and seed; the defaults if None.
         per_parameters: exponents of priorities and weights; the defaults if None.
+        history: layout of the observation "items", see `Columns`; None for other observations.
 
     Attributes:
         beta: current exponent of the importance weights, in [0, 1].
@@ -43,8 +45,9 @@ class PrioritizedExperienceReplayBuffer(ExperienceReplayBuffer):
         self,
         buffer_parameters: ExperienceReplayBufferParameters | None = None,
         per_parameters: PERBufferParameters | None = None,
+        history: HistoryLayout | None = None,
     ) -> None:
-        super().__init__(buffer_parameters)
+        super().__init__(buffer_parameters, history)
         self.per_parameters = per_parameters or PERBufferParameters()
         self.beta = self.per_parameters.beta
         self._highest_priority = 1.0

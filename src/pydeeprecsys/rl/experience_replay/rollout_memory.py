@@ -6,15 +6,20 @@ from typing import Any
 
 import numpy as np
 
+from pydeeprecsys.history import HistoryLayout
 from pydeeprecsys.rl.experience_replay.columns import Columns, layout_of, layout_of_state
 from pydeeprecsys.rl.experience_replay.transition import Transition
 
 
 class RolloutMemory:
-    """Stores steps until they are taken out together; it starts anew with another number or kind of environments."""
+    """Stores steps until they are taken out together; it starts anew with another number or kind of environments.
 
-    def __init__(self) -> None:
-        self._columns = Columns()
+    Args:
+        history: layout of the observation "items", see `Columns`; None for other observations.
+    """
+
+    def __init__(self, history: HistoryLayout | None = None) -> None:
+        self._columns = Columns(history=history)
         self._time = self._n = 0  # steps of each environment, and environments
         self._expected = np.zeros(0)  # (n, numbers) observations that come next
 

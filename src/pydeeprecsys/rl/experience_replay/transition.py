@@ -34,7 +34,6 @@ class Transition(NamedTuple):
     log_probabilities: Array | None = None  # (n,) of the action under the policy that acted; NaN where unknown
     entropies: Array | None = None  # (n,) of that policy in nats; of several steps, see NStepAccumulator
     item_rewards: Array | None = None  # (n, k) reward of each item of the slate; NaN if it was not consumed
-    history: Array | None = None  # (n, ...) the user's interactions so far
 
     @classmethod
     def of_one(

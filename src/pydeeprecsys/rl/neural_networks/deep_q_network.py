@@ -48,10 +48,14 @@ class DeepQNetwork(BaseNetwork):
         for layer in self._noisy_layers:
             layer.silence()
 
-    def preferences(self, inputs: Tensor) -> Tensor:
-        """Numbers that rank the actions as their values do, at less cost: (n, state_size) to (n, actions)."""
+    def values(self, inputs: Tensor) -> Tensor:
+        """Q(s, a) of all actions, expected ones of distributions: (n, state_size) to (n, actions)."""
         values: Tensor = self(inputs)
         return values
+
+    def preferences(self, inputs: Tensor) -> Tensor:
+        """Numbers that rank the actions as their values do, at less cost: (n, state_size) to (n, actions)."""
+        return self.values(inputs)
 
     def of_actions(self, inputs: Tensor, actions: Tensor) -> Tensor:
         """Q(s, a) of one action per state: (n, state_size) and (n,) to (n,)."""

@@ -114,10 +114,15 @@ class DuelingDDQN(DeepQNetwork):
             outputs = outputs + (self._values(common).unsqueeze(1) - outputs.mean(dim=1, keepdim=True))
         return outputs if self.n_atoms > 1 else outputs.squeeze(2)
 
+    def values(self, inputs: Tensor) -> Tensor:
+        """Q(s, a), expected ones if there are several atoms: (n, n_input) to (n, n_output)."""
+        values: Tensor = self(inputs)
+        return expected_values(values, self.support) if self.n_atoms > 1 else values
+
     def preferences(self, inputs: Tensor) -> Tensor:
         """Numbers that rank the actions as their values do, at less cost: (n, n_input) to (n, n_output)."""
         if self.n_atoms > 1:
-            return expected_values(self(inputs), self.support)
+            return self.values(inputs)
         return self._advantages(self._common(inputs))  # V(s) is the same for all actions
 
     def of_actions(self, inputs: Tensor, actions: Tensor) -> Tensor:

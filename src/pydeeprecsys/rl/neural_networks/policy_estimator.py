@@ -88,6 +88,12 @@ class PolicyEstimator(BaseNetwork):
         """The policy: (..., input_size) states to (..., output_size) probabilities."""
         return torch.softmax(self(self.as_tensor(states)), dim=-1)
 
+    def predict(self, states: ArrayLike) -> Singles:
+        """Logits, without gradients: (..., input_size) states to (..., output_size)."""
+        with torch.inference_mode():
+            logits: Singles = self(self.as_tensor(states)).cpu().numpy()
+        return logits
+
     def sample(self, states: ArrayLike, k: int = 1, explore: bool = True, action_masks: Flags | None = None) -> Ints:
         """Choose k different actions per state, best first.
 

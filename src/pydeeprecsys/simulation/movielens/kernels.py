@@ -25,7 +25,7 @@ def start_sessions(state: State, rows: Ints, pool: Ints, budget: float) -> None:
         uniform, _ = uniform_pair(state.seeds[row], state.episodes[row], np.int64(0), USER_LANE)
         state.users[row] = pool[np.int64(uniform * len(pool))]
         state.steps[row], state.budgets[row] = 0, budget
-        state.recent_items[row], state.recent_ratings[row] = -1, 0.0
+        state.recent_items[row], state.recent_ratings[row], state.shown[row] = -1, 0.0, 0.0
         state.allowed[row] = True
 
 
@@ -79,6 +79,33 @@ def shift_history(items: Ints, ratings: Floats, recent_items: Ints, recent_ratin
     shifted_items[:, :1], shifted_items[:, 1:] = items, recent_items[:, :-1]
     shifted_ratings[:, :1], shifted_ratings[:, 1:] = ratings, recent_ratings[:, :-1]
     return shifted_items, shifted_ratings
+
+
+@njit(cache=True)
+def show(shown: Singles, slates: Ints, chosen: Ints, ratings: Floats, steps: Ints) -> Singles:
+    """Put (n, k) slates in front of the (n, h · (k + r + 1)) ones shown before, of which the oldest is dropped.
+
+    Args:
+        shown: the last slates, as `HistoryLayout` has them.
+        slates: (n, k) items.
+        chosen: (n,) position of the chosen item, -1 for none.
+        ratings: (n, r) ratings of consumed items, 0 for none.
+        steps: (n,) slates shown before.
+    """
+    (n, k), width = slates.shape, slates.shape[1] + ratings.shape[1] + 1
+    after = np.empty_like(shown)
+    for i in range(n):
+        used = min((steps[i] + 1) * width, shown.shape[1])
+        for j in range(width, used):  # a slice takes several times as long
+            after[i, j] = shown[i, j - width]
+        for j in range(used, shown.shape[1]):
+            after[i, j] = 0.0
+        for j in range(k):
+            after[i, j] = slates[i, j] + 1
+        for j in range(ratings.shape[1]):
+            after[i, k + j] = ratings[i, j]
+        after[i, width - 1] = chosen[i] + 1
+    return after
 
 
 @njit(cache=True)

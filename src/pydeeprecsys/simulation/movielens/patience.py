@@ -39,6 +39,14 @@ class Patience:
     refusal_cost: Positive = 2.0
     max_steps: Count = 200
 
+    @property
+    def longest_session(self) -> int:
+        """Most slates that a session can have: `max_steps`, or fewer if 5 stars each time use up the budget before."""
+        budget, steps = self.budget, 0
+        while budget > 0 and steps < self.max_steps:  # as `spend` charges, rounding included
+            budget, steps = budget - min(1 - self.gain, self.refusal_cost), steps + 1
+        return steps
+
     def spend(self, budgets: Floats, ratings: Floats, steps: Ints) -> tuple[Floats, Flags, Flags]:
         """Charge a slate: (n,) budgets left, and whether each session is terminated, and truncated.
 

@@ -9,14 +9,22 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pydeeprecsys.arguments import Count, NonNegative, Range, checked
+from pydeeprecsys.arguments import Count, Natural, NonNegative, Range, checked
 from pydeeprecsys.arrays import Flags, Floats, Ints, Seeds
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError
+from pydeeprecsys.history import HistoryLayout
 from pydeeprecsys.scale import MAX_RATING, MIN_RATING
 from pydeeprecsys.simulation.choice import Choice, uniform_choice
 from pydeeprecsys.simulation.movielens.dynamics import Dynamics, GenreReinforcement, Memoryless, Taste
-from pydeeprecsys.simulation.movielens.kernels import mark_consumed, pick, rate, shift_history, start_sessions
+from pydeeprecsys.simulation.movielens.kernels import (
+    mark_consumed,
+    pick,
+    rate,
+    shift_history,
+    show,
+    start_sessions,
+)
 from pydeeprecsys.simulation.movielens.patience import Patience
 from pydeeprecsys.simulation.movielens.rewards import EnjoymentAndCalm, Reward
 from pydeeprecsys.simulation.movielens.state import Response, State
@@ -71,6 +79,7 @@ class Simulator:
             which is up to the caller. Unless allowed, the session ends when fewer items than a slate takes are left.
         patience: Patience, which ends sessions in place of their length.
         history_length: Number of slates whose chosen item the state holds.
+        slates_held: Number of slates that the state holds with all their items, see `history_layout`.
 
     Raises:
         InputError: An argument is out of range, or the reward depends on violence and the world has no measurement.
@@ -88,6 +97,7 @@ class Simulator:
     repeats: Repeats = "allow"
     patience: Patience | None = None
     history_length: Count = 1
+    slates_held: Natural = 0
 
     def __post_init__(self) -> None:
         if self.slate_size not in (sizes := Range(1, self.world.n_items)):
@@ -124,6 +134,24 @@ class Simulator:
             return self.patience.max_steps
         return -(-self.session_length // self.consumed_per_step)
 
+    @cached_property
+    def longest_session(self) -> int:
+        """Most slates that a session can have: `session_steps`, or fewer if patience ends it before."""
+        return self.session_steps if self.patience is None else self.patience.longest_session
+
+    @cached_property
+    def history_layout(self) -> HistoryLayout | None:
+        """Layout of the slates that the state holds, with the demographics in front; None if it holds none."""
+        if not self.slates_held:
+            return None
+        return HistoryLayout(
+            self.world.n_items,
+            self.slate_size,
+            n_rated=self.consumed_per_step,
+            length=self.slates_held,
+            whole_session=self.slates_held >= self.longest_session,
+        )
+
     def reset(self, seeds: ArrayLike) -> State:
         """Begin the first session of each random stream: (n,) seeds in 0..2**64 - 1."""
         streams = np.asarray(seeds, dtype=np.uint64)
@@ -133,19 +161,19 @@ class Simulator:
         """Begin the next session of the streams where `over` (n,) is set; the others continue unchanged.
 
         A session depends on its stream and number alone, not on the slates shown before it. A state that is never used
-        again may be `donated`: its mask, by far the largest array, is then not copied.
+        again may be `donated`: its largest arrays, `shown` and the mask, are then not copied.
         """
         if np.count_nonzero(over) == len(over):  # a quarter of the time of all()
             return self._begin(state.seeds, state.episodes + 1)
-        allowed = state.allowed if donated else state.allowed.copy()
-        after = State._make([state.seeds, state.episodes + over, *(array.copy() for array in state[2:-1]), allowed])
+        large = state[-2:] if donated else [array.copy() for array in state[-2:]]
+        after = State._make([state.seeds, state.episodes + over, *(array.copy() for array in state[2:-2]), *large])
         (rows,) = over.nonzero()
         self._start(after, rows)
         after.vectors[rows], after.satiations[rows] = self.taste.begin(self.world, after.users.take(rows))
         return after
 
     def _begin(self, seeds: Seeds, episodes: Ints) -> State:
-        n = len(seeds)
+        n, layout = len(seeds), self.history_layout
         state = State(
             seeds,
             episodes,
@@ -156,6 +184,7 @@ class Simulator:
             recent_ratings=np.empty((n, self.history_length)),
             satiations=np.empty((n, 0)),
             budgets=np.empty(n),
+            shown=np.empty((n, 0 if layout is None else layout.length * layout.width), dtype=np.float32),
             allowed=np.empty((n, 0 if self.repeats == "allow" else self.world.n_items), dtype=np.bool_),
         )
         self._start(state, np.arange(n))
@@ -209,6 +238,9 @@ class Simulator:
         if self.repeats != "allow":
             allowed = allowed.copy()
             mark_consumed(allowed, consumed, steps, self.slate_size, terminated=terminated, truncated=truncated)
+        shown = state.shown
+        if self.slates_held:
+            shown = show(shown, slates, chosen, consumed_ratings, steps=state.steps)
         if self.history_length > 1:
             items, item_ratings = shift_history(items, item_ratings, state.recent_items, state.recent_ratings)
         after = State(  # in half the time of _replace
@@ -221,6 +253,7 @@ class Simulator:
             recent_ratings=item_ratings,
             satiations=satiations,
             budgets=budgets,
+            shown=shown,
             allowed=allowed,
         )
         response = Response(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from pydeeprecsys.arrays import Flags, Floats, Ints, Seeds
+from pydeeprecsys.arrays import Flags, Floats, Ints, Seeds, Singles
 
 
 class State(NamedTuple):
@@ -22,6 +22,7 @@ class State(NamedTuple):
     recent_ratings: Floats  # (n, h) the rating of each, 0 for none
     satiations: Floats  # (n, categories or 0) with each category, 0 or more
     budgets: Floats  # (n,) patience left
+    shown: Singles  # (n, h · (k + r + 1) or 0) the last slates with choices and ratings, see `HistoryLayout`
     allowed: Flags  # (n, items or 0) the items not consumed in this session
 
     @property
