@@ -1,5 +1,6 @@
 import json
 import multiprocessing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 from reproductions.resume_after_kill import differences, kill_and_go_on
 
-from contracts.quick import quick_run
+from contracts.quick import FEW_SESSIONS, quick_run
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments.config import RunConfig
@@ -21,7 +22,8 @@ SEARCHES = ["cma-es", "es"]
 
 
 def config_of(agent: str, world: World, **changes: Any) -> RunConfig:
-    return quick_run(agent, world, version=1, **({"slate_size": 2, "episodes": 13} | changes))
+    few: dict[str, Any] = {"hyperparameters": {"base": "varied", **FEW_SESSIONS.get(agent, {})}}
+    return quick_run(agent, world, version=1, **({"slate_size": 2, "episodes": 13} | few | changes))
 
 
 @pytest.mark.parametrize("agent", SEARCHES)
@@ -33,7 +35,7 @@ def test_the_found_parameters_are_written_as_hyperparameters_of_the_base(
     assert found == {"agent": "varied", "hyperparameters": results.parameters}
     assert results.parameters.keys() == {"weight", "decay"}
     assert results.parameters != {"weight": 0.6, "decay": 0.9}
-    by_hand = config_of("varied", world, hyperparameters=results.parameters, episodes=0)
+    by_hand = replace(config_of(agent, world), agent="varied", hyperparameters=results.parameters, episodes=0)
     assert run(by_hand, tmp_path / "base").evaluation.equals(results.evaluation)
     again = evaluate_again(results, config_of(agent, world), pool="train")
     assert again.evaluation["return"].mean() != results.evaluation["return"].mean()
@@ -67,9 +69,10 @@ def test_an_unfinished_generation_changes_nothing_and_is_noted(world: World, tmp
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("agent", SEARCHES)
-def test_any_number_of_processes_gives_the_same_bits(world: World, tmp_path: Path, agent: str) -> None:
-    config = config_of(agent, world, evaluate_every=5)
+@pytest.mark.parametrize(("agent", "base"), [("cma-es", "fold-in"), ("es", "varied")])
+def test_any_number_of_processes_gives_the_same_bits(world: World, tmp_path: Path, agent: str, base: str) -> None:
+    few = FEW_SESSIONS[agent]
+    config = config_of(agent, world, evaluate_every=5, hyperparameters={"base": base, **few})
     run(config, tmp_path / "one")
     with open_players(config, tmp_path / "two", jobs=2) as play:
         run(config, tmp_path / "two", play=play)
@@ -80,7 +83,7 @@ def test_any_number_of_processes_gives_the_same_bits(world: World, tmp_path: Pat
 @pytest.mark.slow
 @pytest.mark.ray
 def test_ray_gives_the_same_bits(world: World, tmp_path: Path) -> None:
-    config = config_of("cma-es", world)
+    config = config_of("cma-es", world, hyperparameters={"base": "fold-in", **FEW_SESSIONS["cma-es"]})
     run(config, tmp_path / "one")
     with open_players(config, tmp_path / "two", ray_address="local") as play:
         run(config, tmp_path / "two", play=play)
@@ -88,9 +91,11 @@ def test_ray_gives_the_same_bits(world: World, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("agent", SEARCHES)
-def test_killed_at_any_moment_it_continues_to_the_same_bits(world: World, tmp_path: Path, agent: str) -> None:
-    config = config_of(agent, world, episodes=200)
+@pytest.mark.parametrize(("agent", "base"), [("cma-es", "fold-in"), ("es", "varied")])
+def test_killed_at_any_moment_it_continues_to_the_same_bits(
+    world: World, tmp_path: Path, agent: str, base: str
+) -> None:
+    config = config_of(agent, world, episodes=200, hyperparameters={"base": base, **FEW_SESSIONS[agent]})
     run(config, tmp_path / "whole")
     kill_and_go_on(config, tmp_path / "parts", 4, 1.5, np.random.default_rng(0))
     assert differences(tmp_path / "whole", tmp_path / "parts") == []
@@ -134,7 +139,7 @@ def test_options_that_cannot_be_are_refused_in_one_line(
 
 
 def test_the_bases_are_those_with_parameters() -> None:
-    assert "varied" in bases()
+    assert {"varied", "fold-in"} <= set(bases())
     assert not {"popular", "ppo", "cma-es"} & set(bases())
 
 

@@ -184,7 +184,7 @@ _FACTS: dict[str, Callable[[Manager], Any]] = {
 # Objects and the seed, which are set in other ways.
 _NO_OPTIONS = {"random_state", "statistics", "buffer_parameters", "per_parameters"}
 
-_BASE, DEFAULT_BASE = "base", "varied"
+_BASE, DEFAULT_BASE = "base", "fold-in"
 
 _ITEM_FEATURES = "item_features"
 _Source = Literal["none", "ratings", "world"]
@@ -238,21 +238,15 @@ def agent_options(name: str) -> list[Argument]:
     known = _FACTS.keys() | _NO_OPTIONS
     agent: type = agent_class(name)
     options = [option for option in arguments_of(agent).values() if option.name not in known]
-    changes: dict[str, dict[str, Any]] = {
-        _ITEM_FEATURES: {
-            "type": _Source,
-            "optional": False,
-            "default": "ratings" if name in _FEATURES_BY_DEFAULT else "none",
-        },
-        _BASE: {"type": str, "default": DEFAULT_BASE},
+    changes: dict[str, tuple[Any, str, str]] = {  # type, default, help
+        _ITEM_FEATURES: (_Source, "ratings" if name in _FEATURES_BY_DEFAULT else "none", _SOURCES),
+        _BASE: (str, DEFAULT_BASE, f"An agent that has some: {', '.join(bases())}, or package.module:Class."),
     }
-    helps = {_ITEM_FEATURES: _SOURCES, _BASE: f"An agent that has some: {', '.join(bases())}, or package.module:Class."}
-    return [
-        option._replace(**changes[option.name], help=f"{option.help} {helps[option.name]}")
-        if option.name in changes
-        else option
-        for option in options
-    ]
+    for i, option in enumerate(options):
+        if option.name in changes:
+            kind, default, text = changes[option.name]
+            options[i] = option._replace(type=kind, optional=False, default=default, help=f"{option.help} {text}")
+    return options
 
 
 def agent_option(agent: str, name: str) -> Argument:
