@@ -12,6 +12,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from pydeeprecsys.history import HistoryLayout
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning
 from pydeeprecsys.rl.experience_replay.transition import Transition
 
@@ -19,22 +20,39 @@ N_ACTIONS = 7
 STATE_SIZE = 3
 
 
-def steps(n: int, length: int, seed: int) -> Iterator[Transition]:
+def histories(rng: np.random.Generator, n: int, layout: HistoryLayout) -> NDArray[np.float32]:
+    """Observations of random sessions."""
+    rows = np.empty((n, layout.size), dtype=np.float32)
+    for row in rows:
+        t, k = int(rng.integers(0, layout.length + 1)), layout.slate_size
+        slates = [rng.choice(layout.n_items, k, replace=False).tolist() for _ in range(t)]
+        choices = rng.integers(-1, k, t).tolist()
+        stars = [rng.integers(1, 6, layout.n_rated) * (choice >= 0) for choice in choices]
+        row[:] = layout.row(rng.random(4).tolist(), slates, choices, ratings=[each.tolist() for each in stars])
+    return rows
+
+
+def observations(rng: np.random.Generator, n: int, layout: HistoryLayout | None) -> NDArray[np.float32]:
+    """Random observations: those of a layout, or `STATE_SIZE` numbers."""
+    return rng.random((n, STATE_SIZE), dtype=np.float32) if layout is None else histories(rng, n, layout)
+
+
+def steps(n: int, length: int, seed: int, layout: HistoryLayout | None = None) -> Iterator[Transition]:
     """A walk through random observations, rewards and ends of episodes, whose actions are 0.
 
     It goes on in a new observation where an episode ended.
     """
     rng = np.random.default_rng(seed)
-    states = rng.random((n, STATE_SIZE), dtype=np.float32)
+    states = observations(rng, n, layout)
     for _ in range(length):
         terminated, truncated = rng.random((2, n)) < 0.15
-        new_states = rng.random((n, STATE_SIZE), dtype=np.float32)
+        new_states = observations(rng, n, layout)
         yield Transition(states, np.zeros(n, dtype=np.int64), rng.random(n), terminated, truncated, new_states)
-        fresh = rng.random((n, STATE_SIZE), dtype=np.float32)
+        fresh = observations(rng, n, layout)
         states = np.where((terminated | truncated)[:, None], fresh, new_states)
 
 
-def masked_steps(n: int, length: int, seed: int) -> Iterator[Transition]:
+def masked_steps(n: int, length: int, seed: int, layout: HistoryLayout | None = None) -> Iterator[Transition]:
     """A walk with action masks; where an episode terminated, nothing is allowed next."""
     rng = np.random.default_rng(seed + 100)
 
@@ -42,7 +60,7 @@ def masked_steps(n: int, length: int, seed: int) -> Iterator[Transition]:
         return np.asarray(rng.permuted(np.tile(np.arange(N_ACTIONS) < 3, (n, 1)), axis=1))
 
     masks = draw()
-    for step in steps(n, length, seed):
+    for step in steps(n, length, seed, layout):
         new_masks = draw() & ~step.terminated[:, None]
         yield step._replace(action_masks=masks, next_action_masks=new_masks)
         masks = np.where((step.terminated | step.truncated)[:, None], draw(), new_masks)
@@ -106,6 +124,18 @@ class AgentSmoke:
     learns: ClassVar[bool] = True
     """Whether it learns from experience, and so counts its updates."""
 
+    layout: ClassVar[HistoryLayout | None] = None
+    """Layout of the observations; None for `STATE_SIZE` numbers."""
+
+    @property
+    def state_size(self) -> int:
+        """Size of an observation."""
+        return STATE_SIZE if self.layout is None else self.layout.size
+
+    def states_of_one(self, n: int) -> NDArray[np.float32]:
+        """n times the same observation."""
+        return np.tile(observations(np.random.default_rng(1), 1, self.layout), (n, 1))
+
     varies_slates: ClassVar[bool] = False
     """Whether later items of a slate depend on the first, and so need not have the highest scores."""
 
@@ -125,12 +155,12 @@ class AgentSmoke:
 
     @pytest.fixture
     def states(self) -> NDArray[np.float32]:
-        return np.random.default_rng(5).random((20, STATE_SIZE), dtype=np.float32)
+        return observations(np.random.default_rng(5), 20, self.layout)
 
     @pytest.mark.parametrize("explore", [True, False])
     @pytest.mark.parametrize("k", [1, 2, N_ACTIONS])
     def test_slates_hold_k_different_actions(self, states: NDArray[np.float32], k: int, explore: bool) -> None:
-        slates = self.make(N_ACTIONS, STATE_SIZE, 0).top_k_actions_for_states(states, k, explore=explore)
+        slates = self.make(N_ACTIONS, self.state_size, 0).top_k_actions_for_states(states, k, explore=explore)
         assert slates.shape == (20, k)
         assert slates.dtype == np.int64
         assert slates.min() >= 0
@@ -138,8 +168,8 @@ class AgentSmoke:
         assert all(len(set(slate)) == k for slate in slates.tolist())
 
     def test_a_life_with_masks_is_within_them_and_can_be_restored(self) -> None:
-        agent, restored = self.make(N_ACTIONS, STATE_SIZE, 0), self.make(N_ACTIONS, STATE_SIZE, 1)
-        walk = list(masked_steps(3, 80, seed=1))
+        agent, restored = self.make(N_ACTIONS, self.state_size, 0), self.make(N_ACTIONS, self.state_size, 1)
+        walk = list(masked_steps(3, 80, 1, self.layout))
         taken = live(agent, iter(walk[:50]))
         restored.load_state_dict(agent.state_dict())
         after = live(agent, iter(walk[50:]))
@@ -151,13 +181,13 @@ class AgentSmoke:
 
     @pytest.mark.parametrize("seed", [0, 1])
     def test_the_same_seed_gives_the_same_life(self, seed: int) -> None:
-        a, b = (self.make(N_ACTIONS, STATE_SIZE, seed) for _ in range(2))
-        assert live(a, steps(3, 60, seed=1)) == live(b, steps(3, 60, seed=1))
+        a, b = (self.make(N_ACTIONS, self.state_size, seed) for _ in range(2))
+        assert live(a, steps(3, 60, 1, self.layout)) == live(b, steps(3, 60, 1, self.layout))
         assert_same_state(a.state_dict(), b.state_dict())
 
     def test_evaluation_changes_nothing_and_repeats_itself(self, states: NDArray[np.float32]) -> None:
-        agent = self.make(N_ACTIONS, STATE_SIZE, 0)
-        live(agent, steps(3, 30, seed=1))
+        agent = self.make(N_ACTIONS, self.state_size, 0)
+        live(agent, steps(3, 30, 1, self.layout))
         before = deepcopy(agent.state_dict())
         first, second = (agent.top_k_actions_for_states(states, 3, explore=False) for _ in range(2))
         assert first.tolist() == second.tolist()
@@ -165,8 +195,8 @@ class AgentSmoke:
 
     @pytest.mark.parametrize("past", [0, 30])
     def test_without_exploration_the_highest_scores_are_chosen(self, states: NDArray[np.float32], past: int) -> None:
-        agent = self.make(N_ACTIONS, STATE_SIZE, 0)
-        live(agent, steps(3, past, seed=1))
+        agent = self.make(N_ACTIONS, self.state_size, 0)
+        live(agent, steps(3, past, 1, self.layout))
         some = np.random.default_rng(0).permuted(np.tile(np.arange(N_ACTIONS) < 4, (20, 1)), axis=1)
         for masks in (None, some):
             for k in (1,) if self.varies_slates else (1, 3):
@@ -178,8 +208,8 @@ class AgentSmoke:
 
     @pytest.mark.parametrize("past", [0, 30])
     def test_scores_are_finite_where_an_action_is_allowed(self, states: NDArray[np.float32], past: int) -> None:
-        agent = self.make(N_ACTIONS, STATE_SIZE, 0)
-        live(agent, steps(3, past, seed=1))
+        agent = self.make(N_ACTIONS, self.state_size, 0)
+        live(agent, steps(3, past, 1, self.layout))
         before = deepcopy(agent.state_dict())
         scores, masks = agent.scores(states), np.random.default_rng(0).random((20, N_ACTIONS)) < 0.5
         masks[:, 0] = True
@@ -191,8 +221,8 @@ class AgentSmoke:
 
     @pytest.mark.parametrize("past", [0, 30])
     def test_probabilities_of_all_slates_sum_to_1(self, past: int) -> None:
-        agent, state = self.make(N_ACTIONS, STATE_SIZE, 0), np.full((1, STATE_SIZE), 0.5, dtype=np.float32)
-        live(agent, steps(3, past, seed=1))
+        agent, state = self.make(N_ACTIONS, self.state_size, 0), self.states_of_one(1)
+        live(agent, steps(3, past, 1, self.layout))
         if not self.has_probabilities:
             if past:  # some are random before they learn
                 with pytest.raises(NotImplementedError, match="no probabilities of slates in closed form"):
@@ -213,9 +243,9 @@ class AgentSmoke:
     def test_probabilities_are_those_with_which_it_chooses(self, past: int) -> None:
         if not self.has_probabilities:
             return
-        agent, n = self.make(N_ACTIONS, STATE_SIZE, 0), 3000
-        live(agent, steps(3, past, seed=1))
-        states, mask = np.full((n, STATE_SIZE), 0.5, dtype=np.float32), np.arange(N_ACTIONS) > 3
+        agent, n = self.make(N_ACTIONS, self.state_size, 0), 3000
+        live(agent, steps(3, past, 1, self.layout))
+        states, mask = self.states_of_one(n), np.arange(N_ACTIONS) > 3
         slates = agent.top_k_actions_for_states(states, 2, action_masks=np.tile(mask, (n, 1)))
         for slate in slates_of(2, mask):
             probability = float(np.exp(agent.log_probabilities(states[:1], slate[None], mask[None]))[0])

@@ -254,3 +254,33 @@ def test_agents_learn_of_candidates_that_change(name: str) -> None:
         assert logits.shape == (2, 11)
         assert logits[:, -1].tolist() == [1.0, 1.0]
     assert len(manager.execute_episodes(agent, 3)) == 3
+
+
+@pytest.mark.parametrize(
+    "agent", [name for name in AGENTS if "state_encoder" in inspect.signature(AGENTS[name]).parameters]
+)
+def test_state_encoders_read_the_history_and_start_at_the_item_estimates(world: World, agent: str) -> None:
+    manager = MovieLensFairnessManager(dataset=world, observation="items", pool="train")
+    states, _ = manager.batch.reset(seed=0)
+    made = make_agent(agent, manager, 0, state_encoder="gru")
+    encoder = next(iter(made.networks.values())).encoder  # type: ignore[attr-defined]
+    vectors = item_estimates(world, user_pool(world.n_users, "train")).vectors
+    scale = np.sqrt(np.square(vectors).mean())
+    np.testing.assert_allclose(encoder.reader.vectors.detach(), vectors / scale, rtol=1e-5)
+    assert made.top_k_actions_for_states(states, 1).shape == (1, 1)
+
+
+@pytest.mark.parametrize("encoder", ["fold-in", "gru", "attention"])
+def test_a_state_encoder_that_the_environment_does_not_feed(world: World, encoder: str) -> None:
+    for manager in (MovieLensFairnessManager(dataset=world), CartpoleManager()):
+        with pytest.raises(InputError, match=f"^state_encoder '{encoder}' needs observation='items'$"):
+            make_agent("ppo", manager, 0, state_encoder=encoder)
+
+
+def test_nothing_is_estimated_for_agents_that_make_no_use_of_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def estimated(*_: Any) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("pydeeprecsys.experiments.registry.item_estimates", estimated)
+    manager = MovieLensFairnessManager(dataset=world, observation="items")
+    assert make_agent("ppo", manager, 0).policy_estimator.encoder.out_size == manager.env.observation_space.shape[0]  # type: ignore[attr-defined]

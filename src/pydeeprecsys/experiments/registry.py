@@ -126,8 +126,12 @@ def _item_estimates(manager: Manager) -> ItemEstimates:
     return item_estimates(simulator.world, simulator.users)
 
 
+def _has_users(manager: Manager) -> bool:
+    return isinstance(manager.env.unwrapped, MovieLensFairness)
+
+
 def _has_item_features(manager: Manager) -> bool:
-    return manager.env.has_wrapper_attr(_ITEM_FEATURES) or isinstance(manager.env.unwrapped, MovieLensFairness)
+    return manager.env.has_wrapper_attr(_ITEM_FEATURES) or _has_users(manager)
 
 
 def _item_features(manager: Manager, source: str) -> Floats | None:
@@ -277,10 +281,17 @@ def make_agent(
     for given in options:
         agent_option(name, given)
     parameters = inspect.signature(agent).parameters
+    encoded = options.get("state_encoder", "features") != "features"
+    facts: dict[str, Any] = {}
     try:
-        facts = {fact: read(manager) for fact, read in _FACTS.items() if fact in parameters}
-        if facts.get("history", ...) is None and parameters["history"].default is inspect.Parameter.empty:
-            raise InputError("it reads the items shown in the session; give observation='items'")
+        for fact in (fact for fact in _FACTS if fact in parameters):
+            required = parameters[fact].default is inspect.Parameter.empty
+            # Of use to a learned agent only for an encoder of histories, and long to estimate.
+            if fact == "item_estimates" and not required and not (encoded and facts["history"] and _has_users(manager)):
+                continue
+            facts[fact] = _FACTS[fact](manager)
+            if fact == "history" and required and facts[fact] is None:
+                raise InputError("it reads the items shown in the session; give observation='items'")
     except InputError as error:
         raise InputError(f"the agent {name!r} cannot act here: {error}") from error
     if "random_state" in parameters:

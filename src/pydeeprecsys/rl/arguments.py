@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from numpy.typing import ArrayLike
 
 from pydeeprecsys.arguments import Count, NonNegative, Positive, Range, Sizes, UnitInterval
 from pydeeprecsys.history import HistoryLayout
+from pydeeprecsys.rl.item_estimates import ItemEstimates as Estimates
 from pydeeprecsys.rl.ops.values import Loss
 
 NActions = Annotated[Count, "Number of actions."]
 StateSize = Annotated[Count, "Size of the observation vector."]
 HiddenLayers = Annotated[Sizes, "Sizes of the hidden layers."]
 ItemFeatures = Annotated[ArrayLike | None, "(n_actions, features) item features; independent outputs if None."]
+StateEncoder = Annotated[
+    Literal["features", "fold-in", "gru", "attention"],
+    "State encoder: features for the observation itself; the others read the history of observation='items': fold-in "
+    "estimates the user, without learning; gru and attention are learned.",
+]
 History = Annotated[HistoryLayout | None, "Layout of the observation 'items'; None for other observations."]
+ItemEstimates = Annotated[Estimates | None, "Estimates of the items from ratings, for state encoders; none if None."]
 Device = Annotated[str | None, "Device: cpu, cuda or cuda:N; if None, CUDA where available, otherwise the CPU."]
 
 DiscountFactor = Annotated[UnitInterval, "Discount factor γ."]

@@ -26,8 +26,8 @@ class ActorCriticAgent(PolicyGradientAgent):
     bootstrap with the critic's value of its last state.
 
     Args:
-        actor_hidden_layers: Sizes of the actor's hidden layers; two of twice the observation size if None.
-        critic_hidden_layers: Sizes of the critic's hidden layers; twice and half the observation size if None.
+        actor_hidden_layers: Sizes of the actor's hidden layers; two of twice the encoded size if None.
+        critic_hidden_layers: Sizes of the critic's hidden layers; twice and half the encoded size if None.
         normalize_advantages: Per update, subtract the mean advantage of the other episodes and divide by the root mean
             square. The mean of all episodes would depend on the action, and cancel part of the gradient.
 
@@ -74,7 +74,9 @@ class ActorCriticAgent(PolicyGradientAgent):
         entropy_coefficient: arg.EntropyCoefficient = 0.0,
         entropy_decay: arg.EntropyDecay = 1.0,
         item_features: arg.ItemFeatures = None,
+        state_encoder: arg.StateEncoder = "features",
         history: arg.History = None,
+        item_estimates: arg.ItemEstimates = None,
         standardize_states: arg.StandardizeStates = False,
         random_state: Seed = 42,
         device: arg.Device = None,
@@ -90,16 +92,19 @@ class ActorCriticAgent(PolicyGradientAgent):
             entropy_coefficient=entropy_coefficient,
             entropy_decay=entropy_decay,
             item_features=item_features,
+            state_encoder=state_encoder,
             history=history,
+            item_estimates=item_estimates,
             standardize_states=standardize_states,
             random_state=random_state,
             device=device,
         )
+        size = self.encoding.size
         # PolicyEstimator takes the first two seeds of this sequence.
         critic_seed = int(np.random.SeedSequence(random_state).generate_state(3)[2])
         self.value_estimator = self.networks["value_estimator"] = ValueEstimator(
-            state_size,
-            [2 * state_size, max(1, state_size // 2)] if critic_hidden_layers is None else critic_hidden_layers,
+            self.encoding,
+            [2 * size, max(1, size // 2)] if critic_hidden_layers is None else critic_hidden_layers,
             1,
             critic_learning_rate,
             standardize_inputs=standardize_states,

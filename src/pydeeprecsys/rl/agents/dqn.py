@@ -19,6 +19,7 @@ from pydeeprecsys.rl.experience_replay.replay_memory import ReplayMemory
 from pydeeprecsys.rl.neural_networks.base_network import sequential_architecture
 from pydeeprecsys.rl.neural_networks.deep_q_network import DeepQNetwork
 from pydeeprecsys.rl.neural_networks.item_head import output_layer
+from pydeeprecsys.rl.neural_networks.state_encoders.encoding import StateEncoding
 from pydeeprecsys.rl.ops.values import td_losses
 from pydeeprecsys.rl.search_space import Between, OneOf, SearchSpace
 
@@ -72,19 +73,24 @@ class DQNAgent(QLearningAgent):
         n_steps: arg.NSteps = 1,
         loss: arg.TemporalDifferenceLoss = "huber",
         item_features: arg.ItemFeatures = None,
+        state_encoder: arg.StateEncoder = "features",
         history: arg.History = None,
+        item_estimates: arg.ItemEstimates = None,
         device: arg.Device = None,
     ) -> None:
         layers = [128, 128] if hidden_layers is None else hidden_layers
+        encoding = StateEncoding(state_encoder, input_size, history, item_estimates)
         seeds = map(int, np.random.SeedSequence(random_state).generate_state(4))
         network_seed, buffer_seed, exploration_seed, random_seed = seeds
 
         def network() -> DeepQNetwork:
             generator = torch.Generator().manual_seed(network_seed)
-            body = sequential_architecture([input_size, *layers], generator=generator)
-            output = output_layer([input_size, *layers][-1], output_size, generator, item_features=item_features)
+            encoder = encoding.make(generator)
+            sizes = [encoder.out_size, *layers]
+            body = sequential_architecture(sizes, generator=generator)
+            output = output_layer(sizes[-1], output_size, generator, item_features=item_features)
             architecture = nn.Sequential(*body, *([nn.ReLU()] if layers else []), output)
-            return DeepQNetwork(learning_rate, architecture, device=device)
+            return DeepQNetwork(learning_rate, architecture, encoder=encoder, device=device)
 
         parameters = ExperienceReplayBufferParameters(buffer_size, buffer_burn_in, batch_size, buffer_seed)
         buffer = ExperienceReplayBuffer(parameters, history)

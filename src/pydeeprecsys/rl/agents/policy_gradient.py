@@ -14,6 +14,7 @@ from pydeeprecsys.rl.experience_replay.episode_memory import EpisodeMemory
 from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.neural_networks.networks import Networks, load_networks, save_networks
 from pydeeprecsys.rl.neural_networks.policy_estimator import PolicyEstimator
+from pydeeprecsys.rl.neural_networks.state_encoders.encoding import StateEncoding
 
 
 @checked
@@ -26,7 +27,7 @@ class PolicyGradientAgent(ReinforcementLearning, ABC):
     everything when the number of environments changes.
 
     Args:
-        hidden_layers: Sizes of the policy's hidden layers; two of twice the observation size if None.
+        hidden_layers: Sizes of the policy's hidden layers; two of twice the encoded size if None.
 
     Attributes:
         policy_estimator: The policy.
@@ -53,14 +54,17 @@ class PolicyGradientAgent(ReinforcementLearning, ABC):
         entropy_coefficient: arg.EntropyCoefficient = 0.0,
         entropy_decay: arg.EntropyDecay = 1.0,
         item_features: arg.ItemFeatures = None,
+        state_encoder: arg.StateEncoder = "features",
         history: arg.History = None,
+        item_estimates: arg.ItemEstimates = None,
         standardize_states: arg.StandardizeStates = False,
         random_state: Seed = 42,
         device: arg.Device = None,
     ) -> None:
+        self.encoding = StateEncoding(state_encoder, state_size, history, item_estimates)
         self.policy_estimator = PolicyEstimator(
-            state_size,
-            [2 * state_size] * 2 if hidden_layers is None else hidden_layers,
+            self.encoding,
+            [2 * self.encoding.size] * 2 if hidden_layers is None else hidden_layers,
             n_actions,
             learning_rate,
             item_features=item_features,

@@ -17,6 +17,7 @@ from pydeeprecsys.rl.experience_replay.rollout_memory import RolloutMemory
 from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.neural_networks.networks import Networks, load_networks, save_networks
 from pydeeprecsys.rl.neural_networks.policy_estimator import PolicyEstimator
+from pydeeprecsys.rl.neural_networks.state_encoders.encoding import StateEncoding
 from pydeeprecsys.rl.neural_networks.value_estimator import ValueEstimator
 from pydeeprecsys.rl.ops.policies import clipped_surrogate_losses, entropies, slate_log_probabilities, standardize
 from pydeeprecsys.rl.ops.returns import generalized_advantages, last_steps
@@ -93,14 +94,17 @@ class PPOAgent(ReinforcementLearning):
         entropy_decay: arg.EntropyDecay = 1.0,
         target_kl: Positive | None = None,
         item_features: arg.ItemFeatures = None,
+        state_encoder: arg.StateEncoder = "features",
         history: arg.History = None,
+        item_estimates: arg.ItemEstimates = None,
         standardize_states: arg.StandardizeStates = False,
         random_state: Seed = 42,
         device: arg.Device = None,
     ) -> None:
         actor_seed, critic_seed, order_seed = map(int, np.random.SeedSequence(random_state).generate_state(3))
+        encoding = StateEncoding(state_encoder, state_size, history, item_estimates)
         self.policy_estimator = PolicyEstimator(
-            state_size,
+            encoding,
             [64, 64] if actor_hidden_layers is None else actor_hidden_layers,
             n_actions,
             actor_learning_rate,
@@ -110,7 +114,7 @@ class PPOAgent(ReinforcementLearning):
             device=device,
         )
         self.value_estimator = ValueEstimator(
-            state_size,
+            encoding,
             [64, 64] if critic_hidden_layers is None else critic_hidden_layers,
             1,
             critic_learning_rate,

@@ -75,9 +75,7 @@ class ProtoActionPolicy(GaussianPolicy):
 
     def _values(self, states: Tensor, candidates: Tensor) -> Tensor:
         """The critics' values of candidates (n, c) in states (n, state_size): (n, c)."""
-        vectors = self._vectors[candidates].flatten(0, 1)
-        rows = states.repeat_interleave(candidates.shape[1], dim=0)
-        return self.critic.predict(rows, vectors).view_as(candidates)
+        return self.critic.predict(states, self._vectors[candidates].flatten(0, 1)).view_as(candidates)
 
     def _nearest(self, points: Tensor, n: int, masks: Masks) -> tuple[Tensor, Tensor]:
         """Minus the distances of the n nearest items of each point, the nearest first, and the items: (rows, n) each.

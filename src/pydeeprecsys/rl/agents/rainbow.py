@@ -20,6 +20,7 @@ from pydeeprecsys.rl.experience_replay.replay_memory import ReplayMemory
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.neural_networks.dueling import DuelingDDQN
 from pydeeprecsys.rl.neural_networks.noisy_layer import NoiseKind
+from pydeeprecsys.rl.neural_networks.state_encoders.encoding import StateEncoding
 from pydeeprecsys.rl.ops.categorical import categorical_td_losses
 from pydeeprecsys.rl.ops.values import td_losses
 from pydeeprecsys.rl.search_space import Between, OneOf, SearchSpace
@@ -137,17 +138,20 @@ class RainbowDQNAgent(QLearningAgent):
         decay_rate: arg.ExplorationDecay = 0.99,
         minimum_exploration_probability: arg.MinimumExploration = 0.05,
         item_features: arg.ItemFeatures = None,
+        state_encoder: arg.StateEncoder = "features",
         history: arg.History = None,
+        item_estimates: arg.ItemEstimates = None,
         device: arg.Device = None,
     ) -> None:
         if categorical and loss != "huber":
             raise InputError(f"distributions of returns (categorical) have their own loss; leave out loss={loss!r}")
+        encoding = StateEncoding(state_encoder, input_size, history, item_estimates)
         seeds = map(int, np.random.SeedSequence(random_state).generate_state(5))
         network_seed, target_seed, buffer_seed, exploration_seed, random_seed = seeds
 
         def network(seed: int) -> DuelingDDQN:
             return DuelingDDQN(
-                n_input=input_size,
+                n_input=encoding,
                 n_output=output_size,
                 learning_rate=learning_rate,
                 hidden_layers=hidden_layers,

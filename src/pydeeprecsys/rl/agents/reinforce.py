@@ -33,7 +33,7 @@ class ReinforceAgent(PolicyGradientAgent):
     A truncated episode counts as terminated: its returns lack the rewards after the truncation.
 
     Args:
-        hidden_layers: Sizes of the policy's hidden layers; two of twice the observation size if None.
+        hidden_layers: Sizes of the policy's hidden layers; two of twice the encoded size if None.
         baseline: Baseline of the returns: leave-one-out, or normalized to subtract the mean of the update's returns and
             divide by their standard deviation. The latter is biased, as the mean depends on the action: with one
             episode per update it cancels most of the gradient of the last steps.
@@ -72,7 +72,9 @@ class ReinforceAgent(PolicyGradientAgent):
         entropy_coefficient: arg.EntropyCoefficient = 0.0,
         entropy_decay: arg.EntropyDecay = 1.0,
         item_features: arg.ItemFeatures = None,
+        state_encoder: arg.StateEncoder = "features",
         history: arg.History = None,
+        item_estimates: arg.ItemEstimates = None,
         standardize_states: arg.StandardizeStates = False,
         random_state: Seed = 42,
         device: arg.Device = None,
@@ -88,7 +90,9 @@ class ReinforceAgent(PolicyGradientAgent):
             entropy_coefficient=entropy_coefficient,
             entropy_decay=entropy_decay,
             item_features=item_features,
+            state_encoder=state_encoder,
             history=history,
+            item_estimates=item_estimates,
             standardize_states=standardize_states,
             random_state=random_state,
             device=device,

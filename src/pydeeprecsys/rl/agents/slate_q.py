@@ -21,6 +21,7 @@ from pydeeprecsys.rl.experience_replay.replay_memory import ReplayMemory
 from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.neural_networks.deep_q_network import DeepQNetwork
 from pydeeprecsys.rl.neural_networks.item_scores import ItemScores
+from pydeeprecsys.rl.neural_networks.state_encoders.encoding import StateEncoding
 from pydeeprecsys.rl.ops.masks import masked
 from pydeeprecsys.rl.ops.slates import SLATE_OPTIMIZERS, ChoiceProblem, choice_weights, decomposed_target
 from pydeeprecsys.rl.ops.values import squared_losses
@@ -103,18 +104,21 @@ class SlateQAgent(QLearningAgent):
         *,
         candidate_features: Count | None = None,
         item_features: arg.ItemFeatures = None,
+        state_encoder: arg.StateEncoder = "features",
         history: arg.History = None,
+        item_estimates: arg.ItemEstimates = None,
         choice_scores: ChoiceScores | None = None,
         random_state: Seed = 42,
         device: arg.Device = None,
     ) -> None:
         layers = [128, 64] if hidden_layers is None else hidden_layers
+        encoding = StateEncoding(state_encoder, state_size, history, item_estimates)
         seeds = map(int, np.random.SeedSequence(random_state).generate_state(5))
         value_seed, choice_seed, buffer_seed, exploration_seed, random_seed = seeds
 
         def network(seed: int) -> ItemScores:
             return ItemScores(
-                state_size,
+                encoding,
                 n_actions,
                 layers,
                 learning_rate,

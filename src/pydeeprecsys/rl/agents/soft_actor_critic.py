@@ -29,6 +29,7 @@ from pydeeprecsys.rl.experience_replay.priority_replay_buffer import Prioritized
 from pydeeprecsys.rl.experience_replay.replay_memory import ReplayMemory
 from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.neural_networks.networks import Networks, load_networks, save_networks
+from pydeeprecsys.rl.neural_networks.state_encoders.encoding import StateEncoding
 from pydeeprecsys.rl.neural_networks.temperature import Temperature
 from pydeeprecsys.rl.ops.values import weighted_mean
 from pydeeprecsys.rl.search_space import Between, OneOf, SearchSpace
@@ -112,7 +113,9 @@ class SoftActorCritic(ReinforcementLearning):
         target_entropy: Finite | None = None,
         hidden_layers: arg.HiddenLayers = None,
         item_features: arg.ItemFeatures = None,
+        state_encoder: arg.StateEncoder = "features",
         history: arg.History = None,
+        item_estimates: arg.ItemEstimates = None,
         n_candidates: Count = 10,
         buffer_size: arg.BufferSize = 100_000,
         batch_size: arg.BatchSize = 256,
@@ -126,7 +129,7 @@ class SoftActorCritic(ReinforcementLearning):
         seeds = np.random.SeedSequence(random_state).generate_state(3)
         policy_seed, buffer_seed, warm_up_seed = map(int, seeds)
         options = Options(
-            state_size=state_size,
+            state_size=StateEncoding(state_encoder, state_size, history, item_estimates),
             hidden_layers=layers,
             learning_rate=learning_rate,
             target_entropy=target_entropy,

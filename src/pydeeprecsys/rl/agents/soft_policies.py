@@ -21,6 +21,7 @@ from pydeeprecsys.rl.neural_networks.base_network import BaseNetwork
 from pydeeprecsys.rl.neural_networks.gaussian_actor import GaussianActor
 from pydeeprecsys.rl.neural_networks.policy_estimator import PolicyEstimator
 from pydeeprecsys.rl.neural_networks.q_value_estimator import TwinnedQValueEstimator
+from pydeeprecsys.rl.neural_networks.state_encoders.encoding import StateEncoding
 from pydeeprecsys.rl.ops.masks import masked
 from pydeeprecsys.rl.ops.policies import entropies
 from pydeeprecsys.rl.ops.soft_actor_critic import (
@@ -47,7 +48,7 @@ Masks = Flags | None
 class Options(NamedTuple):
     """Hyperparameters of every kind of policy."""
 
-    state_size: int  # size of an observation
+    state_size: int | StateEncoding  # size of an observation, or how observations are encoded
     hidden_layers: list[int]  # of all networks
     learning_rate: float  # of all networks
     target_entropy: float | None  # in nats; None for the default of the kind of action
@@ -74,14 +75,12 @@ class CategoricalPolicy:
     """
 
     def __init__(self, n_actions: int, options: Options) -> None:
-        state_size, layers, learning_rate, self.target_entropy, random_state, device = options
+        encoding, layers, learning_rate, self.target_entropy, random_state, device = options
         actor_seed, critic_seed = map(int, np.random.SeedSequence(random_state).generate_state(2))
         self.n_actions = n_actions
-        self.actor = PolicyEstimator(
-            state_size, layers, n_actions, learning_rate, random_state=actor_seed, device=device
-        )
+        self.actor = PolicyEstimator(encoding, layers, n_actions, learning_rate, random_state=actor_seed, device=device)
         self.critic = TwinnedQValueEstimator(
-            state_size, n_actions, learning_rate, hidden_layers=layers, random_state=critic_seed, device=device
+            encoding, n_actions, learning_rate, hidden_layers=layers, random_state=critic_seed, device=device
         )
         self.target_critic = _frozen_copy(self.critic)
 
@@ -143,12 +142,20 @@ class GaussianPolicy(ABC):
     """
 
     def __init__(self, dimensions: int, options: Options) -> None:
-        size, layers, rate, target_entropy, random_state, device = options
+        encoding, layers, rate, target_entropy, random_state, device = options
         actor_seed, critic_seed = map(int, np.random.SeedSequence(random_state).generate_state(2))
         self.target_entropy = -float(dimensions) if target_entropy is None else target_entropy
-        self.actor = GaussianActor(size, dimensions, rate, hidden_layers=layers, random_state=actor_seed, device=device)
+        self.actor = GaussianActor(
+            encoding, dimensions, rate, hidden_layers=layers, random_state=actor_seed, device=device
+        )
         self.critic = TwinnedQValueEstimator(
-            size + dimensions, 1, rate, hidden_layers=layers, random_state=critic_seed, device=device
+            encoding,
+            1,
+            rate,
+            action_size=dimensions,
+            hidden_layers=layers,
+            random_state=critic_seed,
+            device=device,
         )
         self.target_critic = _frozen_copy(self.critic)
 

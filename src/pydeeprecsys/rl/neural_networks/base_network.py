@@ -41,7 +41,9 @@ def choose_device(device: str | torch.device | None) -> torch.device:
 
 
 def initialize(module: nn.Module, generator: torch.Generator) -> None:
-    """Draw the parameters of every linear layer within `module`: uniform within ±1/√(inputs), as torch itself does.
+    """Draw the parameters of every linear and recurrent layer within `module`, uniformly, as torch itself does.
+
+    Within ±1/√inputs for a linear layer, ±1/√units for a recurrent one.
 
     Args:
         module: what to initialise, on the generator's device.
@@ -53,6 +55,10 @@ def initialize(module: nn.Module, generator: torch.Generator) -> None:
             nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
             if layer.bias is not None:
                 nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
+        if isinstance(layer, nn.RNNBase):
+            bound = 1 / math.sqrt(layer.hidden_size)
+            for parameter in layer.parameters():
+                nn.init.uniform_(parameter, -bound, bound, generator=generator)
 
 
 class _Linear(nn.Linear):
@@ -91,7 +97,8 @@ class BaseNetwork(nn.Module):
         device: of the parameters; if None, CUDA if available, else the CPU.
 
     Attributes:
-        standardizer: standardises the inputs; set by subclasses that do so.
+        encoder: turns observations into the model's inputs; set by subclasses, none by default.
+        standardizer: standardises what the encoder gives; set by subclasses that do so.
         generator: of the noise or the samples; set by subclasses that draw any.
 
     Raises:
@@ -104,22 +111,24 @@ class BaseNetwork(nn.Module):
     def __init__(self, device: str | torch.device | None = None) -> None:
         super().__init__()
         self.device = choose_device(device)
+        self.encoder: nn.Module = nn.Identity()
         self.standardizer: RunningStandardizer | None = None
         self.generator: torch.Generator | None = None
 
     def forward(self, inputs: Tensor) -> Tensor:
         """The model's output."""
-        output: Tensor = self.model(self.standardized(inputs))
+        output: Tensor = self.model(self.encoded(inputs))
         return output
 
     def observe(self, inputs: ArrayLike) -> None:
-        """Update the standardizer, if any, with (n, size) inputs."""
+        """Update the standardizer, if any, with (n, size) observations."""
         if self.standardizer is not None:
-            self.standardizer.observe(self.as_tensor(inputs))
+            self.standardizer.observe(self.encoder(self.as_tensor(inputs)))
 
-    def standardized(self, inputs: Tensor) -> Tensor:
-        """The inputs, standardised if there is a standardizer."""
-        return inputs if self.standardizer is None else self.standardizer(inputs)
+    def encoded(self, states: Tensor) -> Tensor:
+        """Observations as the encoder gives them, standardised if there is a standardizer."""
+        encoded: Tensor = self.encoder(states)
+        return encoded if self.standardizer is None else self.standardizer(encoded)
 
     def as_tensor(self, array: ArrayLike) -> Tensor:
         """The array as a float32 tensor on the network's device, without a copy where possible."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from pydeeprecsys.rl.neural_networks.base_network import BaseNetwork
 from pydeeprecsys.rl.neural_networks.item_head import ItemHead
 from pydeeprecsys.rl.neural_networks.noisy_layer import NoisyLayer
+from pydeeprecsys.rl.neural_networks.state_encoders.state_encoder import StateEncoder
 
 
 class DeepQNetwork(BaseNetwork):
@@ -17,7 +18,9 @@ class DeepQNetwork(BaseNetwork):
 
     Args:
         learning_rate: step size of Adam, above 0.
-        architecture: (n, state_size) to (n, actions); its `NoisyLayer`s, if any, are noiseless until `draw_noise`.
+        architecture: (n, size of an encoded state) to (n, actions); its `NoisyLayer`s, if any, are noiseless until
+            `draw_noise`.
+        encoder: of the observations; None if they are the inputs.
         random_state: seed of the noise.
         device: of the parameters; if None, CUDA if available, else the CPU.
     """
@@ -29,10 +32,13 @@ class DeepQNetwork(BaseNetwork):
         learning_rate: float,
         architecture: nn.Module,
         *,
+        encoder: StateEncoder | None = None,
         random_state: int = 0,
         device: str | torch.device | None = None,
     ) -> None:
         super().__init__(device)
+        if encoder is not None:
+            self.encoder = encoder.to(self.device)
         self.model = architecture.to(self.device)
         self.generator = torch.Generator(self.device).manual_seed(random_state)
         self._noisy_layers = [module for module in architecture.modules() if isinstance(module, NoisyLayer)]
@@ -60,9 +66,10 @@ class DeepQNetwork(BaseNetwork):
     def of_actions(self, inputs: Tensor, actions: Tensor) -> Tensor:
         """Q(s, a) of one action per state: (n, state_size) and (n,) to (n,)."""
         *hidden, output = self.model if isinstance(self.model, nn.Sequential) else [self.model]
+        encoded = self.encoded(inputs)
         for module in hidden:
-            inputs = module(inputs)
-        return outputs_of_actions(output, inputs, actions).squeeze(1)
+            encoded = module(encoded)
+        return outputs_of_actions(output, encoded, actions).squeeze(1)
 
 
 def is_plain(layer: nn.Module) -> TypeGuard[nn.Linear]:

@@ -14,6 +14,7 @@ from pydeeprecsys.rl.neural_networks.base_network import sequential_architecture
 from pydeeprecsys.rl.neural_networks.deep_q_network import DeepQNetwork, is_plain, outputs_of_actions
 from pydeeprecsys.rl.neural_networks.item_head import output_layer
 from pydeeprecsys.rl.neural_networks.noisy_layer import NoiseKind, NoisyLayer
+from pydeeprecsys.rl.neural_networks.state_encoders.encoding import StateEncoding, make_encoder
 from pydeeprecsys.rl.ops.categorical import expected_values
 
 
@@ -28,7 +29,7 @@ class DuelingDDQN(DeepQNetwork):
     are then combined atom by atom (Hessel et al., Rainbow, 2018).
 
     Args:
-        n_input: size of an observation, at least 1.
+        n_input: size of an observation, at least 1, or how observations are encoded.
         n_output: number of actions, at least 1.
         learning_rate: step size of Adam, above 0.
         hidden_layers: sizes of the two common layers, the value's hidden layer and the advantages' hidden layer, at
@@ -57,7 +58,7 @@ class DuelingDDQN(DeepQNetwork):
 
     def __init__(
         self,
-        n_input: int,
+        n_input: int | StateEncoding,
         n_output: int,
         learning_rate: float,
         hidden_layers: list[int] | None = None,
@@ -84,6 +85,7 @@ class DuelingDDQN(DeepQNetwork):
         parameter_seed, noise_seed = map(int, np.random.SeedSequence(random_state).generate_state(2))
         # Drawn on the CPU, so that a seed means the same parameters on every device.
         generator = torch.Generator().manual_seed(parameter_seed)
+        encoder = make_encoder(n_input, generator)
 
         def hidden(n_inputs: int, n_outputs: int) -> nn.Module:
             if noisy:
@@ -92,7 +94,7 @@ class DuelingDDQN(DeepQNetwork):
 
         common_1, common_2, value_size, advantage_size = layers
         architecture = nn.ModuleDict()
-        architecture["common_1"] = sequential_architecture([n_input, common_1], generator=generator)[0]
+        architecture["common_1"] = sequential_architecture([encoder.out_size, common_1], generator=generator)[0]
         architecture["common_2"] = hidden(common_1, common_2)
         architecture["advantage_hidden"] = hidden(common_2, advantage_size)
         architecture["advantage_output"] = output_layer(
@@ -101,7 +103,7 @@ class DuelingDDQN(DeepQNetwork):
         if dueling:
             architecture["value_hidden"] = hidden(common_2, value_size)
             architecture["value_output"] = output_layer(value_size, 1, generator, n_atoms=n_atoms)
-        super().__init__(learning_rate, architecture, random_state=noise_seed, device=device)
+        super().__init__(learning_rate, architecture, encoder=encoder, random_state=noise_seed, device=device)
         self.n_output, self.n_atoms, self.dueling = n_output, n_atoms, dueling
         support = torch.linspace(v_min, v_max, n_atoms, device=self.device)
         self.register_buffer("support", support, persistent=False)
@@ -142,7 +144,7 @@ class DuelingDDQN(DeepQNetwork):
         return outputs if self.n_atoms > 1 else outputs.squeeze(1)
 
     def _common(self, inputs: Tensor) -> Tensor:
-        return torch.relu(self.model["common_2"](torch.relu(self.model["common_1"](inputs))))
+        return torch.relu(self.model["common_2"](torch.relu(self.model["common_1"](self.encoded(inputs)))))
 
     def _advantages(self, common: Tensor) -> Tensor:
         """A(s, a) of all actions, before their mean is subtracted: (n, common) to (n, n_output · n_atoms)."""

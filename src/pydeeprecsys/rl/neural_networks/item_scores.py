@@ -12,6 +12,8 @@ from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.neural_networks.base_network import sequential_architecture
 from pydeeprecsys.rl.neural_networks.deep_q_network import DeepQNetwork, outputs_of_actions
 from pydeeprecsys.rl.neural_networks.item_head import output_layer
+from pydeeprecsys.rl.neural_networks.state_encoders.encoding import StateEncoding, make_encoder
+from pydeeprecsys.rl.neural_networks.state_encoders.features import Features
 
 
 class ItemScores(DeepQNetwork):
@@ -21,7 +23,7 @@ class ItemScores(DeepQNetwork):
     Otherwise each item has an output.
 
     Args:
-        state_size: size of an observation.
+        state_size: size of an observation, or how observations are encoded.
         n_items: number of items.
         hidden_layers: sizes of the hidden layers, of the items' network and of that for nothing.
         learning_rate: step size of Adam, above 0.
@@ -40,7 +42,7 @@ class ItemScores(DeepQNetwork):
 
     def __init__(
         self,
-        state_size: int,
+        state_size: int | StateEncoding,
         n_items: int,
         hidden_layers: Sequence[int],
         learning_rate: float,
@@ -50,15 +52,18 @@ class ItemScores(DeepQNetwork):
         random_state: int = 0,
         device: str | torch.device | None = None,
     ) -> None:
-        n_user = state_size - n_items * (candidate_features or 0)
+        # Drawn on the CPU, so that a seed means the same parameters on every device.
+        generator = torch.Generator().manual_seed(random_state)
+        encoder = make_encoder(state_size, generator)
+        n_user = encoder.out_size - n_items * (candidate_features or 0)
         if n_user < 1:
             raise InputError(
-                f"a state of {state_size} numbers cannot describe {n_items} items of {candidate_features} each"
+                f"a state of {encoder.out_size} numbers cannot describe {n_items} items of {candidate_features} each"
             )
         if candidate_features is not None and item_features is not None:
             raise InputError("items that states describe have no item_features; give one of the two")
-        # Drawn on the CPU, so that a seed means the same parameters on every device.
-        generator = torch.Generator().manual_seed(random_state)
+        if candidate_features is not None and not isinstance(encoder, Features):
+            raise InputError("items that states describe need state_encoder 'features'")
         layers = [n_user + (candidate_features or 0), *hidden_layers]
         output = (
             sequential_architecture([layers[-1], 1], generator=generator)
@@ -68,11 +73,12 @@ class ItemScores(DeepQNetwork):
         body = [*sequential_architecture(layers, generator=generator), nn.ReLU()] if hidden_layers else []
         nothing = sequential_architecture([n_user, *hidden_layers, 1], generator=generator)
         architecture = nn.ModuleDict({"item": nn.Sequential(*body, output), "nothing": nothing})
-        super().__init__(learning_rate, architecture, device=device)
+        super().__init__(learning_rate, architecture, encoder=encoder, device=device)
         self.n_items, self.candidate_features, self._n_user = n_items, candidate_features, n_user
 
     def forward(self, states: Tensor) -> Tensor:
         """Scores of all items, and of nothing in the last column: (n, state_size) to (n, n_items + 1)."""
+        states = self.encoded(states)
         users = states[:, : self._n_user]
         scores = (
             self.model["item"](states)
@@ -91,6 +97,7 @@ class ItemScores(DeepQNetwork):
         Returns:
             (n,) or (n, m) scores.
         """
+        states = self.encoded(states)
         users = states[:, : self._n_user]
         nothing = (items == self.n_items).view(len(items), -1)
         listed = items.view(len(items), -1).masked_fill(nothing, 0)

@@ -10,15 +10,17 @@ import torch
 from torch import Tensor, nn
 
 from pydeeprecsys.rl.neural_networks.base_network import BaseNetwork, sequential_architecture
+from pydeeprecsys.rl.neural_networks.state_encoders.encoding import StateEncoding, make_encoder
 
 
 class QValueEstimator(BaseNetwork):
     """Action values Q(s, a), with the action among the inputs or with one output per action.
 
     Args:
-        inputs: size of an observation, plus that of an action if it is among the inputs.
+        inputs: size of an observation, or how observations are encoded.
         outputs: 1, or the number of actions.
         learning_rate: step size of Adam, above 0.
+        action_size: size of an action that is among the inputs; 0 if none is.
         hidden_layers: sizes of the hidden layers; two of twice the inputs if None.
         random_state: seed of the initial parameters.
         device: of the parameters; if None, CUDA if available, else the CPU.
@@ -26,34 +28,48 @@ class QValueEstimator(BaseNetwork):
 
     def __init__(
         self,
-        inputs: int,
+        inputs: int | StateEncoding,
         outputs: int = 1,
         learning_rate: float = 1e-3,
         *,
+        action_size: int = 0,
         hidden_layers: Sequence[int] | None = None,
         random_state: int = 0,
         device: str | torch.device | None = None,
     ) -> None:
         super().__init__(device)
-        layers = [inputs, *(hidden_layers if hidden_layers is not None else [2 * inputs] * 2), outputs]
         # Drawn on the CPU, so that a seed means the same parameters on every device.
-        self.model = self._architecture(layers, torch.Generator().manual_seed(random_state)).to(self.device)
+        generator = torch.Generator().manual_seed(random_state)
+        self.encoder = make_encoder(inputs, generator)
+        size = self.encoder.out_size + action_size
+        layers = [size, *(hidden_layers if hidden_layers is not None else [2 * size] * 2), outputs]
+        self.model = self._architecture(layers, generator)
+        self.to(self.device)
         self.optimizer = torch.optim.Adam(self.parameters(), lr=learning_rate, fused=True)
 
     def _architecture(self, layers: list[int], generator: torch.Generator) -> nn.Sequential:
         return sequential_architecture(layers, generator=generator)
 
     def forward(self, states: Tensor, actions: Tensor | None = None) -> Tensor:
-        """The values: (n, state size) and (n, action size), or (n, inputs) alone, to (n, outputs)."""
-        values: Tensor = self.model(_joined(states, actions))
+        """The values: (n, state size) and (n · m, action size), or (n, inputs) alone, to (n · m, outputs)."""
+        values: Tensor = self.model(self._joined(states, actions))
         return values
+
+    def _joined(self, states: Tensor, actions: Tensor | None) -> Tensor:
+        """Encoded states, and the actions beside them, several per state one after the other."""
+        encoded = self.encoded(states)
+        if actions is None:
+            return encoded
+        if len(actions) > len(states):
+            encoded = encoded.repeat_interleave(len(actions) // len(states), dim=0)
+        return torch.cat([encoded, actions], dim=1)
 
 
 class TwinnedQValueEstimator(QValueEstimator):
     """Twin critics: two independent estimates of Q(s, a), whose minimum is less prone to overestimation.
 
-    Fujimoto et al., Addressing Function Approximation Error in Actor-Critic Methods, 2018. The two share nothing but
-    their optimizer, which treats each parameter separately.
+    Fujimoto et al., Addressing Function Approximation Error in Actor-Critic Methods, 2018. The two share the
+    state encoder, and the optimizer, which treats each parameter separately.
 
     Its arguments are those of `QValueEstimator`; `outputs` is the number of each critic's.
     """
@@ -67,8 +83,8 @@ class TwinnedQValueEstimator(QValueEstimator):
         return nn.Sequential(*modules[:-1])
 
     def forward(self, states: Tensor, actions: Tensor | None = None) -> Tensor:
-        """Both estimates: (n, state size) and (n, action size), or (n, inputs) alone, to (2, n, outputs)."""
-        estimates: Tensor = self.model(_joined(states, actions).expand(2, -1, -1))
+        """Both estimates: (n, state size) and (n · m, action size), or (n, inputs) alone, to (2, n · m, outputs)."""
+        estimates: Tensor = self.model(self._joined(states, actions).expand(2, -1, -1))
         return estimates
 
     def of_actions(self, states: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
@@ -84,7 +100,7 @@ class TwinnedQValueEstimator(QValueEstimator):
         Returns:
             (2, n), and (2, n, outputs).
         """
-        inputs: Tensor = self.model[:-1](states.expand(2, -1, -1))
+        inputs: Tensor = self.model[:-1](self.encoded(states).expand(2, -1, -1))
         output = self.model[-1]
         assert isinstance(output, _TwinLinear)
         with torch.no_grad():
@@ -112,7 +128,3 @@ class _TwinLinear(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         return torch.baddbmm(self.bias, inputs, self.weight)
-
-
-def _joined(states: Tensor, actions: Tensor | None) -> Tensor:
-    return states if actions is None else torch.cat([states, actions], dim=1)

@@ -6,6 +6,9 @@ import torch
 from gymnasium.wrappers.utils import update_mean_var_count_from_moments
 from torch import Tensor, nn
 
+from pydeeprecsys.errors import InputError
+from pydeeprecsys.rl.neural_networks.state_encoders.state_encoder import StateEncoder
+
 LIMIT = 10.0  # in standard deviations; an input that never varied may lie any number of them from its mean
 
 
@@ -49,3 +52,16 @@ class RunningStandardizer(nn.Module):
         """Standardise (..., size) inputs, clipped to ±`LIMIT`."""
         deviations = self.variance.sqrt().clamp(min=1e-6)
         return ((inputs - self.mean) / deviations).to(inputs.dtype).clamp(-LIMIT, LIMIT)
+
+
+def standardizer_of(encoder: StateEncoder) -> RunningStandardizer:
+    """A standardizer of what an encoder gives.
+
+    Raises:
+        InputError: the encoder learns, so that moments of what it gave tell nothing of what it gives.
+    """
+    if any(True for _ in encoder.parameters()):
+        raise InputError(
+            "standardize_states is for state encoders that do not learn, features and fold-in; leave it out"
+        )
+    return RunningStandardizer(encoder.out_size)

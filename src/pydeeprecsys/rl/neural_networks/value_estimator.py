@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike
 
 from pydeeprecsys.arrays import Singles
 from pydeeprecsys.rl.neural_networks.base_network import BaseNetwork, sequential_architecture
-from pydeeprecsys.rl.neural_networks.standardizer import RunningStandardizer
+from pydeeprecsys.rl.neural_networks.standardizer import standardizer_of
+from pydeeprecsys.rl.neural_networks.state_encoders.encoding import StateEncoding, make_encoder
 from pydeeprecsys.rl.ops.values import squared_losses
 
 
@@ -17,18 +18,18 @@ class ValueEstimator(BaseNetwork):
     """State values V(s), by fully connected layers with ReLU between.
 
     Args:
-        input_size: size of an observation.
+        input_size: size of an observation, or how observations are encoded.
         hidden_layers: sizes of the hidden layers.
         output_size: values per state.
         learning_rate: step size of Adam, above 0.
-        standardize_inputs: whether inputs are standardised by the running moments that `observe` updates.
+        standardize_inputs: whether encoded observations are standardised by running moments, see `observe`.
         random_state: seed of the initial parameters.
         device: of the parameters; if None, CUDA if available, else the CPU.
     """
 
     def __init__(
         self,
-        input_size: int,
+        input_size: int | StateEncoding,
         hidden_layers: Sequence[int],
         output_size: int = 1,
         learning_rate: float = 0.1,
@@ -39,9 +40,10 @@ class ValueEstimator(BaseNetwork):
     ) -> None:
         super().__init__(device)
         generator = torch.Generator().manual_seed(random_state)
-        layers = [input_size, *hidden_layers, output_size]
+        self.encoder = make_encoder(input_size, generator)
+        layers = [self.encoder.out_size, *hidden_layers, output_size]
         self.model = sequential_architecture(layers, generator=generator)
-        self.standardizer = RunningStandardizer(input_size) if standardize_inputs else None
+        self.standardizer = standardizer_of(self.encoder) if standardize_inputs else None
         self.to(self.device)
         self.optimizer = torch.optim.Adam(self.parameters(), lr=learning_rate, fused=True)
 

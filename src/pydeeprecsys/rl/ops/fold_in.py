@@ -71,7 +71,7 @@ def predicted_variances(estimates: ItemEstimates, covariances: Floats) -> Single
 
 
 def _product(left: Floats, right: Singles) -> Singles:
-    """(n, items) product in single precision, on as many threads as torch is told to use."""
+    """(n, items) product in single precision, on as many threads as torch is set to use."""
     product: Singles = (torch.from_numpy(left.astype(np.float32)) @ torch.from_numpy(right)).numpy()
     return product
 
