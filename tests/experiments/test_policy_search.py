@@ -14,6 +14,8 @@ from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments.config import RunConfig
 from pydeeprecsys.experiments.policy_search import open_players
 from pydeeprecsys.experiments.registry import bases
+from pydeeprecsys.experiments.report.content import read_source
+from pydeeprecsys.experiments.report.page import render
 from pydeeprecsys.experiments.run import check, evaluate_again, load_policy, run
 from pydeeprecsys.experiments.task import Task
 from pydeeprecsys.rl.agents.policy_search import PolicySearch
@@ -91,16 +93,23 @@ def test_ray_gives_the_same_bits(world: World, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("agent", "base"), [("cma-es", "fold-in"), ("es", "varied")])
-def test_killed_at_any_moment_it_continues_to_the_same_bits(
-    world: World, tmp_path: Path, agent: str, base: str
-) -> None:
-    config = config_of(agent, world, episodes=200, hyperparameters={"base": base, **FEW_SESSIONS[agent]})
+@pytest.mark.parametrize("agent", SEARCHES)
+def test_killed_at_any_moment_it_continues_to_the_same_bits(world: World, tmp_path: Path, agent: str) -> None:
+    config = config_of(agent, world, episodes=200)
     run(config, tmp_path / "whole")
-    kill_and_go_on(config, tmp_path / "parts", 4, 1.5, np.random.default_rng(0))
+    kill_and_go_on(config, tmp_path / "parts", 3, 4.0, np.random.default_rng(0))
     assert differences(tmp_path / "whole", tmp_path / "parts") == []
 
 
+def test_the_report_shows_the_found_parameters(world: World, tmp_path: Path) -> None:
+    results = run(config_of("es", world), tmp_path)
+    page = render([read_source(tmp_path)])
+    for name, value in results.parameters.items():
+        assert f"found: {name}" in page
+        assert f"{value:.4g}" in page
+
+
+@pytest.mark.slow
 def test_a_stop_while_others_play_ends_them(world: World, tmp_path: Path) -> None:
     def stop() -> None:
         raise KeyboardInterrupt
