@@ -50,7 +50,7 @@ class FoldInAgent(Recommender):
         "uncertainty_early": Between(-2.0, 2.0),
         "uncertainty_late": Between(-2.0, 2.0),
         "popularity": Between(-0.5, 0.5),
-        "noise": Between(0.2, 5.0, log=True),
+        "noise": Between(0.05, 5.0, log=True),
         "satiation": Between(-0.5, 1.0),
     }
     """Bounds of the policy's parameters, for a policy search."""
