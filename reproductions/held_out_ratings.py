@@ -1,8 +1,8 @@
 """Recommenders on held-out ratings of MovieLens-1M: `python -m reproductions.held_out_ratings`.
 
-A fifth of the users are for testing: of each, four fifths of the ratings are the history, and the rest are held out.
-Methods are fitted to the ratings of all other users, and rank the items that are not in the history. Relevant are the
-held-out items rated 4 stars or more; users without any are left out. Beside them run LensKit's implementations, on the
+A fifth of the users are for testing: four fifths of the ratings of each are the history, and the rest are held out.
+Methods are fitted to the ratings of all other users, and rank the items that are not in the history. The held-out items
+of 4 stars or more are relevant; users without any are left out. Beside them run LensKit's implementations, on the
 same split and from the same histories. Writes results/held_out_ratings.csv.
 """
 
@@ -92,6 +92,7 @@ def agents(world: World, data: Split) -> Mapping[str, Score]:
         "fold-in": fold_in.relevance,
         "item-knn": ItemKNNAgent(history, categories, ratings).relevance,
         "ease": EASEAgent(history, categories, ratings).relevance,
+        "ease, feedback likes": EASEAgent(history, categories, ratings, feedback="likes").relevance,
     }
 
 
@@ -165,7 +166,7 @@ def lenskit(python: Path, data: Split) -> Iterator[tuple[str, dict[str, Floats],
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Number of splits.")
+@click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Number of splits.")
 @click.option(
     "--lenskit-python",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -177,7 +178,7 @@ def main(seeds: int, lenskit_python: Path | None) -> None:
     world, rows = open_world("ml-1m"), []
     for seed in range(seeds):
         data = split(world, seed)
-        ours = {f"{name}, agent": measure(score, data) for name, score in agents(world, data).items()}
+        ours = {f"agent {name}": measure(score, data) for name, score in agents(world, data).items()}
         alike = {name: measure(score, data) for name, score in as_lenskit(data).items()}
         rows += [
             _row(name, seed, f"pydeeprecsys {pydeeprecsys.__version__}", own) for name, own in (ours | alike).items()

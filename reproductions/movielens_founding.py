@@ -4,8 +4,9 @@ MovieLens 1M, one movie at a time, delta 1; needs `pydeeprecsys data fetch ml-1m
 how far the learning agents come beside the simple policies and the oracle.
 """
 
-from pydeeprecsys.evaluation.standings import RANDOM, SIMPLE_POLICIES
-from reproductions.runner import Claim, Study, main
+from pydeeprecsys.evaluation.standings import RANDOM
+from reproductions import movielens_tuned
+from reproductions.runner import Claim, Study, main, simple_claims
 
 STEPS = 300 * 50
 
@@ -20,7 +21,7 @@ RAINBOW = {
     "buffer_size": 10_000,
     "buffer_burn_in": 32,
 }
-SAC = {"batch_size": 32, "item_features": "ratings"}  # 3,883 independent outputs of five networks take too long
+SAC = {"batch_size": 32, "item_features": "world"}  # 3,883 independent outputs of five networks take too long
 _ORIGINAL = "in training, the original on these data: {} (by seed)"
 
 STUDY = Study(
@@ -30,7 +31,7 @@ STUDY = Study(
     evaluation_envs=100,
     claims=[
         Claim("random", STEPS, published=_ORIGINAL.format("34.7")),
-        *(Claim(name, STEPS) for name in SIMPLE_POLICIES if name != RANDOM),
+        *(claim for claim in simple_claims(STEPS, movielens_tuned.RECOMMENDERS) if claim.agent != RANDOM),
         Claim("reinforce", STEPS, hyperparameters=REINFORCE, published=_ORIGINAL.format("34.7, 34.7, 34.8")),
         Claim("actor-critic", STEPS, hyperparameters=ACTOR_CRITIC, published=_ORIGINAL.format("35.2, 36.1, 24.3")),
         Claim("rainbow", STEPS, hyperparameters=RAINBOW, published=_ORIGINAL.format("38.0, 38.5")),

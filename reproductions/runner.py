@@ -22,6 +22,7 @@ import torch
 
 from pydeeprecsys.data.library import RECIPE
 from pydeeprecsys.errors import DivergenceError, InputError, did_you_mean
+from pydeeprecsys.evaluation.standings import SIMPLE_POLICIES
 from pydeeprecsys.experiments.config import RunConfig
 from pydeeprecsys.experiments.provenance import provenance
 from pydeeprecsys.experiments.run import run
@@ -53,6 +54,7 @@ class Claim:
         n_envs: environments side by side in training.
         stop_at: mean return of the last 100 training episodes at which training stops early.
         published: what others report, and where.
+        env_options: of the environment, for this agent: the observation that it reads.
     """
 
     agent: str
@@ -62,6 +64,23 @@ class Claim:
     n_envs: int = 1
     stop_at: float | None = None
     published: str = ""
+    env_options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def simple_claims(steps: int, recommenders: Mapping[str, Mapping[str, Any]]) -> list[Claim]:
+    """Claims about the simple policies, for which there is no bar.
+
+    Args:
+        steps: of training, in which nothing is learned.
+        recommenders: hyperparameters of the recommenders by name; these read the items shown in the session.
+    """
+    items = {"observation": "items"}
+    return [
+        Claim(name, steps, hyperparameters=recommenders[name], env_options=items)
+        if name in recommenders
+        else Claim(name, steps)
+        for name in SIMPLE_POLICIES
+    ]
 
 
 @dataclass(frozen=True)
@@ -95,7 +114,7 @@ class Study:
     def config(self, claim: Claim, seed: int) -> RunConfig:
         """The run of a claim from a seed."""
         return RunConfig(
-            task=self.task,
+            task=replace(self.task, env_options={**self.env_options, **claim.env_options}),
             agent=claim.agent,
             seed=seed,
             episodes=None,
@@ -111,7 +130,7 @@ class Study:
         """All that the results of a claim depend on, besides seed and versions, as JSON."""
         facts = {
             "env_name": self.env_name,
-            "env_options": dict(self.env_options),
+            "env_options": {**self.env_options, **claim.env_options},
             "dataset": self.dataset,
             "evaluation_episodes": self.evaluation_episodes,
             "steps": claim.steps,

@@ -191,3 +191,26 @@ def test_other_versions_are_told(capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     assert run("resume", "out") == 0
     assert "begun with torch 1.0, this is" in capsys.readouterr().out
+
+
+def test_a_policy_search_prints_its_parameters_and_continues_on_several_processes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    arguments = ("train", "cma-es", *COMMON, "--base", "varied", "--sessions", "2", "--episodes", "24")
+    assert run(*arguments, "--out", "whole") == 0
+    found = json.loads(Path("whole/best.json").read_text())["hyperparameters"]
+    text = ", ".join(f"{name} {value:.4g}" for name, value in found.items())
+    assert f"parameters found: {text}" in capsys.readouterr().out
+    kill_when(Path("killed/checkpoint.safetensors"), (*arguments, "--out", "killed", "--jobs", "2"))
+    assert run("resume", "killed", "--jobs", "2") == 0
+    for name in ("metrics.csv", "best.json", "evaluation.csv"):
+        assert Path("whole", name).read_bytes() == Path("killed", name).read_bytes()
+    assert run("train", "varied", *COMMON, "--config", "whole/best.json", "--episodes", "0", "--out", "base") == 0
+    assert Path("base/evaluation.csv").read_bytes() == Path("whole/evaluation.csv").read_bytes()
+
+
+def test_several_processes_for_an_agent_that_trains_in_one_are_refused(
+    killed: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("resume", "killed", "--jobs", "2") == 2
+    assert "reinforce trains in one process: leave jobs and Ray out" in capsys.readouterr().err

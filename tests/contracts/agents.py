@@ -132,6 +132,10 @@ class AgentSmoke:
         """Size of an observation."""
         return STATE_SIZE if self.layout is None else self.layout.size
 
+    def states_of_one(self, n: int) -> NDArray[np.float32]:
+        """n times the same observation."""
+        return np.tile(observations(np.random.default_rng(1), 1, self.layout), (n, 1))
+
     varies_slates: ClassVar[bool] = False
     """Whether later items of a slate depend on the first, and so need not have the highest scores."""
 
@@ -192,7 +196,7 @@ class AgentSmoke:
     @pytest.mark.parametrize("past", [0, 30])
     def test_without_exploration_the_highest_scores_are_chosen(self, states: NDArray[np.float32], past: int) -> None:
         agent = self.make(N_ACTIONS, self.state_size, 0)
-        live(agent, steps(3, past, seed=1, layout=self.layout))
+        live(agent, steps(3, past, 1, self.layout))
         some = np.random.default_rng(0).permuted(np.tile(np.arange(N_ACTIONS) < 4, (20, 1)), axis=1)
         for masks in (None, some):
             for k in (1,) if self.varies_slates else (1, 3):
@@ -205,7 +209,7 @@ class AgentSmoke:
     @pytest.mark.parametrize("past", [0, 30])
     def test_scores_are_finite_where_an_action_is_allowed(self, states: NDArray[np.float32], past: int) -> None:
         agent = self.make(N_ACTIONS, self.state_size, 0)
-        live(agent, steps(3, past, seed=1, layout=self.layout))
+        live(agent, steps(3, past, 1, self.layout))
         before = deepcopy(agent.state_dict())
         scores, masks = agent.scores(states), np.random.default_rng(0).random((20, N_ACTIONS)) < 0.5
         masks[:, 0] = True
@@ -217,8 +221,8 @@ class AgentSmoke:
 
     @pytest.mark.parametrize("past", [0, 30])
     def test_probabilities_of_all_slates_sum_to_1(self, past: int) -> None:
-        agent, state = self.make(N_ACTIONS, self.state_size, 0), observations(np.random.default_rng(0), 1, self.layout)
-        live(agent, steps(3, past, seed=1, layout=self.layout))
+        agent, state = self.make(N_ACTIONS, self.state_size, 0), self.states_of_one(1)
+        live(agent, steps(3, past, 1, self.layout))
         if not self.has_probabilities:
             if past:  # some are random before they learn
                 with pytest.raises(NotImplementedError, match="no probabilities of slates in closed form"):
@@ -240,8 +244,8 @@ class AgentSmoke:
         if not self.has_probabilities:
             return
         agent, n = self.make(N_ACTIONS, self.state_size, 0), 3000
-        live(agent, steps(3, past, seed=1, layout=self.layout))
-        states, mask = np.tile(observations(np.random.default_rng(0), 1, self.layout), (n, 1)), np.arange(N_ACTIONS) > 3
+        live(agent, steps(3, past, 1, self.layout))
+        states, mask = self.states_of_one(n), np.arange(N_ACTIONS) > 3
         slates = agent.top_k_actions_for_states(states, 2, action_masks=np.tile(mask, (n, 1)))
         for slate in slates_of(2, mask):
             probability = float(np.exp(agent.log_probabilities(states[:1], slate[None], mask[None]))[0])

@@ -28,9 +28,10 @@ FEW_SESSIONS: dict[str, dict[str, Any]] = {"cma-es": {"sessions": 1}, "es": {"se
 
 
 def world_options(agent: str) -> dict[str, Any]:
-    """Options of the world that an agent needs: recommenders read the history of the session."""
-    history = inspect.signature(agent_class(agent)).parameters.get("history")
-    return {"observation": "items"} if history and history.default is inspect.Parameter.empty else {}
+    """Options of the world that an agent needs: recommenders, and agents based on one, read the session's history."""
+    arguments = inspect.signature(agent_class(agent)).parameters
+    needed = {name for name, argument in arguments.items() if argument.default is inspect.Parameter.empty}
+    return {"observation": "items"} if needed & {"history", "base"} else {}
 
 
 def quick_run(agent: str, world: World, slate_size: int = 5, version: int | None = None, **changes: Any) -> RunConfig:

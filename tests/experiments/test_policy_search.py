@@ -1,5 +1,6 @@
 import json
 import multiprocessing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,12 +8,14 @@ import numpy as np
 import pytest
 from reproductions.resume_after_kill import differences, kill_and_go_on
 
-from contracts.quick import quick_run
+from contracts.quick import FEW_SESSIONS, quick_run
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments.config import RunConfig
 from pydeeprecsys.experiments.policy_search import open_players
 from pydeeprecsys.experiments.registry import bases
+from pydeeprecsys.experiments.report.content import read_source
+from pydeeprecsys.experiments.report.page import render
 from pydeeprecsys.experiments.run import check, evaluate_again, load_policy, run
 from pydeeprecsys.experiments.task import Task
 from pydeeprecsys.rl.agents.policy_search import PolicySearch
@@ -21,7 +24,8 @@ SEARCHES = ["cma-es", "es"]
 
 
 def config_of(agent: str, world: World, **changes: Any) -> RunConfig:
-    return quick_run(agent, world, version=1, **({"slate_size": 2, "episodes": 13} | changes))
+    few: dict[str, Any] = {"hyperparameters": {"base": "varied", **FEW_SESSIONS.get(agent, {})}}
+    return quick_run(agent, world, version=1, **({"slate_size": 2, "episodes": 13} | few | changes))
 
 
 @pytest.mark.parametrize("agent", SEARCHES)
@@ -33,7 +37,7 @@ def test_the_found_parameters_are_written_as_hyperparameters_of_the_base(
     assert found == {"agent": "varied", "hyperparameters": results.parameters}
     assert results.parameters.keys() == {"weight", "decay"}
     assert results.parameters != {"weight": 0.6, "decay": 0.9}
-    by_hand = config_of("varied", world, hyperparameters=results.parameters, episodes=0)
+    by_hand = replace(config_of(agent, world), agent="varied", hyperparameters=results.parameters, episodes=0)
     assert run(by_hand, tmp_path / "base").evaluation.equals(results.evaluation)
     again = evaluate_again(results, config_of(agent, world), pool="train")
     assert again.evaluation["return"].mean() != results.evaluation["return"].mean()
@@ -67,9 +71,10 @@ def test_an_unfinished_generation_changes_nothing_and_is_noted(world: World, tmp
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("agent", SEARCHES)
-def test_any_number_of_processes_gives_the_same_bits(world: World, tmp_path: Path, agent: str) -> None:
-    config = config_of(agent, world, evaluate_every=5)
+@pytest.mark.parametrize(("agent", "base"), [("cma-es", "fold-in"), ("es", "varied")])
+def test_any_number_of_processes_gives_the_same_bits(world: World, tmp_path: Path, agent: str, base: str) -> None:
+    few = FEW_SESSIONS[agent]
+    config = config_of(agent, world, evaluate_every=5, hyperparameters={"base": base, **few})
     run(config, tmp_path / "one")
     with open_players(config, tmp_path / "two", jobs=2) as play:
         run(config, tmp_path / "two", play=play)
@@ -80,7 +85,7 @@ def test_any_number_of_processes_gives_the_same_bits(world: World, tmp_path: Pat
 @pytest.mark.slow
 @pytest.mark.ray
 def test_ray_gives_the_same_bits(world: World, tmp_path: Path) -> None:
-    config = config_of("cma-es", world)
+    config = config_of("cma-es", world, hyperparameters={"base": "fold-in", **FEW_SESSIONS["cma-es"]})
     run(config, tmp_path / "one")
     with open_players(config, tmp_path / "two", ray_address="local") as play:
         run(config, tmp_path / "two", play=play)
@@ -92,10 +97,19 @@ def test_ray_gives_the_same_bits(world: World, tmp_path: Path) -> None:
 def test_killed_at_any_moment_it_continues_to_the_same_bits(world: World, tmp_path: Path, agent: str) -> None:
     config = config_of(agent, world, episodes=200)
     run(config, tmp_path / "whole")
-    kill_and_go_on(config, tmp_path / "parts", 4, 1.5, np.random.default_rng(0))
+    kill_and_go_on(config, tmp_path / "parts", 3, 4.0, np.random.default_rng(0))
     assert differences(tmp_path / "whole", tmp_path / "parts") == []
 
 
+def test_the_report_shows_the_found_parameters(world: World, tmp_path: Path) -> None:
+    results = run(config_of("es", world), tmp_path)
+    page = render([read_source(tmp_path)])
+    for name, value in results.parameters.items():
+        assert f"found: {name}" in page
+        assert f"{value:.4g}" in page
+
+
+@pytest.mark.slow
 def test_a_stop_while_others_play_ends_them(world: World, tmp_path: Path) -> None:
     def stop() -> None:
         raise KeyboardInterrupt
@@ -142,7 +156,7 @@ def test_options_that_cannot_be_are_refused_in_one_line(
 
 
 def test_the_bases_are_those_with_parameters() -> None:
-    assert "varied" in bases()
+    assert {"varied", "fold-in"} <= set(bases())
     assert not {"popular", "ppo", "cma-es"} & set(bases())
 
 

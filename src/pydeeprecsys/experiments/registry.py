@@ -127,8 +127,12 @@ def _item_estimates(manager: Manager) -> ItemEstimates:
     return item_estimates(simulator.world, simulator.users)
 
 
+def _has_users(manager: Manager) -> bool:
+    return isinstance(manager.env.unwrapped, MovieLensFairness)
+
+
 def _has_item_features(manager: Manager) -> bool:
-    return manager.env.has_wrapper_attr(_ITEM_FEATURES) or isinstance(manager.env.unwrapped, MovieLensFairness)
+    return manager.env.has_wrapper_attr(_ITEM_FEATURES) or _has_users(manager)
 
 
 def _item_features(manager: Manager, source: str) -> Floats | None:
@@ -181,8 +185,9 @@ _FACTS: dict[str, Callable[[Manager], Any]] = {
 # Objects and the seed, which are set in other ways.
 _NO_OPTIONS = {"random_state", "statistics", "buffer_parameters", "per_parameters"}
 
-_BASE, DEFAULT_BASE = "base", "varied"
+_BASE, DEFAULT_BASE = "base", "fold-in"
 _RECOMMENDERS = ("fold-in", "item-knn", "ease")
+_SETTINGS = "its options follow after commas, as in fold-in,diversify=0.6"
 
 _ITEM_FEATURES = "item_features"
 _Source = Literal["none", "ratings", "world"]
@@ -236,28 +241,20 @@ def agent_options(name: str) -> list[Argument]:
     known = _FACTS.keys() | _NO_OPTIONS
     agent: type = agent_class(name)
     options = [option for option in arguments_of(agent).values() if option.name not in known]
-    changes: dict[str, dict[str, Any]] = {
-        _ITEM_FEATURES: {
-            "type": _Source,
-            "optional": False,
-            "default": "ratings" if name in _FEATURES_BY_DEFAULT else "none",
-        },
-        _BASE: {"type": str, "default": DEFAULT_BASE},
+    changes: dict[str, tuple[Any, str | None, str]] = {  # type, default, help
+        _ITEM_FEATURES: (_Source, "ratings" if name in _FEATURES_BY_DEFAULT else "none", _SOURCES),
+        _BASE: (
+            (str, DEFAULT_BASE, f"An agent that has some: {', '.join(bases())}, or package.module:Class; {_SETTINGS}.")
+            if issubclass(agent, PolicySearch)
+            else (str, None, f"{', '.join(_RECOMMENDERS)}, or package.module:Class; {_SETTINGS}.")
+        ),
     }
-    helps = {
-        _ITEM_FEATURES: _SOURCES,
-        _BASE: f"An agent that has some: {', '.join(bases())}, or package.module:Class; with its options after commas, "
-        "as in fold-in,diversify=0.6.",
-    }
-    if not issubclass(agent, PolicySearch):
-        changes[_BASE] |= {"default": None}
-        helps[_BASE] = f"One of {', '.join(_RECOMMENDERS)}, with its options: fold-in,diversify=0.6."
-    return [
-        option._replace(**changes[option.name], help=f"{option.help} {helps[option.name]}")
-        if option.name in changes
-        else option
-        for option in options
-    ]
+    for i, option in enumerate(options):
+        if option.name in changes:
+            kind, default, text = changes[option.name]
+            changed = {"type": kind, "optional": default is None, "default": default}
+            options[i] = option._replace(**changed, help=f"{option.help} {text}")
+    return options
 
 
 def agent_option(agent: str, name: str) -> Argument:
@@ -308,19 +305,20 @@ def make_agent(
     for given in options:
         agent_option(name, given)
     parameters = inspect.signature(agent).parameters
-    facts = {}
-    for fact, read in ((fact, read) for fact, read in _FACTS.items() if fact in parameters):
-        # Estimates take a while, and only encoders of histories and bases use them.
-        optional = fact == "item_estimates" and parameters[fact].default is None
-        if optional and options.get("state_encoder", "features") == "features" and options.get(_BASE) is None:
-            continue
-        try:
-            facts[fact] = read(manager)
-            if fact == "history" and facts[fact] is None and parameters[fact].default is inspect.Parameter.empty:
+    of_histories = options.get("state_encoder", "features") != "features" or options.get(_BASE) is not None
+    facts: dict[str, Any] = {}
+    try:
+        for fact in (fact for fact in _FACTS if fact in parameters):
+            required = parameters[fact].default is inspect.Parameter.empty
+            # Of use to a learned agent only for an encoder of histories or a base, and long to estimate.
+            estimated = of_histories and facts.get("history") is not None and _has_users(manager)
+            if fact == "item_estimates" and not required and not estimated:
+                continue
+            facts[fact] = _FACTS[fact](manager)
+            if fact == "history" and required and facts[fact] is None:
                 raise InputError("it reads the items shown in the session; give observation='items'")
-        except InputError as error:
-            if not optional:
-                raise InputError(f"the agent {name!r} cannot act here: {error}") from error
+    except InputError as error:
+        raise InputError(f"the agent {name!r} cannot act here: {error}") from error
     if "random_state" in parameters:
         facts["random_state"] = seed
     if (base := options.pop(_BASE, agent_option(name, _BASE).default if _BASE in parameters else None)) is not None:

@@ -38,6 +38,7 @@ REQUIRED = {
     "out_features": 3,
     "mean_ratings": np.ones(3),
     "genres": np.ones((3, 2), dtype=np.bool_),
+    "base": VariedAgent(np.ones(3), np.ones((3, 2))),
     "history": HistoryLayout(n_items=3, slate_size=1, n_rated=1, length=2),
     "categories": np.ones((3, 2), dtype=np.bool_),
     "ratings": drawn_ratings(n_items=3),
@@ -51,11 +52,10 @@ REQUIRED = {
         counts=np.ones(3, dtype=np.int64),
         categories=np.ones((3, 2), dtype=np.bool_),
     ),
-    "base": VariedAgent(np.ones(3), np.ones((3, 2))),
 }
 UNCHECKED = {"action_space", "item_features", "choice_scores", "device", "statistics", "buffer_parameters",
              "per_parameters", "generator", "rating_counts", "mean_ratings", "genres", "simulated_order",
-             "env", "history", "item_estimates", "categories", "ratings", "base"}  # fmt: skip
+             "env", "base", "history", "item_estimates", "categories", "ratings"}  # fmt: skip
 
 
 ARGUMENTS = [

@@ -5,6 +5,7 @@ from contracts.agents import AgentContract, AgentSmoke
 from contracts.recommenders import DRAWN, drawn_ratings
 from pydeeprecsys.history import HistoryLayout
 from pydeeprecsys.rl.agents.ease import EASEAgent, Feedback
+from pydeeprecsys.rl.ops.item_models import ease_weights
 
 LAYOUT = HistoryLayout(n_items=7, slate_size=1, n_rated=1, length=3)
 USER = [0.5] * 4
@@ -44,6 +45,13 @@ def test_scores_by_hand() -> None:
     np.testing.assert_allclose(agent.scores(row[None]), [expected])
     likes = EASEAgent(LAYOUT, GENRES, drawn_ratings(), feedback="likes", scale=2.0)
     np.testing.assert_allclose(likes.scores(row[None]), [means + 2 * likes.weights[3]])
+
+
+def test_likes_are_ratings_of_4_stars_or_more() -> None:
+    ratings = drawn_ratings()
+    likes = EASEAgent(LAYOUT, GENRES, ratings, feedback="likes", regularization=3.0)
+    expected = ease_weights(ratings.matrix(np.isin(ratings.stars, [4, 5])), regularization=3.0)
+    np.testing.assert_array_equal(likes.weights, expected)
 
 
 def test_what_is_predicted_follows_the_training_ratings() -> None:

@@ -57,12 +57,11 @@ def test_popularity_is_of_the_standardized_logarithm_of_counts() -> None:
 def test_the_weight_of_uncertainty_moves_with_the_session() -> None:
     agent = FoldInAgent(LAYOUT, KNOWN, uncertainty_early=1.0, uncertainty_late=-1.0)
     np.testing.assert_allclose(agent.scores(shown()), [[4, 4, 3.5]])  # the standard deviation of u is 1
-    # After one slate of four the weight is 0.5, and the variance of u 1/2.
-    plus = 0.5 * 0.5**0.5
-    np.testing.assert_allclose(agent.scores(shown((0, 3.0))), [[3 + plus, 3 + plus, 3 + plus / 2]], rtol=1e-6)
-    # After four the weight is -1, and the variance 1/5.
-    less = 0.2**0.5
-    np.testing.assert_allclose(agent.scores(shown(*[(0, 3.0)] * 4)), [[3 - less, 3 - less, 3 - less / 2]], rtol=1e-6)
+    # After one slate the weight is 0.9 - 0.1, and the variance of u 1/2; after two, 0.81 - 0.19 and 1/3.
+    for n, variance, weight in ((1, 1 / 2, 0.8), (2, 1 / 3, 0.62)):
+        plus = weight * variance**0.5
+        scores = agent.scores(shown(*[(0, 3.0)] * n))
+        np.testing.assert_allclose(scores, [[3 + plus, 3 + plus, 3 + plus / 2]], rtol=1e-6)
 
 
 def test_ratings_are_corrected_for_satiation_before_the_regression() -> None:

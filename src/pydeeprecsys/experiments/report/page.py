@@ -13,7 +13,7 @@ import plotly.offline
 
 import pydeeprecsys
 from pydeeprecsys.evaluation.standings import ORACLE, RANDOM
-from pydeeprecsys.experiments.report.content import Source, TaskResults, results
+from pydeeprecsys.experiments.report.content import Entry, Source, TaskResults, results
 from pydeeprecsys.experiments.report.sessions import BUDGET, pack
 from pydeeprecsys.experiments.report.settings import differences, flat, shared_settings, split_provenance
 from pydeeprecsys.experiments.run import joint_note
@@ -95,7 +95,9 @@ def _task(task: TaskResults, apart: Collection[str]) -> dict[str, Any]:
         row["left"] = 100 * (row["median_low"] - low) / span
         row["middle"] = 100 * (row["median"] - low) / span
         row["right"] = 100 * (high - row["median_high"]) / span
-    options = {entry.label: flat(entry.runs[0].config.get("hyperparameters", {})) for entry in task.entries}
+    options = {
+        entry.label: flat(entry.runs[0].config.get("hyperparameters", {})) | _found(entry) for entry in task.entries
+    }
     return {
         "title": _title(task.settings, apart),
         "rows": rows,
@@ -108,6 +110,12 @@ def _task(task: TaskResults, apart: Collection[str]) -> dict[str, Any]:
         "curves": any(len(run.curve[0]) for entry in task.entries for run in entry.runs),
         "sessions": any(run.sessions["sessions"] for entry in task.entries for run in entry.runs),
     }
+
+
+def _found(entry: Entry) -> dict[str, str]:
+    """The parameters that a policy search found, by name: one number per seed."""
+    found = [run.parameters for run in entry.done]
+    return {f"found: {name}": ", ".join(f"{own[name]:.4g}" for own in found) for name in (found[0] if found else ())}
 
 
 def _title(settings: Mapping[str, str], apart: Collection[str]) -> str:

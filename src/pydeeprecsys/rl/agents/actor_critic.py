@@ -103,11 +103,11 @@ class ActorCriticAgent(PolicyGradientAgent):
             random_state=random_state,
             device=device,
         )
-        size = self.states.size
+        size = self.encoding.size
         # PolicyEstimator takes the first two seeds of this sequence.
         critic_seed = int(np.random.SeedSequence(random_state).generate_state(3)[2])
         self.value_estimator = self.networks["value_estimator"] = ValueEstimator(
-            self.states,
+            self.encoding,
             [2 * size, max(1, size // 2)] if critic_hidden_layers is None else critic_hidden_layers,
             1,
             critic_learning_rate,

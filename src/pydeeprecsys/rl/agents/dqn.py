@@ -83,14 +83,14 @@ class DQNAgent(QLearningAgent):
         device: arg.Device = None,
     ) -> None:
         layers = [128, 128] if hidden_layers is None else hidden_layers
-        states = StateEncoding(state_encoder, input_size, history, item_estimates)
+        encoding = StateEncoding(state_encoder, input_size, history, item_estimates)
         start = base_of(base, item_estimates, scale=base_scale, default=VALUE_SCALE)
         seeds = map(int, np.random.SeedSequence(random_state).generate_state(4))
         network_seed, buffer_seed, exploration_seed, random_seed = seeds
 
         def network() -> DeepQNetwork:
             generator = torch.Generator().manual_seed(network_seed)
-            encoder = states.make(generator)
+            encoder = encoding.make(generator)
             sizes = [encoder.out_size, *layers]
             body = sequential_architecture(sizes, generator=generator)
             output = output_layer(sizes[-1], output_size, generator, item_features=item_features)

@@ -32,8 +32,8 @@ class FoldInAgent(Recommender):
     Args:
         diversify_fast: Penalty for overlap as `diversify`, with decay 0.6 in place of 0.9, in stars.
         diversify_slow: Penalty for overlap with decay 0.97, in stars.
-        uncertainty_early: Weight of the standard deviation of the predicted rating, at the first slate.
-        uncertainty_late: The same weight when the history is full; in between it changes linearly.
+        uncertainty_early: Weight of the standard deviation of the predicted rating at the first slate.
+        uncertainty_late: Weight that it tends to later: 0.9 of the distance is left after each slate.
         popularity: Weight of the standardized logarithm of 1 + count, in stars.
         noise: Factor of the estimated variance of the ratings' noise.
         satiation: Stars by which overlap of 1, with decay 0.9, has lowered a rating of the history.
@@ -50,7 +50,7 @@ class FoldInAgent(Recommender):
         "uncertainty_early": Between(-2.0, 2.0),
         "uncertainty_late": Between(-2.0, 2.0),
         "popularity": Between(-0.5, 0.5),
-        "noise": Between(0.2, 5.0, log=True),
+        "noise": Between(0.05, 5.0, log=True),
         "satiation": Between(-0.5, 1.0),
     }
     """Bounds of the policy's parameters, for a policy search."""
@@ -92,8 +92,8 @@ class FoldInAgent(Recommender):
         if self.popularity:
             scores += (self.popularity * self.estimates.popularity).astype(np.float32)
         if self.uncertainty_early or self.uncertainty_late:
-            late = history.steps / self.layout.length
-            weights = (1 - late) * self.uncertainty_early + late * self.uncertainty_late
+            early = DECAY**history.steps
+            weights = early * self.uncertainty_early + (1 - early) * self.uncertainty_late
             deviations = np.sqrt(predicted_variances(self.estimates, posterior.covariances))
             scores += weights.astype(np.float32)[:, None] * deviations
         return scores

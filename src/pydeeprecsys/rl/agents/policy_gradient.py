@@ -64,10 +64,10 @@ class PolicyGradientAgent(ReinforcementLearning, ABC):
         random_state: Seed = 42,
         device: arg.Device = None,
     ) -> None:
-        self.states = StateEncoding(state_encoder, state_size, history, item_estimates)
+        self.encoding = StateEncoding(state_encoder, state_size, history, item_estimates)
         self.policy_estimator = PolicyEstimator(
-            self.states,
-            [2 * self.states.size] * 2 if hidden_layers is None else hidden_layers,
+            self.encoding,
+            [2 * self.encoding.size] * 2 if hidden_layers is None else hidden_layers,
             n_actions,
             learning_rate,
             item_features=item_features,

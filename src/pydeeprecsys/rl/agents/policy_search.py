@@ -90,8 +90,12 @@ class PolicySearch(ReinforcementLearning):
         return self.policy.choose(states, k, explore, action_masks)
 
     def score(self, states: Array, masks: Flags | None) -> Array:
-        """Score as the policy: (n, size) to (n, actions)."""
+        """Score as the policy: (n, size) states to (n, actions)."""
         return self.policy.score(states, masks)
+
+    def log_probability(self, states: Array, slates: Ints, masks: Flags | None) -> Array:
+        """Log-probabilities of slates under the policy, if it is stochastic: (n,)."""
+        return self.policy.log_probability(states, slates, masks)
 
     def begin_episodes(self, rows: Flags) -> None:
         """Tell the policy in which environments, (n,), an episode begins."""

@@ -105,9 +105,9 @@ class PPOAgent(ReinforcementLearning):
         device: arg.Device = None,
     ) -> None:
         actor_seed, critic_seed, order_seed = map(int, np.random.SeedSequence(random_state).generate_state(3))
-        states = StateEncoding(state_encoder, state_size, history, item_estimates)
+        encoding = StateEncoding(state_encoder, state_size, history, item_estimates)
         self.policy_estimator = PolicyEstimator(
-            states,
+            encoding,
             [64, 64] if actor_hidden_layers is None else actor_hidden_layers,
             n_actions,
             actor_learning_rate,
@@ -118,7 +118,7 @@ class PPOAgent(ReinforcementLearning):
             device=device,
         )
         self.value_estimator = ValueEstimator(
-            states,
+            encoding,
             [64, 64] if critic_hidden_layers is None else critic_hidden_layers,
             1,
             critic_learning_rate,

@@ -148,14 +148,14 @@ class RainbowDQNAgent(QLearningAgent):
     ) -> None:
         if categorical and loss != "huber":
             raise InputError(f"distributions of returns (categorical) have their own loss; leave out loss={loss!r}")
-        states = StateEncoding(state_encoder, input_size, history, item_estimates)
+        encoding = StateEncoding(state_encoder, input_size, history, item_estimates)
         start = base_of(base, item_estimates, scale=base_scale, default=VALUE_SCALE)
         seeds = map(int, np.random.SeedSequence(random_state).generate_state(5))
         network_seed, target_seed, buffer_seed, exploration_seed, random_seed = seeds
 
         def network(seed: int) -> DuelingDDQN:
             return DuelingDDQN(
-                n_input=states,
+                n_input=encoding,
                 n_output=output_size,
                 learning_rate=learning_rate,
                 hidden_layers=hidden_layers,

@@ -112,13 +112,13 @@ class SlateQAgent(QLearningAgent):
         device: arg.Device = None,
     ) -> None:
         layers = [128, 64] if hidden_layers is None else hidden_layers
-        states = StateEncoding(state_encoder, state_size, history, item_estimates)
+        encoding = StateEncoding(state_encoder, state_size, history, item_estimates)
         seeds = map(int, np.random.SeedSequence(random_state).generate_state(5))
         value_seed, choice_seed, buffer_seed, exploration_seed, random_seed = seeds
 
         def network(seed: int) -> ItemScores:
             return ItemScores(
-                states,
+                encoding,
                 n_actions,
                 layers,
                 learning_rate,

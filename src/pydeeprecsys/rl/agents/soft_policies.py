@@ -77,14 +77,14 @@ class CategoricalPolicy:
     """
 
     def __init__(self, n_actions: int, options: Options) -> None:
-        states, layers, learning_rate, self.target_entropy, random_state, device, base = options
+        encoding, layers, learning_rate, self.target_entropy, random_state, device, base = options
         actor_seed, critic_seed = map(int, np.random.SeedSequence(random_state).generate_state(2))
         self.n_actions = n_actions
         self.actor = PolicyEstimator(
-            states, layers, n_actions, learning_rate, base=base, random_state=actor_seed, device=device
+            encoding, layers, n_actions, learning_rate, base=base, random_state=actor_seed, device=device
         )
         self.critic = TwinnedQValueEstimator(
-            states, n_actions, learning_rate, hidden_layers=layers, random_state=critic_seed, device=device
+            encoding, n_actions, learning_rate, hidden_layers=layers, random_state=critic_seed, device=device
         )
         self.target_critic = _frozen_copy(self.critic)
 
@@ -149,16 +149,16 @@ class GaussianPolicy(ABC):
     """
 
     def __init__(self, dimensions: int, options: Options) -> None:
-        states, layers, rate, target_entropy, random_state, device, base = options
+        encoding, layers, rate, target_entropy, random_state, device, base = options
         if base is not None:
             raise InputError("only a categorical policy begins at a base; leave base or item_features out")
         actor_seed, critic_seed = map(int, np.random.SeedSequence(random_state).generate_state(2))
         self.target_entropy = -float(dimensions) if target_entropy is None else target_entropy
         self.actor = GaussianActor(
-            states, dimensions, rate, hidden_layers=layers, random_state=actor_seed, device=device
+            encoding, dimensions, rate, hidden_layers=layers, random_state=actor_seed, device=device
         )
         self.critic = TwinnedQValueEstimator(
-            states,
+            encoding,
             1,
             rate,
             action_size=dimensions,

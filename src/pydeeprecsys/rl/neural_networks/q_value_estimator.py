@@ -68,8 +68,8 @@ class QValueEstimator(BaseNetwork):
 class TwinnedQValueEstimator(QValueEstimator):
     """Twin critics: two independent estimates of Q(s, a), whose minimum is less prone to overestimation.
 
-    Fujimoto et al., Addressing Function Approximation Error in Actor-Critic Methods, 2018. The two share nothing but
-    their optimizer, which treats each parameter separately.
+    Fujimoto et al., Addressing Function Approximation Error in Actor-Critic Methods, 2018. The two share the
+    state encoder, and the optimizer, which treats each parameter separately.
 
     Its arguments are those of `QValueEstimator`; `outputs` is the number of each critic's.
     """

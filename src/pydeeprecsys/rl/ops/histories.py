@@ -32,7 +32,7 @@ def user_offset(totals: Array, counts: Array) -> Floats:
 
 
 def centred(items: Ints, ratings: Singles, mean_ratings: Floats) -> Centred:
-    """Centre the ratings of (n, m) items, latest first, -1 for none; of an item rated again, the latest rating counts.
+    """Centre the ratings of (n, m) items, latest first, -1 for none; if an item comes again, its latest rating counts.
 
     The baseline estimates of Koren, Factorization Meets the Neighborhood, 2008.
     """
