@@ -5,14 +5,17 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .PHONY: help demo check test slow lint browser bench clean
 
 help:
-	@echo "make demo   install into .venv and compare agents on embedded data"
+	@echo "make demo   install into .venv, and compare ordinary recommenders and a learned one on generated data"
 	@echo "make check  install into .venv, then run linters, types, import contract and fast tests: under a minute"
 	@echo "make test   make check, and the tests that need a browser, Ray or real data"
 	@echo "make slow   the tests that take long: training to a bar, many cases"
 	@echo "make bench  install into .venv, then measure speed beside other simulators"
 
 demo: .venv/installed
-	$(BIN)/pydeeprecsys compare --episodes 100 --seeds 3
+	$(BIN)/pydeeprecsys compare --env MovieLensFairness-v1 --slate-size 10 --env-option observation=items \
+	  --agents best-rated,varied,item-knn,ease,fold-in,cma-es --episodes 2000 --n-envs 30 --seeds 3 --jobs 2 \
+	  --set item-knn.diversify=0.6 --set ease.diversify=0.6 --set fold-in.diversify=0.6 \
+	  --set cma-es.base=fold-in,diversify=0.6 --set cma-es.initial_step=0.1 --evaluation-episodes 300
 
 check: lint
 	$(BIN)/pytest -n 2 --dist loadgroup -m "not (slow or browser or ray or data)"

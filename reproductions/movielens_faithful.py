@@ -60,7 +60,7 @@ THOMPSON = {**LINUCB, "exploration_scale": 0.02}
 
 # Chosen on users of the pool "evaluation".
 RECOMMENDERS = {"fold-in": {"diversify": 0.6}, "item-knn": {"diversify": 0.4}, "ease": {"diversify": 0.4}}
-CMA_ES = {"base": "fold-in", "sessions": 64}
+CMA_ES = {"base": "fold-in,diversify=0.6", "sessions": 64, "initial_step": 0.1}
 
 STUDY = Study(
     name="movielens_faithful",
