@@ -57,7 +57,7 @@ VARIANTS: list[tuple[str, int, dict[str, Any]]] = [
     ("ppo", 3, {}),
     ("sac", 1, {"n_steps": 2}),
     ("sac", 3, {"prioritized": True}),
-    ("sac", 1, {"item_features": True}),
+    ("sac", 1, {"item_features": "ratings"}),
     ("slate-q", 1, {}),
     ("slate-q", 3, {"target": "sarsa"}),
 ]

@@ -165,7 +165,7 @@ def test_what_is_given_is_not_looked_for(world: World, tmp_path: Path) -> None:
     ("agent", "changes", "match"),
     [
         ("reinforse", {}, "did you mean 'reinforce'"),
-        ("win-stay", {}, "has no search space; varied, reinforce, actor-critic, .* have one"),
+        ("win-stay", {}, "has no search space; varied, fold-in, .* have one"),
         ("dqn", {"hyperparameters": {"rate": 1}}, "no option 'rate'"),
         ("dqn", {"trials": 0}, "trials must be at least 1, it is 0"),
         ("dqn", {"seeds": 0}, "seeds must be at least 1, it is 0"),
