@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 help:
 	@echo "make demo   install into .venv, and compare ordinary recommenders and a learned one on generated data"
-	@echo "make check  install into .venv, then run linters, types, import contract and fast tests: under a minute"
+	@echo "make check  install into .venv, then run linters, types, import contract and fast tests: a minute and a half"
 	@echo "make test   make check, and the tests that need a browser, Ray or real data"
 	@echo "make slow   the tests that take long: training to a bar, many cases"
 	@echo "make bench  install into .venv, then measure speed beside other simulators"
