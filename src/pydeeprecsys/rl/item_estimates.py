@@ -40,7 +40,7 @@ class ItemEstimates:
 
     @property
     def expected_ratings(self) -> Floats:
-        """(items,) expected ratings of a user of whom nothing is known, in stars."""
+        """(items,) expected ratings of a new user, in stars."""
         expected: Floats = self.offsets + self.vectors @ self.prior_mean
         return expected
 
