@@ -178,14 +178,31 @@ def test_broken_numbers_stop_it_before_parameters_change(bad: str) -> None:
     assert_same_state(agent.policy_estimator.learning_state(), before)
 
 
-@pytest.mark.slow
-def test_it_balances_the_pole() -> None:
+def test_it_learns_the_same_from_steps_that_it_did_not_act_in() -> None:
+    acting, watching = PPOAgent(7, 3, **QUICK), PPOAgent(7, 3, **QUICK)
+    for step in steps(4, 12, seed=0):
+        observations = step.observations.copy()
+        acting.actions_for_states(observations)
+        acting.store_experiences(step._replace(observations=observations))
+        observations[:] = 0.5  # as environments do that write into one array
+        watching.store_experiences(step)
+    assert watching.updates == 3
+    for name in "policy_estimator", "value_estimator":
+        assert_same_state(getattr(acting, name).parameter_arrays(), getattr(watching, name).parameter_arrays())
+
+
+def _return_on_the_pole(seed: int) -> float:
     manager = CartpoleManager(0, 8)
     manager.reward_threshold = np.inf
     agent = PPOAgent(
         2, 4, 0.98, actor_learning_rate=1e-3, steps_per_update=256, minibatch_size=256, epochs=20, gae_lambda=0.8,
-        random_state=0, device="cpu",
+        random_state=seed, device="cpu",
     )  # fmt: skip
     manager.train(agent, max_episodes=None, max_steps=25_000, should_print=False)
-    returns = [output.reward_sum for output in CartpoleManager(1_000_000).execute_episodes(agent, 10)]
-    assert np.mean(returns) >= 300
+    outputs = CartpoleManager(1_000_000).execute_episodes(agent, 10)
+    return float(np.mean([output.reward_sum for output in outputs]))
+
+
+@pytest.mark.slow
+def test_it_balances_the_pole() -> None:
+    assert np.median([_return_on_the_pole(seed) for seed in range(3)]) >= 250

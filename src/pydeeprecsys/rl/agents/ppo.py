@@ -129,6 +129,8 @@ class PPOAgent(ReinforcementLearning):
         self.networks = Networks(policy_estimator=self.policy_estimator, value_estimator=self.value_estimator)
         self._order = np.random.default_rng(order_seed)
         self.memory = RolloutMemory(history)
+        self._acting: tuple[Array, Prepared] | None = None  # what `_read` gave last
+        self._prepared: list[Prepared] = []  # of each step in the memory
         self.updates: int = 0
         self.n_actions, self.state_size = n_actions, state_size
         self.discount_factor, self.gae_lambda = discount_factor, gae_lambda
@@ -143,7 +145,15 @@ class PPOAgent(ReinforcementLearning):
 
     def choose(self, states: Array, k: int, explore: bool, action_masks: Flags | None) -> Ints:
         """Draw k different actions from the policy for each state; without exploration, take the k most probable."""
-        return self.policy_estimator.sample(states, k, explore, action_masks)
+        if not explore:
+            return self.policy_estimator.sample(states, k, explore, action_masks)
+        self._acting = self._read(states)
+        return self.policy_estimator.sample(self._acting[1], k, explore, action_masks)
+
+    def _read(self, states: Array) -> tuple[Array, Prepared]:
+        """A copy of states, since environments may write the next ones over them, and what the actor reads of it."""
+        copy = states.copy()
+        return copy, self.policy_estimator.prepare(copy)
 
     def score(self, states: Array, masks: Flags | None) -> Array:
         """Logits of the policy: (n, state_size) to (n, actions)."""
@@ -160,27 +170,37 @@ class PPOAgent(ReinforcementLearning):
             FloatingPointError: a reward or a loss is NaN or infinite; the last finite parameters stay.
         """
         transitions.check_rewards()
-        self.memory.add(transitions.keep("began", "action_masks")._replace(slates=transitions.shown))
+        step = transitions.flat()
+        self.memory.add(step.keep("began", "action_masks")._replace(slates=step.shown))
+        if len(self.memory) == len(step.rewards):
+            self._prepared = []
+        if self._acting is None or not np.array_equal(self._acting[0], step.observations):
+            self._acting = self._read(step.observations)
+        self._prepared.append(self._acting[1])
         if len(self.memory) >= self.steps_per_update:
-            self._learn(self.memory.take())
+            self._learn(self.memory.take(), Prepared.together(self._prepared))
 
-    def _learn(self, rollout: Transition) -> None:
+    def _learn(self, rollout: Transition, prepared: Prepared) -> None:
         """One update: advantages of a rollout, then epochs of clipped gradient steps on shuffled minibatches."""
         actor, critic = self.policy_estimator, self.value_estimator
         steps = rollout.map(lambda column: column.reshape(rollout.rewards.size, *column.shape[2:]))
-        prepared, read = actor.prepare(steps.observations), critic.read(critic.as_tensor(steps.observations))
+        read = critic.read(critic.as_tensor(steps.observations))
         # Before anything changes, the standardizer included: the policy that acted.
         before = actor.log_probabilities(prepared, steps.shown, steps.action_masks)
         steps = steps._replace(log_probabilities=before)
-        for network in (actor, critic):
-            network.observe(steps.observations)
-        values = critic.predict(rollout.observations)[..., 0]
+        actor.observe(prepared.states)
+        critic.observe(read)
+        values = critic.predict(read).reshape(rollout.rewards.shape)
+        ended = last_steps(rollout.terminated, rollout.truncated, rollout.columns()["began"])
+        ended[-1] = True
+        next_values = np.roll(values, -1, axis=0)
+        next_values[ended] = critic.predict(rollout.next_observations[ended])[:, 0]
         advantages = generalized_advantages(
             rollout.rewards,
             self.discount_factor * ~rollout.terminated,
-            last_steps(rollout.terminated, rollout.truncated, rollout.columns()["began"]),
+            ended,
             v_tm1=values,
-            v_t=critic.predict(rollout.next_observations)[..., 0],
+            v_t=next_values,
             lambda_=self.gae_lambda,
         )
         targets = (advantages + values).reshape(-1)
@@ -234,5 +254,8 @@ class PPOAgent(ReinforcementLearning):
         self.networks.load_state_dict(state["networks"])
         self.entropy_coefficient = float(state["entropy_coefficient"])
         self.memory.load_state_dict(state["memory"])
+        self._acting, self._prepared = None, []
+        if len(self.memory):
+            self._prepared = [self._read(step)[1] for step in self.memory.steps().observations]
         self._order.bit_generator.state = state["order"]
         self.updates = int(state["updates"])

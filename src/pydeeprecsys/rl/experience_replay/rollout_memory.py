@@ -41,9 +41,13 @@ class RolloutMemory:
         self._time += 1
         self._expected = step.next_observations.copy()
 
+    def steps(self) -> Transition:
+        """All steps, (time, n, ...), once there is one. They may be views, valid until the next `add`."""
+        return self._columns.by_time(self._time, self._n)
+
     def take(self) -> Transition:
-        """Give all steps, (time, n, ...), and forget them. They may be views, valid until the next `add`."""
-        steps = self._columns.by_time(self._time, self._n)
+        """Give all steps, as `steps` does, and forget them."""
+        steps = self.steps()
         self._time = 0
         return steps
 

@@ -120,10 +120,10 @@ class BaseNetwork(nn.Module):
         output: Tensor = self.model(self.encoded(inputs))
         return output
 
-    def observe(self, inputs: ArrayLike) -> None:
-        """Update the standardizer, if any, with (n, size) observations."""
+    def observe(self, inputs: ArrayLike | Tensor) -> None:
+        """Update the standardizer, if any, with (n, size) observations; as a tensor, with what `read` gives of them."""
         if self.standardizer is not None:
-            self.standardizer.observe(self.encoder(self.as_tensor(inputs)))
+            self.standardizer.observe(inputs if isinstance(inputs, Tensor) else self.read(self.as_tensor(inputs)))
 
     def read(self, states: Tensor) -> Tensor:
         """Observations, encoded already if the encoder does not learn: once, however often they are learned from."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -106,6 +107,11 @@ class Read(NamedTuple):
     def take(self, rows: Tensor | slice) -> Read:
         """Some of the rows."""
         return Read(*(column[rows] for column in self))
+
+    @classmethod
+    def together(cls, parts: Sequence[Read]) -> Read:
+        """All rows of several."""
+        return cls(*(torch.cat(columns) for columns in zip(*parts, strict=True)))
 
 
 class BaseScores(nn.Module):

@@ -28,7 +28,7 @@ from pydeeprecsys.rl.ops.varied_policies import Discount, slates_of, varied_log_
 
 # Logits in memory at once while learning: rows · actions. Parts of this size also learn a third faster than a large
 # batch at once, because they stay in the processor's cache.
-LOGITS_AT_ONCE = 2**21
+LOGITS_AT_ONCE = 2**19
 
 
 class Prepared(NamedTuple):
@@ -40,6 +40,12 @@ class Prepared(NamedTuple):
     def take(self, rows: Tensor | slice) -> Prepared:
         """Some of the rows."""
         return Prepared(self.states[rows], None if self.read is None else self.read.take(rows))
+
+    @classmethod
+    def together(cls, parts: Sequence[Prepared]) -> Prepared:
+        """All rows of several."""
+        reads = [part.read for part in parts if part.read is not None]
+        return cls(torch.cat([part.states for part in parts]), Read.together(reads) if reads else None)
 
 
 class Logits(NamedTuple):
@@ -114,6 +120,9 @@ class PolicyEstimator(BaseNetwork):
         inputs = states if isinstance(states, Tensor) else self.as_tensor(states)
         return Prepared(self.read(inputs), None if self.base is None else self.base.read(inputs))
 
+    def _prepared(self, states: ArrayLike | Prepared) -> Prepared:
+        return states if isinstance(states, Prepared) else self.prepare(states)
+
     def logits(self, prepared: Prepared) -> Logits:
         """Logits of slates."""
         inputs = self.encoded(prepared.states, are_read=True)
@@ -135,11 +144,13 @@ class PolicyEstimator(BaseNetwork):
             logits: Singles = self(self.as_tensor(states)).cpu().numpy()
         return logits
 
-    def sample(self, states: ArrayLike, k: int = 1, explore: bool = True, action_masks: Flags | None = None) -> Ints:
+    def sample(
+        self, states: ArrayLike | Prepared, k: int = 1, explore: bool = True, action_masks: Flags | None = None
+    ) -> Ints:
         """Choose k different actions per state, best first.
 
         Args:
-            states: (n, input_size) states.
+            states: (n, input_size) states, or what `prepare` gives of them.
             k: actions per state, in 1..output_size.
             explore: sample from the policy without replacement; otherwise take the k most probable.
             action_masks: (n, output_size) allowed actions, at least k per row; all if None.
@@ -148,7 +159,7 @@ class PolicyEstimator(BaseNetwork):
             (n, k) actions.
         """
         with torch.inference_mode():
-            first, discount = self.logits(self.prepare(states))
+            first, discount = self.logits(self._prepared(states))
             first = masked(first, action_masks)
             pick = partial(sample_top_k, generator=self.generator) if explore else top_k
             chosen: Ints = slates_of(first, k, discount, pick).cpu().numpy()
@@ -207,8 +218,7 @@ class PolicyEstimator(BaseNetwork):
     ) -> Singles:
         """Log-probabilities of slates (rows, k), in states (rows, input_size), within their masks: (rows,)."""
         shown = torch.from_numpy(slates).to(self.device)
-        prepared = states if isinstance(states, Prepared) else self.prepare(states)
-        parts = self.logits_in_parts(prepared, action_masks)
+        parts = self.logits_in_parts(self._prepared(states), action_masks)
         return torch.cat([logits.log_probabilities(shown[rows]) for logits, rows in parts]).cpu().numpy()
 
     def logits_in_parts(self, prepared: Prepared, action_masks: Flags | None = None) -> Iterator[tuple[Logits, slice]]:

@@ -48,10 +48,10 @@ class ValueEstimator(BaseNetwork):
         self.to(self.device)
         self.optimizer = torch.optim.Adam(self.parameters(), lr=learning_rate, fused=True)
 
-    def predict(self, state: ArrayLike) -> Singles:
-        """The values of one or more states: (..., input_size) to (..., output_size)."""
+    def predict(self, state: ArrayLike | Tensor) -> Singles:
+        """The values of one or more states, (..., output_size); a tensor is what `read` gives of (..., input_size)."""
         with torch.inference_mode():
-            values: Singles = self(self.as_tensor(state)).cpu().numpy()
+            values: Singles = self._values(state).cpu().numpy()
         return values
 
     def update(self, state: ArrayLike | Tensor, return_value: ArrayLike) -> float:
@@ -67,7 +67,11 @@ class ValueEstimator(BaseNetwork):
         Raises:
             FloatingPointError: the loss is NaN or infinite; the parameters are unchanged.
         """
-        read = state if isinstance(state, Tensor) else self.read(self.as_tensor(state))
-        values = self.model(self.encoded(read, are_read=True))
+        values = self._values(state)
         targets = self.as_tensor(return_value)
         return self.run_backpropagation(squared_losses(targets.reshape(values.shape) - values).mean())
+
+    def _values(self, state: ArrayLike | Tensor) -> Tensor:
+        read = state if isinstance(state, Tensor) else self.read(self.as_tensor(state))
+        values: Tensor = self.model(self.encoded(read, are_read=True))
+        return values
