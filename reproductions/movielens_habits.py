@@ -46,7 +46,7 @@ def transitions(agent: PolicyGradientAgent | PPOAgent) -> tuple[NDArray[np.float
 @click.option("--agents", default=",".join(AGENTS), show_default=True, help="Agents to train, separated by commas.")
 def main(agents: str) -> None:
     """Print what each does after a movie that was liked, and after one that was disliked."""
-    claims = {claim.agent: claim for claim in STUDY.claims}
+    claims = {claim.name: claim for claim in STUDY.claims}
     click.echo("| agent | after a movie | share of steps | entropy, nats | most probable | the same again |")
     click.echo("| --- | --- | ---: | ---: | ---: | ---: |")
     for name in agents.split(","):

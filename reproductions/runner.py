@@ -55,6 +55,7 @@ class Claim:
         stop_at: mean return of the last 100 training episodes at which training stops early.
         published: what others report, and where.
         env_options: of the environment, for this agent: the observation that it reads.
+        variant: distinguishes claims about one agent, as in "ppo+gru".
     """
 
     agent: str
@@ -65,6 +66,12 @@ class Claim:
     stop_at: float | None = None
     published: str = ""
     env_options: Mapping[str, Any] = field(default_factory=dict)
+    variant: str = ""
+
+    @property
+    def name(self) -> str:
+        """In results and tables."""
+        return f"{self.agent}+{self.variant}" if self.variant else self.agent
 
 
 def simple_claims(steps: int, recommenders: Mapping[str, Mapping[str, Any]]) -> list[Claim]:
@@ -160,7 +167,7 @@ def measure(study: Study, claim: Claim, seed: int, folder: Path) -> tuple[Row, l
     results = run(config, folder)
     returns, lengths = results.series("episode_rewards"), list(map(len, results.series("timestep_rewards")))
     row = {
-        "agent": claim.agent,
+        "agent": claim.name,
         "seed": seed,
         "steps": sum(lengths),
         "mean_return": results.result["mean_return"],
@@ -172,7 +179,7 @@ def measure(study: Study, claim: Claim, seed: int, folder: Path) -> tuple[Row, l
         "versions": ", ".join(f"{name} {version}" for name, version in provenance(None)["versions"].items()),
     }
     points = learning_curve(lengths, returns, claim.steps)
-    return row, [{"agent": claim.agent, "seed": seed, "steps": at, "return": value} for at, value in points]
+    return row, [{"agent": claim.name, "seed": seed, "steps": at, "return": value} for at, value in points]
 
 
 def learning_curve(lengths: Sequence[int], returns: Sequence[float], steps: int) -> list[tuple[int, float]]:
@@ -215,7 +222,7 @@ def reproduce(
     Returns:
         The summary, see `summarize`.
     """
-    claims, runs = {claim.agent: claim for claim in study.claims}, folder / "runs"
+    claims, runs = {claim.name: claim for claim in study.claims}, folder / "runs"
     rows = [row for row in _read(folder / f"{study.name}.csv") if _is_current(study, claims, row)]
     if redo:
         rows = [row for row in rows if row["agent"] not in agents]
@@ -242,7 +249,7 @@ def _measure(shared: tuple[Study, Path], case: tuple[Claim, int], report: Report
 
 def _folder(study: Study, runs: Path, claim: Claim, seed: int) -> Path:
     settings = hashlib.blake2b(study.settings(claim).encode(), digest_size=4).hexdigest()
-    return runs / study.name / f"{claim.agent}-{seed}-{settings}"
+    return runs / study.name / f"{claim.name}-{seed}-{settings}"
 
 
 def _is_current(study: Study, claims: Mapping[str, Claim], row: Row) -> bool:
@@ -269,7 +276,7 @@ def quick(study: Study) -> Study:
 
 def main(study: Study) -> None:
     """Run a study from the command line."""
-    known = [claim.agent for claim in study.claims]
+    known = [claim.name for claim in study.claims]
 
     @click.command(help=f"Reproduce the claims about {study.env_name}.", context_settings={"show_default": True})
     @click.option("--agents", default=",".join(known), help="Agents to train, separated by commas.")

@@ -34,13 +34,13 @@ def summarize(study: Study, rows: Sequence[Row]) -> pd.DataFrame:
     stands = {row["agent"]: row for row in standings(returns).to_dict("records")}
     summary = []
     for claim in study.claims:
-        own = [row for row in rows if row["agent"] == claim.agent]
+        own = [row for row in rows if row["agent"] == claim.name]
         if not own:
             continue
-        reached = list(returns[claim.agent].values())
+        reached = list(returns[claim.name].values())
         summary.append(
             {
-                **stands[claim.agent],
+                **stands[claim.name],
                 "bar": claim.bar,
                 "worst": min(reached),
                 "passed": None if claim.bar is None else sum(value >= claim.bar for value in reached),
@@ -104,7 +104,7 @@ def update_docs(name: str, text: str, path: Path) -> None:
 def lines_across(study: Study, points: pd.DataFrame) -> pd.DataFrame:
     """The curves; agents with far fewer steps than others, which learn nothing, have their mean as a line across."""
     longest = max(claim.steps for claim in study.claims)
-    short = points["agent"].isin([claim.agent for claim in study.claims if 10 * claim.steps < longest])
+    short = points["agent"].isin([claim.name for claim in study.claims if 10 * claim.steps < longest])
     means = points[short].groupby(["agent", "seed"], sort=False, as_index=False)["return"].mean()
     return pd.concat([means.assign(steps=0), means.assign(steps=longest), points[~short]], ignore_index=True)
 

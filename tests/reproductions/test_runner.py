@@ -116,6 +116,15 @@ def test_what_was_stopped_goes_on_where_it_was(
     assert curves == same_curves
 
 
+def test_variants_of_an_agent_have_rows_of_their_own(tmp_path: Path) -> None:
+    claims = [Claim("random", 30), Claim("random", 60, variant="long")]
+    study = replace(SMALL, claims=claims)
+    summary = reproduce(study, tmp_path, ["random", "random+long"], seeds=1)
+    assert summary["agent"].tolist() == ["random", "random+long"]
+    assert summary["steps"].tolist() == [30, 60]
+    assert pd.read_csv(tmp_path / "small.csv")["agent"].tolist() == ["random", "random+long"]
+
+
 @pytest.mark.slow
 def test_only_rows_with_other_settings_are_done_anew(tmp_path: Path, trained: list[tuple[str, int]]) -> None:
     reproduce(SMALL, tmp_path, AGENTS, seeds=1)

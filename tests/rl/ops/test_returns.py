@@ -8,6 +8,7 @@ from pydeeprecsys.rl.ops.returns import (
     discounted_returns,
     generalized_advantages,
     last_steps,
+    shuffled_episodes,
     steps_in_episode,
 )
 
@@ -167,3 +168,14 @@ def test_the_last_steps_are_those_that_end_or_that_no_step_of_the_episode_follow
     terminated, truncated, began = no.copy(), no.copy(), no.copy()
     terminated[0] = truncated[2] = began[[0, 1, 3, 4]] = True  # the episode of step 3 was abandoned
     assert last_steps(terminated, truncated, began)[:, 0].tolist() == [True, False, True, True, False]
+
+
+def test_episodes_are_shuffled_whole() -> None:
+    # Episodes of the first environment: rows 0, 2 | 4, 6; of the second: 1 | 3, 5 | 7.
+    ended = np.array([[False, True], [True, False], [False, True], [True, True]])
+    orders = [shuffled_episodes(ended, np.random.default_rng(seed)).tolist() for seed in range(50)]
+    for order in orders:
+        assert sorted(order) == list(range(8))
+        for first, second in ((0, 2), (4, 6), (3, 5)):
+            assert order.index(second) == order.index(first) + 1
+    assert len({tuple(order) for order in orders}) > 30

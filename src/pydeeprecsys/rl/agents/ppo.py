@@ -21,7 +21,7 @@ from pydeeprecsys.rl.neural_networks.policy_estimator import PolicyEstimator, Pr
 from pydeeprecsys.rl.neural_networks.state_encoders.encoding import StateEncoding
 from pydeeprecsys.rl.neural_networks.value_estimator import ValueEstimator
 from pydeeprecsys.rl.ops.policies import clipped_surrogate_losses, entropies, standardize
-from pydeeprecsys.rl.ops.returns import generalized_advantages, last_steps
+from pydeeprecsys.rl.ops.returns import generalized_advantages, last_steps, shuffled_episodes
 from pydeeprecsys.rl.search_space import Between, OneOf, SearchSpace
 
 
@@ -207,7 +207,9 @@ class PPOAgent(ReinforcementLearning):
         weights = standardize(advantages.reshape(-1))
         actor_losses, critic_losses = [], []
         for _ in range(self.epochs):
-            order = self._order.permutation(len(weights))
+            # An encoder that learns encodes a session once for all its steps in a minibatch, so these stay together.
+            together = actor.encoder_learns
+            order = shuffled_episodes(ended, self._order) if together else self._order.permutation(len(weights))
             for start in range(0, len(order), self.minibatch_size):
                 rows = order[start : start + self.minibatch_size]
                 minibatch = steps.take(rows)

@@ -127,15 +127,16 @@ class BaseNetwork(nn.Module):
 
     def read(self, states: Tensor) -> Tensor:
         """Observations, encoded already if the encoder does not learn: once, however often they are learned from."""
-        return states if self._encoder_learns else self.encoder(states)
+        return states if self.encoder_learns else self.encoder(states)
 
     def encoded(self, states: Tensor, are_read: bool = False) -> Tensor:
         """Observations, or what `read` gives of them, encoded, and standardised if there is a standardizer."""
-        encoded: Tensor = states if are_read and not self._encoder_learns else self.encoder(states)
+        encoded: Tensor = states if are_read and not self.encoder_learns else self.encoder(states)
         return encoded if self.standardizer is None else self.standardizer(encoded)
 
     @property
-    def _encoder_learns(self) -> bool:
+    def encoder_learns(self) -> bool:
+        """Whether the encoder has parameters."""
         return next(self.encoder.parameters(), None) is not None
 
     def as_tensor(self, array: ArrayLike) -> Tensor:

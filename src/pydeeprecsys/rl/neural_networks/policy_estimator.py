@@ -26,9 +26,9 @@ from pydeeprecsys.rl.ops.policies import (
 )
 from pydeeprecsys.rl.ops.varied_policies import Discount, slates_of, varied_log_probabilities
 
-# Logits in memory at once while learning: rows · actions. Parts of this size also learn a third faster than a large
-# batch at once, because they stay in the processor's cache.
-LOGITS_AT_ONCE = 2**19
+# Logits in memory at once while learning: rows · actions. Small parts learn a third faster than a large batch at once,
+# because they stay in the processor's cache. An encoder that learns encodes whole sessions for each part: larger ones.
+LOGITS_AT_ONCE, LOGITS_OF_SESSIONS = 2**19, 2**21
 
 
 class Prepared(NamedTuple):
@@ -223,7 +223,7 @@ class PolicyEstimator(BaseNetwork):
 
     def logits_in_parts(self, prepared: Prepared, action_masks: Flags | None = None) -> Iterator[tuple[Logits, slice]]:
         """Masked logits of at most `LOGITS_AT_ONCE` numbers at a time, and the rows they are of."""
-        size = max(1, LOGITS_AT_ONCE // self.output_size)
+        size = max(1, (LOGITS_OF_SESSIONS if self.encoder_learns else LOGITS_AT_ONCE) // self.output_size)
         for start in range(0, len(prepared.states), size):
             rows = slice(start, start + size)
             first, discount = self.logits(prepared.take(rows))

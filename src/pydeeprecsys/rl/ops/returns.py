@@ -47,6 +47,23 @@ def last_steps(terminated: Flags, truncated: Flags, began: Flags) -> Flags:
     return ended
 
 
+def shuffled_episodes(ended_t: Flags, generator: np.random.Generator) -> Ints:
+    """Rows of a rollout, one episode after another in random order, the steps of each in the order of time.
+
+    Args:
+        ended_t: (time, n) the episode ended with this step; True in the last row.
+        generator: of the order.
+
+    Returns:
+        (time · n,) rows of the flattened rollout.
+    """
+    rows = np.arange(ended_t.size).reshape(ended_t.shape).T.reshape(-1)
+    ended = ended_t.reshape(-1)[rows]
+    episode: Ints = np.cumsum(ended) - ended
+    order: Ints = rows[np.argsort(generator.permutation(episode[-1] + 1)[episode], kind="stable")]
+    return order
+
+
 def generalized_advantages(
     r_t: Array,
     discount_t: Array,
