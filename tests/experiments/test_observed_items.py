@@ -124,7 +124,7 @@ def test_an_agent_that_needs_the_history_gets_it_or_says_so(world: World) -> Non
     agent: Any = make_agent(needs, manager, 0)
     assert agent.history == manager.env.unwrapped.history_layout  # type: ignore[attr-defined]
     for other in (manager_of(world, observation="last"), CartpoleManager(0)):
-        with pytest.raises(InputError, match=r"Reader' cannot act here: it reads .*; give observation='items'"):
+        with pytest.raises(InputError, match=r"Reader' cannot act here: it reads .* with observation='items'"):
             make_agent(needs, other, 0)
 
 

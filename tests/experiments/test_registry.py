@@ -273,7 +273,7 @@ def test_state_encoders_read_the_history_and_start_at_the_item_estimates(world: 
 @pytest.mark.parametrize("encoder", ["fold-in", "gru", "attention"])
 def test_a_state_encoder_that_the_environment_does_not_feed(world: World, encoder: str) -> None:
     for manager in (MovieLensFairnessManager(dataset=world), CartpoleManager()):
-        with pytest.raises(InputError, match=f"^state_encoder '{encoder}' needs observation='items'$"):
+        with pytest.raises(InputError, match=f"^state_encoder '{encoder}' reads .* with observation='items'$"):
             make_agent("ppo", manager, 0, state_encoder=encoder)
 
 
@@ -334,5 +334,5 @@ def test_a_base_that_is_none_is_refused_in_one_line(world: World, base: str, wor
 
 
 def test_a_base_needs_the_observation_of_items(world: World) -> None:
-    with pytest.raises(InputError, match="give observation='items'"):
+    with pytest.raises(InputError, match="give MovieLensFairness with observation='items'"):
         make_agent("ppo", MovieLensFairnessManager(dataset=world), seed=0, base="fold-in")

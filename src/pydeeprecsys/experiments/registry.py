@@ -316,7 +316,9 @@ def make_agent(
                 continue
             facts[fact] = _FACTS[fact](manager)
             if fact == "history" and required and facts[fact] is None:
-                raise InputError("it reads the items shown in the session; give observation='items'")
+                raise InputError(
+                    "it reads the items shown in the session: give MovieLensFairness with observation='items'"
+                )
     except InputError as error:
         raise InputError(f"the agent {name!r} cannot act here: {error}") from error
     if "random_state" in parameters:

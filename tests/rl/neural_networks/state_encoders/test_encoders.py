@@ -193,7 +193,7 @@ def test_fold_in_by_hand() -> None:
 
 
 def test_an_encoder_that_the_observations_do_not_feed() -> None:
-    with pytest.raises(InputError, match=r"^state_encoder 'gru' needs observation='items'$"):
+    with pytest.raises(InputError, match=r"^state_encoder 'gru' reads .* with observation='items'$"):
         StateEncoding("gru", 10)
     with pytest.raises(InputError, match=r"an observation has 10 numbers, the history .* has 24"):
         StateEncoding("attention", 10, LAYOUT)

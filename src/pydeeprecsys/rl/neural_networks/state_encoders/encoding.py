@@ -48,7 +48,10 @@ class StateEncoding:
         if self.name == "features":
             return
         if self.history is None:
-            raise InputError(f"state_encoder {self.name!r} needs observation='items'")
+            raise InputError(
+                f"state_encoder {self.name!r} reads the items shown in the session: give MovieLensFairness with "
+                "observation='items'"
+            )
         if self.history.size != self.state_size:
             raise InputError(
                 f"an observation has {self.state_size} numbers, the history that state_encoder {self.name!r} reads has "
