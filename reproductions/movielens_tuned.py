@@ -57,6 +57,20 @@ PPO = {
     "entropy_decay": 0.99,
 }
 
+# Begins at fold-in without a bonus for uncertainty, and learns when to explore and when to stay.
+PPO_BASE = {
+    "item_features": "ratings",
+    "state_encoder": "fold-in",
+    "base": "fold-in",
+    "base_scale": 16.0,
+    "discount_factor": 0.97,
+    "actor_learning_rate": 1e-3,
+    "steps_per_update": 4096,
+    "epochs": 4,
+    "minibatch_size": 512,
+    "target_kl": 0.05,
+}
+
 # Chosen on users of the pool "evaluation".
 RECOMMENDERS = {"fold-in": {"uncertainty_early": 0.5, "uncertainty_late": 0.5}, "item-knn": {}, "ease": {}}
 
@@ -73,6 +87,7 @@ STUDY = Study(
         Claim("reinforce", 500_000, hyperparameters=REINFORCE, n_envs=64),
         Claim("actor-critic", 500_000, hyperparameters=ACTOR_CRITIC, n_envs=64),
         Claim("ppo", 400_000, hyperparameters=PPO, n_envs=64),
+        Claim("ppo", 200_000, BAR, PPO_BASE, n_envs=64, env_options={"observation": "items"}, variant="base"),
         Claim("oracle", 2000),
     ],
 )
