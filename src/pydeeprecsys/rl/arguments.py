@@ -66,4 +66,5 @@ GaeLambda = Annotated[UnitInterval, "GAE parameter λ; 0 for one-step errors, 1 
 EpisodesPerUpdate = Annotated[Count | None, "Complete episodes per update; one per environment if None."]
 Minibatches = Annotated[Count, "Minibatches per update, with one gradient step each."]
 EntropyCoefficient = Annotated[NonNegative, "Initial weight of the entropy bonus, in rewards per nat."]
+LearningRateDecay = Annotated[float, Range(0, 1, open_low=True), "Factor of the learning rates after each update."]
 EntropyDecay = Annotated[float, Range(0, 1, open_low=True), "Factor of the entropy coefficient after each update."]

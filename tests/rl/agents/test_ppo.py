@@ -191,6 +191,19 @@ def test_it_learns_the_same_from_steps_that_it_did_not_act_in() -> None:
         assert_same_state(getattr(acting, name).parameter_arrays(), getattr(watching, name).parameter_arrays())
 
 
+def test_learning_rates_decay_with_the_updates(tmp_path: Path) -> None:
+    agent, restored = (
+        PPOAgent(7, 3, actor_learning_rate=0.5, critic_learning_rate=0.25, learning_rate_decay=0.5, **QUICK)
+        for _ in range(2)
+    )
+    live(agent, steps(4, 12, seed=0))
+    assert agent.updates == 3
+    restored.load_state_dict(agent.state_dict())
+    for each in (agent, restored):
+        rates = [net.optimizer.param_groups[0]["lr"] for net in (each.policy_estimator, each.value_estimator)]
+        assert rates == [0.5 / 8, 0.25 / 8]
+
+
 def _return_on_the_pole(seed: int) -> float:
     manager = CartpoleManager(0, 8)
     manager.reward_threshold = np.inf

@@ -55,16 +55,17 @@ MAKERS: dict[str, Made] = {
 }
 
 
-def make(agent: str, encoder: str, seed: int) -> ReinforcementLearning:
+def make(agent: str, encoder: str, seed: int, **options: Any) -> ReinforcementLearning:
     facts = {"history": LAYOUT, "item_estimates": ESTIMATES, "random_state": seed, "device": "cpu"}
-    return MAKERS[agent](N_ACTIONS, LAYOUT.size, state_encoder=encoder, **facts)
+    return MAKERS[agent](N_ACTIONS, LAYOUT.size, state_encoder=encoder, **facts, **options)
 
 
 class TestPPOWithGRUContract(AgentSmoke):
     layout, generators, has_probabilities = LAYOUT, frozenset({"generator", "order"}), True
+    varies_slates = True
 
     def make(self, n_actions: int, state_size: int, seed: int) -> ReinforcementLearning:
-        return make("ppo", "gru", seed)
+        return make("ppo", "gru", seed, vary_slates=True, learning_rate_decay=0.5)
 
 
 class TestDQNWithAttentionContract(AgentSmoke):

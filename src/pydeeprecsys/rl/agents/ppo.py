@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pydeeprecsys.arguments import Count, Positive, Seed, checked
 from pydeeprecsys.arrays import Array, Flags, Floats, Ints
+from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl import arguments as arg
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning, State
 from pydeeprecsys.rl.experience_replay.rollout_memory import RolloutMemory
@@ -43,6 +44,8 @@ class PPOAgent(ReinforcementLearning):
         clip_range: Clip range ε of the probability ratio.
         entropy_coefficient: Initial weight of the entropy bonus, in rewards per nat; for slates, the entropy of the
             first item.
+        vary_slates: Learn a weight, in logits, of the overlap of an item's categories with those before it in the
+            slate. A base has such weights of its own.
         target_kl: Stop an update after the epoch in which the KL divergence exceeds this, in nats; no limit if None.
 
     Attributes:
@@ -52,7 +55,7 @@ class PPOAgent(ReinforcementLearning):
             "critic_loss".
 
     Raises:
-        InputError: An argument is out of range.
+        InputError: An argument is out of range, or slates are to vary that have a base or are of one item.
     """
 
     evaluation_changes_state = False
@@ -93,7 +96,9 @@ class PPOAgent(ReinforcementLearning):
         gae_lambda: arg.GaeLambda = 0.95,
         entropy_coefficient: arg.EntropyCoefficient = 0.0,
         entropy_decay: arg.EntropyDecay = 1.0,
+        learning_rate_decay: arg.LearningRateDecay = 1.0,
         target_kl: Positive | None = None,
+        vary_slates: bool = False,
         item_features: arg.ItemFeatures = None,
         state_encoder: arg.StateEncoder = "features",
         history: arg.History = None,
@@ -104,6 +109,8 @@ class PPOAgent(ReinforcementLearning):
         random_state: Seed = 42,
         device: arg.Device = None,
     ) -> None:
+        if vary_slates and base is not None:
+            raise InputError("vary_slates is for policies without a base, which has weights of its own; leave it out")
         actor_seed, critic_seed, order_seed = map(int, np.random.SeedSequence(random_state).generate_state(3))
         encoding = StateEncoding(state_encoder, state_size, history, item_estimates)
         self.policy_estimator = PolicyEstimator(
@@ -114,6 +121,7 @@ class PPOAgent(ReinforcementLearning):
             item_features=item_features,
             standardize_inputs=standardize_states,
             base=base_of(base, item_estimates, scale=base_scale, default=LOGIT_SCALE),
+            varies=vary_slates,
             random_state=actor_seed,
             device=device,
         )
@@ -136,6 +144,8 @@ class PPOAgent(ReinforcementLearning):
         self.discount_factor, self.gae_lambda = discount_factor, gae_lambda
         self.steps_per_update, self.epochs, self.minibatch_size = steps_per_update, epochs, minibatch_size
         self.clip_range, self.target_kl = clip_range, target_kl
+        self.actor_learning_rate, self.critic_learning_rate = actor_learning_rate, critic_learning_rate
+        self.learning_rate_decay = learning_rate_decay
         self.entropy_coefficient, self.entropy_decay = entropy_coefficient, entropy_decay
 
     @property
@@ -222,8 +232,15 @@ class PPOAgent(ReinforcementLearning):
                     break
         self.updates += 1
         self.entropy_coefficient *= self.entropy_decay
+        self._set_learning_rates()
         self.log("loss", float(np.mean(actor_losses)))
         self.log("critic_loss", float(np.mean(critic_losses)))
+
+    def _set_learning_rates(self) -> None:
+        rates = {self.policy_estimator: self.actor_learning_rate, self.value_estimator: self.critic_learning_rate}
+        for network, initial in rates.items():
+            for group in network.optimizer.param_groups:
+                group["lr"] = initial * self.learning_rate_decay**self.updates
 
     def _actor_losses(self, prepared: Prepared, steps: Transition, advantages: Floats) -> Iterator[Tensor]:
         """Summands of the mean clipped surrogate loss with an entropy bonus, of (rows, ...) steps and (rows,)."""
@@ -261,3 +278,4 @@ class PPOAgent(ReinforcementLearning):
             self._prepared = [self._read(step)[1] for step in self.memory.steps().observations]
         self._order.bit_generator.state = state["order"]
         self.updates = int(state["updates"])
+        self._set_learning_rates()

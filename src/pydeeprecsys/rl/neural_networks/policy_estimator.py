@@ -15,6 +15,7 @@ from pydeeprecsys.arrays import Flags, Ints, Singles
 from pydeeprecsys.rl.neural_networks.base_network import BaseNetwork, sequential_architecture
 from pydeeprecsys.rl.neural_networks.base_scores import Base, BaseScores, Read, zeroed
 from pydeeprecsys.rl.neural_networks.item_head import output_layer
+from pydeeprecsys.rl.neural_networks.slate_discount import discount_of
 from pydeeprecsys.rl.neural_networks.standardizer import standardizer_of
 from pydeeprecsys.rl.neural_networks.state_encoders.encoding import StateEncoding, make_encoder
 from pydeeprecsys.rl.ops.masks import masked
@@ -71,6 +72,7 @@ class PolicyEstimator(BaseNetwork):
             if None.
         standardize_inputs: whether encoded observations are standardised by running moments, see `observe`.
         base: recommender whose scores, scaled, are the logits before learning; none if None.
+        varies: learn to vary slates without a base, see `SlateDiscount`.
         random_state: seed of the initial parameters and of the sampling.
         device: of the parameters; if None, CUDA if available, else the CPU.
     """
@@ -88,6 +90,7 @@ class PolicyEstimator(BaseNetwork):
         item_features: ArrayLike | None = None,
         standardize_inputs: bool = False,
         base: Base | None = None,
+        varies: bool = False,
         random_state: int = 0,
         device: str | torch.device | None = None,
     ) -> None:
@@ -104,6 +107,7 @@ class PolicyEstimator(BaseNetwork):
         self.base = None if base is None else BaseScores(base, layers[-1])
         if base is not None:
             zeroed(output)
+        self.discount = discount_of(input_size, layers[-1]) if varies else None
         self.standardizer = standardizer_of(self.encoder) if standardize_inputs else None
         self.to(self.device)
         self._hidden = [(layer.weight, layer.bias) for layer in hidden if isinstance(layer, nn.Linear)]
@@ -131,7 +135,7 @@ class PolicyEstimator(BaseNetwork):
             inputs = torch.tanh(nn.functional.linear(inputs, weight, bias))
         logits = nn.functional.linear(inputs, *self._output) if self._output is not None else self.model[-1](inputs)
         if self.base is None or prepared.read is None:
-            return Logits(logits, None)
+            return Logits(logits, None if self.discount is None else self.discount(inputs))
         return Logits(*self.base(prepared.read, inputs, logits))
 
     def action_probabilities(self, states: ArrayLike) -> Tensor:
