@@ -71,6 +71,24 @@ PPO_BASE = {
     "target_kl": 0.05,
 }
 
+DQN_BASE = {
+    "item_features": "ratings",
+    "state_encoder": "fold-in",
+    "base": "fold-in,uncertainty_early=0.5,uncertainty_late=0.5",
+    "discount_factor": 0.6,
+    "n_steps": 3,
+    "double": True,
+    "loss": "squared",
+    "learning_rate": 1e-3,
+    "batch_size": 128,
+    "buffer_size": 60_000,
+    "network_update_frequency": 16,
+    "network_sync_frequency": 1000,
+    "initial_exploration_probability": 0.02,
+    "minimum_exploration_probability": 0.02,
+    "decay_rate": 1.0,
+}
+
 # Chosen on users of the pool "evaluation".
 RECOMMENDERS = {"fold-in": {"uncertainty_early": 0.5, "uncertainty_late": 0.5}, "item-knn": {}, "ease": {}}
 
@@ -88,6 +106,7 @@ STUDY = Study(
         Claim("actor-critic", 500_000, hyperparameters=ACTOR_CRITIC, n_envs=64),
         Claim("ppo", 200_000, hyperparameters=PPO, n_envs=64),
         Claim("ppo", 200_000, BAR, PPO_BASE, n_envs=64, env_options={"observation": "items"}, variant="base"),
+        Claim("dqn", 60_000, BAR, DQN_BASE, n_envs=16, env_options={"observation": "items"}, variant="base"),
         Claim("oracle", 2000),
     ],
 )
