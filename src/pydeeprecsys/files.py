@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 from zipfile import BadZipFile, ZipFile
 from zlib import error as ZlibError
 
+import filelock
 import numpy as np
 
 from pydeeprecsys.arrays import Array
 from pydeeprecsys.errors import InputError
 
 _DAMAGED = (BadZipFile, EOFError, KeyError, OSError, RuntimeError, TypeError, ValueError, ZlibError)
+
+_T = TypeVar("_T")
 
 UNFINISHED = ".unfinished-"
 """How the names of temporary files begin."""
@@ -66,6 +71,43 @@ def saved_arrays(path: str | os.PathLike[str], content: str) -> Iterator[Mapping
         raise InputError(f"there is no {content} at {path}") from error
     except _DAMAGED as error:
         raise InputError(f"{path} is not a saved {content} or it is damaged; build it anew") from error
+
+
+def kept(path: Path, *, load: Callable[[Path], _T], build: Callable[[], _T], save: Callable[[_T, Path], None]) -> _T:
+    """What a file holds; what is not there yet is built and saved, by one process while others wait.
+
+    A damaged file is replaced, with a warning. Where nothing can be saved, what was built is returned all the same,
+    also with a warning.
+
+    Args:
+        path: of the file.
+        load: reads it, or raises an InputError if it is damaged.
+        build: makes what it is to hold.
+        save: writes that, or raises an OSError.
+    """
+    damaged = False
+    if path.exists():
+        try:
+            return load(path)
+        except InputError:
+            warnings.warn(f"{path} is damaged or of an older format: it is replaced", stacklevel=3)
+            damaged = True
+    lock = filelock.FileLock(path.with_name(f".{path.name}.lock"))
+    with suppress(OSError):  # where no lock can be written, nothing can be saved either
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    try:
+        if path.exists() and not damaged:
+            return load(path)
+        built = build()
+        try:
+            save(built, path)
+        except OSError as error:
+            warnings.warn(f"{path} cannot be written ({error}): it is not kept", stacklevel=3)
+            return built
+        return load(path)
+    finally:
+        lock.release()
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -177,6 +177,15 @@ def test_compare_prints_differences_and_chances_with_their_intervals(
 
 
 @pytest.mark.slow
+@pytest.mark.slow
+def test_commands_started_together_have_a_folder_each(saved: str) -> None:
+    command = [sys.executable, "-m", "pydeeprecsys.cli", "train", "random", "--dataset", saved, *RUN]
+    started = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(4)]
+    assert [process.wait(timeout=120) for process in started] == [0] * 4
+    assert {path.name for path in Path("runs").iterdir()} == {f"random-{n}" for n in range(1, 5)}
+    assert all((path / "result.json").exists() for path in Path("runs").iterdir())
+
+
 def test_compare_prints_the_table_and_numbers_its_folders(saved: str, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ("compare", "--agents", "random,win-stay", "--dataset", saved, "--episodes", "3", "--seeds", "2")
     assert run(*arguments) == 0

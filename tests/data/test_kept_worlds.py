@@ -53,7 +53,7 @@ def test_a_world_is_factorized_once(make_zip: MakeZip, factorized: list[str], ow
     assert len(factorized) == 1
     assert second.user_vectors.tobytes() == first.user_vectors.tobytes()
     assert open_world(path) is second  # environments of one process share it
-    assert len(list((own_home / "worlds").iterdir())) == 1
+    assert len(list((own_home / "worlds").glob("*.world"))) == 1
 
 
 def test_progress_is_told_only_when_something_is_done(make_zip: MakeZip) -> None:
@@ -156,9 +156,9 @@ def test_a_damaged_kept_world_is_built_anew(make_zip: MakeZip, own_home: Path) -
     path = make_zip(FILES)
     open_world(path)
     library._load.cache_clear()
-    (kept,) = (own_home / "worlds").iterdir()
+    (kept,) = (own_home / "worlds").glob("*.world")
     whole = kept.read_bytes()
     kept.write_bytes(whole[:-100])
-    with pytest.warns(UserWarning, match=f"^{kept} is damaged or of an older format: it is rebuilt$"):
+    with pytest.warns(UserWarning, match=f"^{kept} is damaged or of an older format: it is replaced$"):
         assert open_world(path).n_users == 8
     assert World.load(kept).n_users == 8

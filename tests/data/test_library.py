@@ -116,7 +116,7 @@ def test_options_are_for_tables_only(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_world_is_kept_for_each_way_of_reading(ratings: Path, home: Path) -> None:
     def kept() -> int:
-        return len(list((home / "worlds").iterdir()))
+        return len(list((home / "worlds").glob("*.world")))
 
     first = open_world(f"{ratings}?{OPTIONS}")
     assert open_world(f"{ratings}?{OPTIONS}") is first
@@ -143,4 +143,4 @@ def test_a_folder_counts_by_what_is_read_of_it(tmp_path: Path, home: Path) -> No
     assert open_world(tmp_path / "mine") is first
     (inner / "movies.dat").write_text("".join(f"{item}::Film {item}::War\n" for item in range(8)))
     assert open_world(tmp_path / "mine").genres[:, -2].all()
-    assert len(list((home / "worlds").iterdir())) == 2
+    assert len(list((home / "worlds").glob("*.world"))) == 2

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import click
@@ -40,18 +41,38 @@ def print_warnings(settings: Settings) -> None:
 
 
 def choose_out(out: Path | None, overwrite: bool, label: str) -> Path:
-    """The folder for results, made with the first file: the one asked for, or a free one of `runs/<label>-1`, `-2`, ...
+    """The folder for results: the one asked for, or a new one of `runs/<label>-1`, `-2`, ...
+
+    A new one is made at once, so that commands started together have one each, and removed if it is empty in the end.
 
     Raises:
         InputError: the folder holds something and is not to be overwritten.
     """
     if out is None:
-        label = label.replace(":", ".")
-        return next(free for n in itertools.count(1) if not (free := Path("runs") / f"{label}-{n}").exists())
+        runs, label = Path("runs"), label.replace(":", ".")
+        made = [runs] * (not runs.exists())
+        made = [next(new for n in itertools.count(1) if _is_new(new := runs / f"{label}-{n}")), *made]
+        click.get_current_context().call_on_close(partial(_remove_if_empty, made))
+        return made[0]
     if not overwrite and out.exists() and any(out.iterdir()):
         advice = f"continue its run with 'pydeeprecsys resume {out}', or " if RunFolder(out).config else ""
         raise InputError(f"{out} exists; {advice}give another --out")
     return out
+
+
+def _is_new(folder: Path) -> bool:
+    """Make a folder, if there is none."""
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _remove_if_empty(folders: Sequence[Path]) -> None:
+    with suppress(OSError):
+        for folder in folders:
+            folder.rmdir()
 
 
 def print_files(out: Path) -> None:

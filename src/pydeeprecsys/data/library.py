@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import warnings
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +20,7 @@ from pydeeprecsys.data.synthetic import synthetic_dataset
 from pydeeprecsys.data.tables import read_tables, wants_genome
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError, did_you_mean
+from pydeeprecsys.files import kept
 
 SYNTHETIC = "synthetic"
 _TABLES = (".csv", ".tsv", ".parquet")
@@ -51,9 +51,7 @@ def read_dataset(source: str | Path) -> Dataset:
 def open_world(
     source: str | Path | Dataset | World = SYNTHETIC, progress: Progress = lambda done, total: None
 ) -> World:
-    """Open a world by name, path or data set; a new one is built and kept.
-
-    A kept world that is damaged is rebuilt, with a warning.
+    """Open a world by name, path or data set; a new one is built and kept, see `files.kept`.
 
     Args:
         source: an argument of `read_dataset`, a saved world (`.world`), a `Dataset`, or a `World`, returned as it is.
@@ -68,14 +66,12 @@ def open_world(
         return World.from_dataset(source, progress=progress)
     if str(source).endswith(".world"):
         return World.load(source)
-    kept = _kept_path(source)
-    if kept.exists():
-        try:
-            return _load(kept)
-        except InputError:
-            warnings.warn(f"{kept} is damaged or of an older format: it is rebuilt", stacklevel=2)
-    World.from_dataset(read_dataset(source), progress=progress).save(kept)
-    return _load(kept)
+    return kept(
+        _kept_path(source),
+        load=_load,
+        build=lambda: World.from_dataset(read_dataset(source), progress=progress),
+        save=World.save,
+    )
 
 
 @lru_cache(maxsize=4)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
 from dataclasses import fields
 from functools import lru_cache
 from pathlib import Path
@@ -15,8 +14,7 @@ from pydeeprecsys.arrays import Floats, Ints
 from pydeeprecsys.data.download import data_home
 from pydeeprecsys.data.factorization import FactorizationSettings, alternate
 from pydeeprecsys.data.world import World
-from pydeeprecsys.errors import InputError
-from pydeeprecsys.files import saved_arrays, whole_file
+from pydeeprecsys.files import kept, saved_arrays, whole_file
 from pydeeprecsys.rl.item_estimates import ItemEstimates
 
 SETTINGS = FactorizationSettings(latent_dimensions=12, seed=1)
@@ -29,7 +27,7 @@ def item_estimates(world: World, users: Ints) -> ItemEstimates:
     """Estimates of a world's items from the ratings of some of its users, and nothing else of the world.
 
     The first call with the same ratings and users factorizes them, which takes about 10 s per million ratings; later
-    ones read the file that it left in the data folder. A damaged file is replaced, with a warning.
+    ones read the file that it left in the data folder, see `files.kept`.
 
     Args:
         world: of the ratings and the categories.
@@ -38,16 +36,7 @@ def item_estimates(world: World, users: Ints) -> ItemEstimates:
     Raises:
         InputError: they have rated nothing.
     """
-    path = _path(world, users)
-    if path.exists():
-        try:
-            return _read(path)
-        except InputError:
-            warnings.warn(f"{path} is damaged: it is replaced", stacklevel=2)
-    estimates = estimate_items(world, users)
-    with whole_file(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, **{each.name: getattr(estimates, each.name) for each in fields(estimates)})
-    return _read(path)
+    return kept(_path(world, users), load=_read, build=lambda: estimate_items(world, users), save=_write)
 
 
 def estimate_items(world: World, users: Ints, settings: FactorizationSettings = SETTINGS) -> ItemEstimates:
@@ -98,6 +87,11 @@ def _read(path: Path) -> ItemEstimates:
     with saved_arrays(path, "item estimates") as file:
         arrays: dict[str, Any] = {each.name: file[each.name] for each in fields(ItemEstimates)}
     return ItemEstimates(**arrays | {"noise": float(arrays["noise"])})
+
+
+def _write(estimates: ItemEstimates, path: Path) -> None:
+    with whole_file(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, **{each.name: getattr(estimates, each.name) for each in fields(estimates)})
 
 
 def _path(world: World, users: Ints) -> Path:
