@@ -392,6 +392,12 @@ def test_overwriting_leaves_what_another_process_is_at_work_in(
 
 
 @pytest.mark.slow
+def test_two_files_for_one_agent_are_refused(saved: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("best.json").write_text(json.dumps({"agent": "dqn", "hyperparameters": {}}))
+    assert run("compare", "--config", "best.json", "--config", "best.json", "--dataset", saved) == 2
+    assert "the hyperparameters of dqn are given twice" in capsys.readouterr().err
+
+
 def test_a_seed_that_diverges_does_not_stop_the_others(saved: str, capsys: pytest.CaptureFixture[str]) -> None:
     lost = ("--set", "dqn.learning_rate=3e36", "--set", "dqn.buffer_burn_in=40", "--set", "dqn.batch_size=8")
     arguments = ("--agents", "dqn,reinforce", "--seeds", "2", "--dataset", saved, *RUN, *lost, "--out", "out")
@@ -433,6 +439,14 @@ def test_a_seed_that_diverges_does_not_stop_the_others(saved: str, capsys: pytes
         (["compare", "--agents", "random,bestrated"], "did you mean 'best-rated'"),
         (["compare", "--agents", "random,random", "--dataset", "small.world"], "each once"),
         (["compare", "--set", "reinforce=3"], "AGENT.OPTION=VALUE"),
+        (
+            ["compare", "--set", "dqn.double=true", "--dataset", "small.world", "--agents", "reinforce"],
+            "dqn has hyperparameters and is not compared; add it to the agents",
+        ),
+        (
+            ["compare", "--set", "dqn.batch_size=8", "--set", "dqn.batch-size=9", "--dataset", "small.world"],
+            "dqn.batch_size is given twice",
+        ),
         (["compare", "--set", "reinforce.gamma=3", "--dataset", "small.world", "--agents", "reinforce"], "no option"),
         (["compare", "--dataset", "nowhere.csv"], "nowhere.csv"),
         (["compare", "--dataset", "ml-1m"], "data fetch ml-1m"),

@@ -125,13 +125,22 @@ def compare_with_progress(
 
 
 def _hyperparameters(configs: tuple[Path, ...], changes: tuple[str, ...]) -> dict[str, dict[str, Any]]:
-    hyperparameters: dict[str, dict[str, Any]] = dict(map(read_options, configs))
+    hyperparameters: dict[str, dict[str, Any]] = {}
+    for path in configs:
+        agent, options = read_options(path)
+        if agent in hyperparameters:
+            raise InputError(f"--config {path}: the hyperparameters of {agent} are given twice")
+        hyperparameters[agent] = options
+    changed: set[str] = set()
     for change in changes:
         target, _, text = change.partition("=")
         agent, _, name = target.rpartition(".")
         if not text or not agent:
             raise InputError(f"--set takes AGENT.OPTION=VALUE, such as reinforce.learning_rate=0.003, not {change!r}")
         option = agent_option(agent, name.replace("-", "_"))
+        if (target := f"{agent}.{option.name}") in changed:
+            raise InputError(f"--set {change}: {target} is given twice")
+        changed.add(target)
         try:
             hyperparameters.setdefault(agent, {})[option.name] = option.read(text)
         except InputError as error:

@@ -41,7 +41,8 @@ class Comparison(Settings):
         hyperparameters: Hyperparameters of the agents, by agent.
 
     Raises:
-        InputError: A setting is out of range, or an agent is unknown or repeated.
+        InputError: A setting is out of range, an agent is unknown or repeated, or one has hyperparameters that is not
+            compared.
     """
 
     kind: ClassVar[str] = "compare"
@@ -57,6 +58,8 @@ class Comparison(Settings):
             agent_class(agent)
         if not self.agents or len(set(self.agents)) < len(self.agents):
             raise InputError("name the agents to compare, each once")
+        if unused := sorted(self.hyperparameters.keys() - set(self.all_agents)):
+            raise InputError(f"{unused[0]} has hyperparameters and is not compared; add it to the agents")
         self.runs()  # which checks their settings
 
     @property
