@@ -11,6 +11,7 @@ from gymnasium.utils.env_checker import data_equivalence
 
 from pydeeprecsys.data.movielens_layouts import GENRES
 from pydeeprecsys.data.world import World
+from pydeeprecsys.errors import InputError
 from pydeeprecsys.movielens_fairness_env import MovieLensFairness
 
 Make = Callable[..., MovieLensFairness]
@@ -274,3 +275,26 @@ def test_the_global_generators_are_left_alone(make: Make) -> None:
         session(env, slate_size, 60, 0)
     assert data_equivalence(np.random.get_state(), numpy_state)
     assert random.getstate() == python_state
+
+
+def test_a_reset_may_choose_the_user() -> None:
+    env = MovieLensFairness(seed=0, pool="test")
+    users = env.simulator.users
+    for user in (users[3], users[-1], users[3]):
+        observation, info = env.reset(options={"user": int(user)})
+        assert info["user"] == user
+        vectors = env.simulator.world.user_vectors[user]
+        np.testing.assert_array_equal(env.batch.state.vectors[0], vectors)
+    twin = MovieLensFairness(seed=5, pool="test")
+    np.testing.assert_array_equal(twin.reset(options={"user": int(users[3])})[0], observation)
+
+
+def test_a_reset_refuses_what_it_cannot_do() -> None:
+    env = MovieLensFairness(seed=0, pool="test")
+    trained = np.setdiff1d(np.arange(env.simulator.world.n_users), env.simulator.users)[0]
+    with pytest.raises(InputError, match=f"^user {trained} is not of the 906 users that are simulated here$"):
+        env.reset(options={"user": int(trained)})
+    with pytest.raises(InputError, match=r"users are rows of the world, one per session of 1; they are \['Ann'\]"):
+        env.reset(options={"user": "Ann"})
+    with pytest.raises(InputError, match=r"^reset takes no option 'usr'; there are: user; did you mean 'user'"):
+        env.reset(options={"usr": 1})

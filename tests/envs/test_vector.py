@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydeeprecsys.data.world import World
 from pydeeprecsys.envs.single import MovieLensFairness
 from pydeeprecsys.envs.vector import MovieLensFairnessVector
+from pydeeprecsys.errors import InputError
 
 N = 5
 Make = Callable[..., MovieLensFairnessVector]
@@ -286,3 +287,22 @@ def test_a_slate_of_fives_has_an_ndcg_of_exactly_1(make: Make, slate_size: int) 
     _, response = envs.advance(np.arange(slate_size)[None])
     fives = response._replace(ratings=np.full((1, slate_size), 5.0))
     assert envs.step_info(fives)["ndcg"].tolist() == [1.0]
+
+
+def test_a_reset_may_choose_some_of_the_users() -> None:
+    batch = MovieLensFairnessVector(4, seed=0, autoreset_mode="Disabled", version=1, observation="items")
+    batch.reset(options={"users": np.array([5, 6, 7, 8])})
+    assert batch.state is not None
+    before = batch.state
+    batch.step(np.array([1, 2, 3, 4]))
+    moved = batch.state
+    mask = np.array([True, False, False, True])
+    _, infos = batch.reset(options={"reset_mask": mask, "users": np.array([7, 0, 0, 6])})
+    assert batch.state.users.tolist() == [7, 6, 7, 6]
+    np.testing.assert_array_equal(batch.state.vectors[[0, 3]], before.vectors[[2, 1]])
+    np.testing.assert_array_equal(batch.state.vectors[1:3], moved.vectors[1:3])
+    np.testing.assert_array_equal(infos["user"][[0, 3]], [7, 6])
+    with pytest.raises(InputError, match="one per session of 4"):
+        batch.reset(options={"users": [1, 2]})
+    with pytest.raises(InputError, match="reset takes no option 'user'"):
+        batch.reset(options={"user": 1})

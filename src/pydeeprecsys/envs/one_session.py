@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
@@ -10,7 +11,7 @@ from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
 from pydeeprecsys.arrays import Singles
-from pydeeprecsys.envs.sessions import Arrays, Info, SessionVector
+from pydeeprecsys.envs.sessions import Arrays, Info, SessionVector, check_names
 
 Action = int | np.integer[Any] | list[int] | NDArray[np.integer[Any]]
 
@@ -27,6 +28,9 @@ class SessionEnv(gym.Env[Singles, Action]):
         gymnasium.error.ResetNeeded: a step before the first reset or after the end of a session.
     """
 
+    reset_options: ClassVar[Sequence[str]] = ()
+    """The options of `reset`; in the plural, they are those of the batch."""
+
     def __init__(self, batch: SessionVector[Any, Any], render_mode: str | None) -> None:
         self.batch, self.slate_size, self.render_mode = batch, batch.slate_size, render_mode
         self.observation_space, self.action_space = batch.single_observation_space, batch.single_action_space
@@ -36,7 +40,9 @@ class SessionEnv(gym.Env[Singles, Action]):
     def reset(self, *, seed: int | None = None, options: Info | None = None) -> tuple[Singles, Info]:
         """Begin a session with the next user of the random stream, or of the new stream of `seed`."""
         super().reset(seed=seed)
-        observations, _ = self.batch.reset(seed=seed)
+        check_names(options or {}, self.reset_options)
+        ours = {f"{name}s": np.array([value]) for name, value in (options or {}).items()}
+        observations, _ = self.batch.reset(seed=seed, options=ours)
         self._over, self._response = False, None
         return observations[0], self._info(self.batch.reset_info())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
 from gymnasium.error import ResetNeeded
@@ -15,10 +15,17 @@ from numba import njit
 from numpy.typing import ArrayLike
 
 from pydeeprecsys.arrays import Array, Flags, Floats, Ints, Seeds, Singles
+from pydeeprecsys.errors import InputError, did_you_mean
 
 Info = dict[str, Any]
 Arrays = dict[str, Array]
 StreamSeeds = int | Sequence[int | None] | None
+
+
+def check_names(options: Info, known: Sequence[str]) -> None:
+    """Raise an InputError unless `reset` knows the names of all options."""
+    if unknown := [name for name in options if name not in known]:
+        raise InputError(f"reset takes no option {unknown[0]!r}; {did_you_mean(unknown[0], known)}")
 
 
 class SessionState(Protocol):
@@ -81,6 +88,9 @@ class SessionVector(VectorEnv[Singles, Ints, Array], Generic[State, Response]):
         ValueError: an action out of range.
     """
 
+    reset_options: ClassVar[Sequence[str]] = ("reset_mask",)
+    """The options of `reset`."""
+
     def __init__(
         self,
         rules: Rules[State, Response],
@@ -121,6 +131,10 @@ class SessionVector(VectorEnv[Singles, Ints, Array], Generic[State, Response]):
         """Infos of every reset and step, each (n, ...)."""
         return {}
 
+    def begun(self, state: State, mask: Flags, options: Info) -> State:
+        """The state with the sessions in `mask` (n,), which have just begun, as the options of `reset` want them."""
+        return state
+
     def autoreset(self, state: State, over: Flags) -> State:
         """The state with the next sessions where `over` (n,) is set; nobody else holds the given state."""
         return self._rules.next_sessions(state, over)
@@ -130,15 +144,21 @@ class SessionVector(VectorEnv[Singles, Ints, Array], Generic[State, Response]):
 
         Args:
             seed: of new random streams: user i gets seed + i, or its own of n. Without one, the streams continue.
-            options: may hold `reset_mask`.
+            options: may hold `reset_mask`, and what else the environment lists in `reset_options`.
+
+        Raises:
+            InputError: an option that there is not.
         """
-        mask = self._all if options is None else options.get("reset_mask", self._all)
+        options = options or {}
+        check_names(options, self.reset_options)
+        mask = options.get("reset_mask", self._all)
         if self.state is None or seed is not None:
             if not mask.all():
                 raise ValueError("a reset of some users, by reset_mask, needs a first reset of all and takes no seed")
-            self.state = self._rules.reset(self._streams(self._seed if seed is None else seed))
+            state = self._rules.reset(self._streams(self._seed if seed is None else seed))
         else:
-            self.state = self._rules.next_sessions(self.state, mask)
+            state = self._rules.next_sessions(self.state, mask)
+        self.state = self.begun(state, mask, options)
         self._over = self._over & ~mask
         return self.observe(), self._masked(self.reset_info(), mask) | self._masks(mask)
 

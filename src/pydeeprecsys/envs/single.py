@@ -45,6 +45,7 @@ class MovieLensFairness(SessionEnv):
         "measures": ("violence", "unmeasured", "dcg", "ndcg", "hit", "diversity", "novelty"),  # numbers in `info`
         "series": ("dcg", "ndcg"),  # those that are kept of every step, not only their mean
     }
+    reset_options = ("user",)
     reward_range = (0.0, 1.0)
     batch: MovieLensFairnessVector
 
@@ -62,7 +63,15 @@ class MovieLensFairness(SessionEnv):
         self.ndcg: list[float] = []
 
     def reset(self, *, seed: int | None = None, options: Info | None = None) -> tuple[Singles, Info]:
-        """Begin a session with the next user of the random stream, or of the new stream of `seed`."""
+        """Begin a session with the next user of the random stream, or of the new stream of `seed`.
+
+        Args:
+            seed: of a new random stream.
+            options: may hold the `user`, a row of the world, in place of the one that the stream has next.
+
+        Raises:
+            InputError: another option, or a user who is not simulated here.
+        """
         self.dcg, self.ndcg = [], []
         return super().reset(seed=seed, options=options)
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from pydeeprecsys.arrays import Flags, Floats, Ints, Singles
 from pydeeprecsys.envs.options import WorldOptions, make_observation, make_simulator
-from pydeeprecsys.envs.sessions import Arrays, SessionVector
+from pydeeprecsys.envs.sessions import Arrays, Info, SessionVector
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.metrics.diversity import diversities, unit_vectors
 from pydeeprecsys.metrics.novelty import self_information, slate_means
@@ -41,6 +41,8 @@ class MovieLensFairnessVector(SessionVector[State, Response]):
     Where the chosen item alone is consumed, k = 1 has the position (-1 for none), the hit and the novelty too. Where
     consumed items are not to be shown again, `action_mask` (n, items) marks the others at each reset and step.
 
+    `reset` takes `options={"users": (n,) rows}` of the users of the sessions that it begins.
+
     Attributes:
         history_layout: layout of the observation "items"; None for the others.
 
@@ -48,6 +50,8 @@ class MovieLensFairnessVector(SessionVector[State, Response]):
         InputError: an invalid option, or a consumed item where these are refused.
         ValueError: an action out of range.
     """
+
+    reset_options = ("reset_mask", "users")
 
     def __init__(
         self,
@@ -68,6 +72,20 @@ class MovieLensFairnessVector(SessionVector[State, Response]):
         self._units, self._bits = unit_vectors(world.known_genres), self_information(world.rating_counts)
         self._violence, self._unmeasured = (a.astype(np.float64) for a in (world.violence, ~world.violence_measured))
         self._knows_violence = bool(world.violence_measured.any())
+
+    def begun(self, state: State, mask: Flags, options: Info) -> State:
+        """The state, with the users in `options["users"]` (n,) where sessions have just begun."""
+        if "users" not in options:
+            return state
+        users = np.asarray(options["users"])
+        if users.shape != mask.shape or not np.issubdtype(users.dtype, np.integer):
+            raise InputError(f"users are rows of the world, one per session of {len(mask)}; they are {users.tolist()}")
+        (rows,) = mask.nonzero()
+        if len(others := np.setdiff1d(users[rows], self.simulator.users)):
+            raise InputError(
+                f"user {others[0]} is not of the {len(self.simulator.users)} users that are simulated here"
+            )
+        return self.simulator.with_users(state, users[rows], rows)
 
     def observe(self) -> Singles:
         """(n, size of the observation) observations of every user now."""

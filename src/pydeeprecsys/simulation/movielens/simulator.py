@@ -194,10 +194,15 @@ class Simulator:
         """Start, in place, the sessions of `rows` (m,), without the users' tastes."""
         start_sessions(state, rows, self.users, 0.0 if self.patience is None else self.patience.budget)
 
-    def with_users(self, state: State, users: Ints) -> State:
-        """The state with sessions of other users (n,), as they begin."""
+    def with_users(self, state: State, users: Ints, rows: Ints | None = None) -> State:
+        """The state with sessions of other users (m,), as they begin, in the given rows (m,), all if None."""
         vectors, satiations = self.taste.begin(self.world, users)
-        return state._replace(users=users, vectors=vectors, satiations=satiations)
+        if rows is None:
+            return state._replace(users=users, vectors=vectors, satiations=satiations)
+        names = ("users", "vectors", "satiations")
+        after = state._replace(**{name: getattr(state, name).copy() for name in names})
+        after.users[rows], after.vectors[rows], after.satiations[rows] = users, vectors, satiations
+        return after
 
     def step(self, state: State, slates: Ints) -> tuple[State, Response]:
         """Show each user a slate.
