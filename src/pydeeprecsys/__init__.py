@@ -6,9 +6,11 @@ one, on first use: torch and pandas are not imported before. The names stand in 
 
 import lazy_loader
 
+from pydeeprecsys.compiled import choose_numba_cache
 from pydeeprecsys.envs.registration import register_environments
 
 __version__ = "0.1.0"
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
+choose_numba_cache()
 register_environments()

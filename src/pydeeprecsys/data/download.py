@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,9 +46,14 @@ class Fetched:
 
 
 def data_home() -> Path:
-    """The folder of everything fetched: $PYDEEPRECSYS_HOME, else the user's cache folder. It need not exist yet."""
-    given = os.environ.get(HOME_VARIABLE)
-    return Path(given) if given else Path(platformdirs.user_cache_dir("pydeeprecsys"))
+    """The folder of everything fetched: $PYDEEPRECSYS_HOME, else the user's cache folder. It need not exist yet.
+
+    For a user without a home folder, as in some containers, it is in the folder for temporary files.
+    """
+    try:
+        return Path(os.environ.get(HOME_VARIABLE) or platformdirs.user_cache_dir("pydeeprecsys")).expanduser()
+    except RuntimeError:
+        return Path(tempfile.gettempdir()) / "pydeeprecsys"
 
 
 def fetched() -> list[str]:
