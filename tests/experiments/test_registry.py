@@ -143,7 +143,7 @@ def test_soft_actor_critic_moves_a_pendulum(n_envs: int) -> None:
     assert losses is not None
     assert np.isfinite(losses).all()
     for name in QUICK.keys() - {"sac"}:
-        with pytest.raises(InputError, match="cannot be counted"):
+        with pytest.raises(InputError, match="are neither numbered nor slates of 1"):
             make_agent(name, manager, 0)
     with pytest.raises(InputError, match="no simulated world"):
         make_agent("best-rated", manager, 0)

@@ -765,3 +765,17 @@ def test_a_series_that_info_lacks_is_said() -> None:
     loop = EpisodeLoop(RandomAgent(manager.env.action_space), manager.batch, training=False, series=("dcg",))
     with pytest.raises(InputError, match="info lacks 'dcg', which the environment's metadata lists as a series"):
         next(loop)
+
+
+def test_limit_and_threshold_that_are_given_hold() -> None:
+    manager = Manager("CartPole-v1", max_episode_steps=7, reward_threshold=300)
+    assert (manager.max_episode_steps, manager.reward_threshold) == (7, 300)
+    assert max(episode.timesteps for episode in manager.execute_episodes(RandomAgent(manager.env.action_space), 5)) == 7
+    with pytest.raises(InputError, match=r"^max_episode_steps=501 is without effect: episodes end after 500$"):
+        Manager("CartPole-v1", max_episode_steps=501)
+
+
+@pytest.mark.parametrize("wrong", [{"n_envs": 2.0}, {"n_envs": 0}, {"seed": -1}, {"seed": 1.5}, {"seed": "0"}])
+def test_seeds_and_numbers_of_environments_are_integers(wrong: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="give an integer, at least"):
+        Manager("CartPole-v1", **wrong)

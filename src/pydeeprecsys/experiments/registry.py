@@ -78,9 +78,12 @@ def _n_actions(manager: Manager) -> int:
     space = manager.env.action_space
     if isinstance(space, Discrete):
         return int(space.n)
-    if isinstance(space, MultiDiscrete):
+    if isinstance(space, MultiDiscrete) and space.nvec.tolist() == [space.nvec[0]] * manager.slate_size:
         return int(space.nvec[0])
-    raise InputError(f"actions of {space} cannot be counted; take an agent for such actions, sac or random")
+    raise InputError(
+        f"actions of {space} are neither numbered nor slates of {manager.slate_size}, the slate_size; sac takes a Box, "
+        "random any"
+    )
 
 
 def _state_size(manager: Manager) -> int:
@@ -314,6 +317,8 @@ def make_agent(
             estimated = of_histories and facts.get("history") is not None and _has_users(manager)
             if fact == "item_estimates" and not required and not estimated:
                 continue
+            if issubclass(agent, SoftActorCritic) and isinstance(manager.env.action_space, MultiDiscrete):
+                _n_actions(manager)  # raises unless actions are slates
             facts[fact] = _FACTS[fact](manager)
             if fact == "history" and required and facts[fact] is None:
                 raise InputError(

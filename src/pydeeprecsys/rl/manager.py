@@ -9,12 +9,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from copy import deepcopy
 from functools import partial
 from inspect import signature
-from typing import Any, cast
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 
+from pydeeprecsys.envs.adapted import Adapted, adapted
 from pydeeprecsys.envs.batch_of_one import BatchOfOne
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning
@@ -44,9 +45,9 @@ class Manager:
         env_name: name of a registered environment; exactly one of `env_name` and `env` is given.
         seed: of the environment's random streams; environment i of a batch has seed + i.
         env: an environment made already.
-        max_episode_steps: where episodes are cut off, if the environment names no limit itself.
-        reward_threshold: mean return of the last 100 episodes, not of fewer, at which training stops, if the
-            environment names none itself.
+        max_episode_steps: where episodes are cut off; the environment's own limit if it names a lower one.
+        reward_threshold: mean return of the last 100 episodes, not of fewer, at which training stops; that of the
+            environment by default, if it names one.
         n_envs: how many environments run side by side; needs `env_name`.
         **kwargs: options of the environment.
 
@@ -67,14 +68,21 @@ class Manager:
     ) -> None:
         if (env_name is None) == (env is None):
             raise ValueError("Must specify exactly one of [env_name, env]")
-        if n_envs < 1 or (n_envs > 1 and env_name is None):
-            raise InputError(f"n_envs is {n_envs}; give at least 1, and an env_name for more than 1")
-        self.env: gym.Env[Any, Any] = gym.make(env_name, **kwargs) if env_name is not None else cast("gym.Env", env)
+        if not isinstance(n_envs, int | np.integer) or n_envs < 1 or (n_envs > 1 and env_name is None):
+            raise InputError(f"n_envs is {n_envs}; give an integer, at least 1, and an env_name for more than 1")
+        if seed is not None and (not isinstance(seed, int | np.integer) or seed < 0):
+            raise InputError(f"the seed is {seed!r}; give an integer, at least 0")
+        self.env = adapted(gym.make(env_name, **kwargs) if env_name is not None else env)
         self.env_name = env_name
         spec = self.env.spec
         own_limit = getattr(self.env.unwrapped, "max_episode_steps", None)
-        self.max_episode_steps = (spec and spec.max_episode_steps) or own_limit or max_episode_steps
-        self.reward_threshold = (spec and spec.reward_threshold) or reward_threshold
+        limit = (spec and spec.max_episode_steps) or own_limit or math.inf
+        if math.inf > max_episode_steps > limit:
+            raise InputError(f"max_episode_steps={max_episode_steps:g} is without effect: episodes end after {limit:g}")
+        self.max_episode_steps = min(limit, max_episode_steps)
+        self.reward_threshold = reward_threshold
+        if spec and spec.reward_threshold and reward_threshold == math.inf:
+            self.reward_threshold = spec.reward_threshold
         self.slate_size: int = getattr(self.env.unwrapped, "slate_size", 1)
         self.batch = self._batch(n_envs, kwargs)
         self._training: EpisodeLoop | GenerationLoop | None = None
@@ -93,7 +101,12 @@ class Manager:
                 self.env_name, n_envs, vectorization_mode="vector_entry_point", autoreset_mode=mode, **options
             )
         return gym.make_vec(
-            self.env_name, n_envs, vectorization_mode="sync", vector_kwargs={"autoreset_mode": mode}, **options
+            self.env_name,
+            n_envs,
+            vectorization_mode="sync",
+            vector_kwargs={"autoreset_mode": mode},
+            wrappers=[Adapted],
+            **options,
         )
 
     def setup_reproducibility(self, seed: int | None = None) -> np.random.Generator:
