@@ -298,3 +298,18 @@ def test_a_reset_refuses_what_it_cannot_do() -> None:
         env.reset(options={"user": "Ann"})
     with pytest.raises(InputError, match=r"^reset takes no option 'usr'; there are: user; did you mean 'user'"):
         env.reset(options={"usr": 1})
+
+
+@pytest.mark.parametrize("slate_size", [1, 3])
+def test_action_masks_are_those_of_every_place(slate_size: int) -> None:
+    env = MovieLensFairness(slate_size, seed=0, version=1)
+    _, info = env.reset()
+    for _ in range(5):
+        assert env.action_masks().tolist() == info["action_mask"].tolist() * slate_size
+        _, _, over, _, info = env.step(np.flatnonzero(info["action_mask"])[:slate_size])
+        assert not over
+    assert not env.action_masks().all()
+    free = MovieLensFairness(slate_size, seed=0)
+    free.reset()
+    assert free.action_masks().shape == (slate_size * free.simulator.world.n_items,)
+    assert free.action_masks().all()

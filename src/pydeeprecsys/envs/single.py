@@ -7,7 +7,7 @@ from typing import Any, Unpack
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
-from pydeeprecsys.arrays import Singles
+from pydeeprecsys.arrays import Flags, Singles
 from pydeeprecsys.envs.one_session import Action, SessionEnv
 from pydeeprecsys.envs.options import WorldOptions
 from pydeeprecsys.envs.sessions import Info
@@ -81,6 +81,12 @@ class MovieLensFairness(SessionEnv):
         self.dcg.append(result[-1]["dcg"])
         self.ndcg.append(result[-1]["ndcg"])
         return result
+
+    def action_masks(self) -> Flags:
+        """(slate_size · items,) items allowed at each place of the next slate, as sb3-contrib's MaskablePPO asks."""
+        everything = np.ones((1, self.simulator.world.n_items), dtype=np.bool_)
+        allowed: Flags = np.tile(self.batch.mask_info().get("action_mask", everything)[0], self.slate_size)
+        return allowed
 
     def render(self) -> str:
         """The user, the last slate and its ratings, as text."""
