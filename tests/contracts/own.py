@@ -57,6 +57,23 @@ class Right(ReinforcementLearning):
         return np.full((len(states), k), self.action)
 
 
+class Counting(ReinforcementLearning):
+    """Learns how many steps it has seen, and takes the action of that number; it has no `state_dict`.
+
+    Args:
+        n_actions: number of actions.
+    """
+
+    def __init__(self, n_actions: int) -> None:
+        self.n_actions, self.seen = n_actions, 0
+
+    def choose(self, states: Any, k: int, explore: bool, action_masks: Any) -> NDArray[np.int64]:
+        return np.full((len(states), k), self.seen % self.n_actions)
+
+    def store_experiences(self, transitions: Any) -> None:
+        self.seen += len(transitions.rewards)
+
+
 class TooVaried(VariedAgent):
     """A walk through a list of items whose genres matter more than their ratings.
 

@@ -79,10 +79,17 @@ def check(config: RunConfig) -> None:
     """
     config.task.manager(0, 1, config.evaluation_pool)
     manager = config.training_manager()
-    agent = make_agent(config.agent, manager, config.seed, **config.hyperparameters)
+    agent = _made(config, manager)
     if config.episodes != 0:
         with suppress(DivergenceError):  # a result of the run, not an invalid option
             manager.train(agent, max_episodes=None, max_steps=1, should_print=False)
+
+
+def _made(config: RunConfig, manager: Manager, statistics: LearningStatistics | None = None) -> ReinforcementLearning:
+    agent = make_agent(config.agent, manager, config.seed, statistics=statistics, **config.hyperparameters)
+    if config.evaluate_every is not None and not agent.can_resume:
+        raise InputError(f"the agent {config.agent!r} has no state_dict, so evaluate_every cannot keep its best policy")
+    return agent
 
 
 def joint_note(notes: Mapping[int, str]) -> str:
@@ -103,9 +110,10 @@ class _Run:
         self.config, self.folder, self.log, self.play = config, folder, log, play
         self.manager = config.training_manager()
         self.statistics = LearningStatistics(config.agent, config.task.env)
-        self.agent = make_agent(
-            config.agent, self.manager, config.seed, statistics=self.statistics, **config.hyperparameters
-        )
+        self.agent = _made(config, self.manager, self.statistics)
+        self.can_resume = self.manager.can_resume and self.agent.can_resume
+        if not self.can_resume:
+            log("agent or environment has no state_dict: no checkpoints are kept, and a stopped run begins anew")
         self.seconds = 0.0
         self.trained = config.episodes == 0
         self.metrics = folder.open_metrics(self.statistics)
@@ -169,7 +177,7 @@ class _Run:
                 self._evaluate_policy()
             now = time.monotonic()
             begun = now - self.seconds  # evaluations are no time of training
-            if now - kept >= config.checkpoint_every and self.manager.can_resume:
+            if now - kept >= config.checkpoint_every and self.can_resume:
                 self.folder.save_checkpoint(self.state_dict())
                 kept = written = now
                 log(f"checkpoint after {number + 1} episodes")
@@ -179,7 +187,7 @@ class _Run:
             try:
                 on_episode(number, episode)
             except BaseException:
-                if self.manager.can_resume:
+                if self.can_resume:
                     self.folder.save_checkpoint(self.state_dict())
                 log(f"stopped after {number + 1} episodes")
                 raise
@@ -201,7 +209,8 @@ class _Run:
         if config.evaluate_every is not None and len(self._returns()) % config.evaluate_every:
             self._evaluate_policy()
         self.trained = True
-        self.folder.save_checkpoint(self.state_dict())
+        if self.agent.can_resume:
+            self.folder.save_checkpoint(self.state_dict())
         log(f"trained for {self.seconds:.1f} s")
 
     def _returns(self) -> Sequence[float]:

@@ -218,6 +218,12 @@ class ReinforcementLearning:
             setattr(other, name, domain.at(position))
         return other
 
+    @property
+    def can_resume(self) -> bool:
+        """Whether `state_dict` holds what the agent learns; not if it learns and has no `state_dict` of its own."""
+        own, base = type(self), ReinforcementLearning
+        return own.state_dict is not base.state_dict or own.store_experiences is base.store_experiences
+
     def state_dict(self) -> State:
         """Everything that the agent's future depends on, besides its constructor's arguments."""
         return {}
