@@ -19,8 +19,8 @@ from pydeeprecsys.evaluation.standings import ORACLE, RANDOM, standings
 from pydeeprecsys.experiments.config import RunConfig, Settings
 from pydeeprecsys.experiments.provenance import provenance
 from pydeeprecsys.experiments.registry import agent_class
-from pydeeprecsys.experiments.run import check, joint_note, run
-from pydeeprecsys.experiments.run_folder import RunFolder
+from pydeeprecsys.experiments.run import check, run
+from pydeeprecsys.experiments.run_folder import RunFolder, joint_note
 from pydeeprecsys.experiments.workers import Report, open_workers
 from pydeeprecsys.rl.manager import Episode
 

@@ -92,16 +92,6 @@ def _made(config: RunConfig, manager: Manager, statistics: LearningStatistics | 
     return agent
 
 
-def joint_note(notes: Mapping[int, str]) -> str:
-    """The note on an agent, from the notes on its runs by their seeds; empty if there are none."""
-    noted = {seed: note for seed, note in notes.items() if note}
-    if not noted:
-        return ""
-    first, *others = noted
-    likewise = f"; likewise seed {', '.join(map(str, others))}" if others else ""
-    return f"{noted[first]} (seed {first}{likewise})"
-
-
 class _Run:
     """A run in progress: the agent, its environments and its statistics, whose state a checkpoint holds."""
 

@@ -219,6 +219,16 @@ class RunFolder(ClaimedFolder):
             _write_json(self.best_file, best, indent=2)
 
 
+def joint_note(notes: Mapping[int, str]) -> str:
+    """The note on an agent, from the notes on its runs by their seeds; empty if there are none."""
+    noted = {seed: note for seed, note in notes.items() if note}
+    if not noted:
+        return ""
+    first, *others = noted
+    likewise = f"; likewise seed {', '.join(map(str, others))}" if others else ""
+    return f"{noted[first]} (seed {first}{likewise})"
+
+
 def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text())

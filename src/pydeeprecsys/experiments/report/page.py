@@ -16,7 +16,7 @@ from pydeeprecsys.evaluation.standings import ORACLE, RANDOM
 from pydeeprecsys.experiments.report.content import Entry, Source, TaskResults, results
 from pydeeprecsys.experiments.report.sessions import BUDGET, pack
 from pydeeprecsys.experiments.report.settings import differences, flat, shared_settings, split_provenance
-from pydeeprecsys.experiments.run import joint_note
+from pydeeprecsys.experiments.run_folder import joint_note
 
 
 def render(sources: Sequence[Source]) -> str:
