@@ -6,6 +6,7 @@ import functools
 import inspect
 import json
 import math
+import operator
 import re
 import reprlib
 import textwrap
@@ -79,6 +80,7 @@ _TYPES: dict[Any, tuple[Any, str]] = {
     int: (Integral, "an integer"),
     float: (Real, "a number"),
     bool: ((bool, np.bool_), "True or False"),
+    str: (str, "text"),
 }
 _BOOLS = {"true": True, "True": True, "false": False, "False": False}
 
@@ -88,7 +90,8 @@ class Argument(NamedTuple):
 
     Attributes:
         name: Name of the argument.
-        type: Plain type, without None and metadata. Values of int, float, bool, list[int] and Literal are checked.
+        type: Plain type, without None and metadata; Any for a union, unless it is of classes of this package. Values of
+            Any are not checked, and of containers only the kind of container, save for list[int].
         optional: Whether None is allowed.
         range: Range of the number, or of each number in a list; None for any number.
         default: Default value; `inspect.Parameter.empty` if it is required.
@@ -111,6 +114,8 @@ class Argument(NamedTuple):
         if (value is None and self.optional) or not (wanted := _unmet(value, self.type, self.range)):
             return
         shown = str(value) if isinstance(value, Real) else reprlib.repr(value)
+        if type(value).__repr__ is object.__repr__:
+            shown = f"of the type {type(value).__name__}"
         choices = map(str, get_args(self.type) if get_origin(self.type) is Literal else ())
         raise InputError(f"{self.name} must be {wanted}, it is {shown}{nearest(str(value), choices)}")
 
@@ -151,13 +156,22 @@ def _unmet(value: Any, kind: Any, bounds: Range | None) -> str:
         fits = isinstance(value, (list, tuple)) and not any(_unmet(number, int, bounds) for number in value)
         return "" if fits else "a list of integers" + (f", each {bounds}" if bounds else "")
     if kind not in _TYPES:
-        return ""
+        kinds = [get_origin(part) or part for part in (get_args(kind) if isinstance(kind, UnionType) else [kind])]
+        fits = not all(map(_has_instances, kinds)) or isinstance(value, tuple(kinds))
+        return "" if fits else f"of the type {' or '.join(part.__name__ for part in kinds)}"
     accepted, words = _TYPES[kind]
     if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool) or value != value:
         return words
     if bounds is None or value in bounds:
         return ""
     return str(bounds) if math.isfinite(value) else "a finite number"
+
+
+def _has_instances(kind: Any) -> bool:
+    """Whether `isinstance` takes the type: it is a class, and no protocol for type checkers only."""
+    if not isinstance(kind, type) or kind is Any or is_typeddict(kind):
+        return False
+    return not getattr(kind, "_is_protocol", False) or getattr(kind, "_is_runtime_protocol", False)
 
 
 _SECTION = re.compile(r"^((?:Args|Attributes):\n)((?: {4}.*\n|\n(?= {4}))+)", re.MULTILINE)
@@ -230,7 +244,8 @@ def _argument(name: str, hint: Any, default: Any, text: str) -> Argument:
     parts = _parts(hint)
     bounds = next((part for part in parts if isinstance(part, Range)), None)
     types = [part for part in parts if not isinstance(part, (Range, str)) and part is not NoneType]
-    kind = types[0] if len(types) == 1 else Any
+    ours = all(getattr(part, "__module__", "").startswith(f"{__package__}.") for part in types)
+    kind = types[0] if len(types) == 1 else functools.reduce(operator.or_, types) if types and ours else Any
     text = text or next((part for part in reversed(parts) if isinstance(part, str)), "")
     if bounds and text:
         text = _FIRST_CLAUSE_ENDS.sub(f", each {bounds}" if kind == list[int] else f", {bounds}", text, count=1)

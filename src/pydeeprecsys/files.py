@@ -32,8 +32,13 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     Until then, and after an error, whatever was at `path` stays. The temporary file keeps the suffix, since writers
     choose formats by it. Folders on the way are made.
+
+    Raises:
+        InputError: there is a folder at `path`.
     """
     path = Path(path)
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; give the path of a file")
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{UNFINISHED}{path.stem}-", suffix=path.suffix)
     os.close(handle)
@@ -107,6 +112,8 @@ def kept(path: Path, *, load: Callable[[Path], _T], build: Callable[[], _T], sav
             return built
         return load(path)
     finally:
+        # Whoever waits for the lock gets it all the same; who comes now makes a new one, and finds what was saved.
+        Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
 
 

@@ -320,7 +320,7 @@ def test_every_recommender_is_a_base(world: World, name: str) -> None:
 @pytest.mark.parametrize(
     ("base", "words"),
     [
-        ("popular", "the base must score items from the history; PopularAgent does not"),
+        ("popular", "base must be of the type Scorer, it is of the type PopularAgent"),
         ("foldin", "there is no agent 'foldin'.*did you mean 'fold-in'"),
         ("fold-in,diversity=1", "has no option 'diversity'.*did you mean 'diversify'"),
         ("fold-in,diversify=-1", "diversify must be at least 0, it is -1"),

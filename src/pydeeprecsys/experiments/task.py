@@ -11,7 +11,7 @@ from typing import Any
 import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec, load_env_creator
 
-from pydeeprecsys.arguments import Argument, arguments_of
+from pydeeprecsys.arguments import Argument, arguments_of, checked
 from pydeeprecsys.data.library import SYNTHETIC, Progress, open_world
 from pydeeprecsys.data.world import World
 from pydeeprecsys.envs.single import MovieLensFairness
@@ -22,6 +22,7 @@ from pydeeprecsys.simulation.movielens.simulator import Pool
 DEFAULT_ENV = "MovieLensFairness-v0"
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class Task:
     """An environment and its options.

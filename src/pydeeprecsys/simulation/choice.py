@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numba import njit
@@ -20,6 +20,7 @@ from pydeeprecsys.errors import InputError
 from pydeeprecsys.simulation.streams import CHOICE_LANE, uniform_pair
 
 
+@runtime_checkable
 class Choice(Protocol):
     """A choice model."""
 

@@ -29,6 +29,7 @@ from pydeeprecsys.rl.experience_replay.priority_replay_buffer import Prioritized
 from pydeeprecsys.rl.experience_replay.replay_memory import ReplayMemory
 from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.neural_networks.base_scores import LOGIT_SCALE, base_of
+from pydeeprecsys.rl.neural_networks.item_head import feature_table
 from pydeeprecsys.rl.neural_networks.networks import Networks, load_networks, save_networks
 from pydeeprecsys.rl.neural_networks.state_encoders.encoding import StateEncoding
 from pydeeprecsys.rl.neural_networks.temperature import Temperature
@@ -295,6 +296,4 @@ def _policy(space: gym.Space[Any], item_features: ArrayLike | None, n_candidates
         return BoxPolicy(space, options)
     if item_features is None:
         return CategoricalPolicy(n_actions, options)
-    if len(np.asarray(item_features)) != n_actions:
-        raise InputError(f"item_features has {len(np.asarray(item_features))} rows, there are {n_actions} actions")
-    return ProtoActionPolicy(item_features, n_candidates, options)
+    return ProtoActionPolicy(feature_table(item_features, n_actions), n_candidates, options)

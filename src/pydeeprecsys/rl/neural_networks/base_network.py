@@ -33,6 +33,8 @@ def choose_device(device: str | torch.device | None) -> torch.device:
         chosen = torch.device(device)
     except RuntimeError as error:
         raise InputError(f"{device!r} is not a device; give 'cpu', 'cuda' or 'cuda:0'") from error
+    if chosen.type not in ("cpu", "cuda"):
+        raise InputError(f"there is no training on the device {device!r}; give 'cpu', 'cuda' or 'cuda:0'")
     if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
         raise InputError(
             f"there is no device {chosen}: torch sees {torch.cuda.device_count()} CUDA devices; give 'cpu'"

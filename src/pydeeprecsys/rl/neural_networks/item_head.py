@@ -7,6 +7,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
+from pydeeprecsys.arrays import Floats
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.neural_networks.base_network import sequential_architecture
 
@@ -39,9 +40,7 @@ class ItemHead(nn.Module):
         embedding_size: int = 64,
     ) -> None:
         super().__init__()
-        table = np.asarray(item_features, dtype=np.float64)
-        if table.ndim != 2 or not np.isfinite(table).all():
-            raise InputError(f"item_features must be finite numbers of shape (items, features), it is {table.shape}")
+        table = feature_table(item_features)
         deviations = table.std(axis=0)
         standardized = (table - table.mean(axis=0)) / np.where(deviations > 0, deviations, 1.0)
         # An argument of the constructor, as sizes are, and therefore not saved.
@@ -110,10 +109,25 @@ def output_layer(
         n_atoms: numbers per action.
 
     Raises:
-        InputError: the numbers of items and of actions differ.
+        InputError: the features are not a table of finite numbers, one row per action.
     """
     if item_features is None:
         return sequential_architecture([n_inputs, n_actions * n_atoms], generator=generator)[0]
-    if len(np.asarray(item_features)) != n_actions:
-        raise InputError(f"item_features has {len(np.asarray(item_features))} rows, there are {n_actions} actions")
-    return ItemHead(n_inputs, item_features, generator, n_atoms)
+    return ItemHead(n_inputs, feature_table(item_features, n_actions), generator, n_atoms)
+
+
+def feature_table(item_features: ArrayLike, n_actions: int | None = None) -> Floats:
+    """Item features as an array (items, features).
+
+    Raises:
+        InputError: they are no table of finite numbers, or not of as many items as there are actions.
+    """
+    try:
+        table = np.asarray(item_features, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"item_features must be finite numbers of shape (items, features): {error}") from error
+    if table.ndim != 2 or not np.isfinite(table).all():
+        raise InputError(f"item_features must be finite numbers of shape (items, features), it is {table.shape}")
+    if n_actions is not None and len(table) != n_actions:
+        raise InputError(f"item_features has {len(table)} rows, there are {n_actions} actions")
+    return table

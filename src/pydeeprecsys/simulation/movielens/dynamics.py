@@ -22,6 +22,7 @@ Rates = tuple[float, float, float, float, float]
 """Growth, bound, recovery, persistence and threshold of a `SatiatingTaste`, for compiled code."""
 
 
+@runtime_checkable
 class Dynamics(Protocol):
     """A user dynamic without memory: user vectors before a slate to user vectors after it."""
 

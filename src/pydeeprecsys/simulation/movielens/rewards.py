@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numba import njit
@@ -13,6 +13,7 @@ from pydeeprecsys.arrays import Floats
 from pydeeprecsys.scale import MAX_RATING
 
 
+@runtime_checkable
 class Reward(Protocol):
     """A reward function: from ratings and violence of the items shown to one number per user."""
 
