@@ -36,7 +36,7 @@ SESSIONS = {
     "actor_learning_rate": 3e-3,
     "critic_learning_rate": 3e-3,
     "learning_rate_decay": 0.99,
-    "steps_per_update": 1024,
+    "steps_per_update": 2048,
     "epochs": 4,
     "minibatch_size": 512,
     "vary_slates": True,
@@ -67,7 +67,7 @@ STUDY = Study(
         *(
             Claim(
                 "ppo",
-                300_000,
+                600_000,
                 VARIED_BAR,
                 {**SESSIONS, "state_encoder": encoder},
                 n_envs=64,
