@@ -114,7 +114,7 @@ class Argument(NamedTuple):
         if (value is None and self.optional) or not (wanted := _unmet(value, self.type, self.range)):
             return
         shown = str(value) if isinstance(value, Real) else reprlib.repr(value)
-        if type(value).__repr__ is object.__repr__:
+        if getattr(type(value), "__repr__", None) is object.__repr__:
             shown = f"of the type {type(value).__name__}"
         choices = map(str, get_args(self.type) if get_origin(self.type) is Literal else ())
         raise InputError(f"{self.name} must be {wanted}, it is {shown}{nearest(str(value), choices)}")

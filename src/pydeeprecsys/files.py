@@ -112,7 +112,7 @@ def kept(path: Path, *, load: Callable[[Path], _T], build: Callable[[], _T], sav
             return built
         return load(path)
     finally:
-        # A process that waits gets the lock all the same; one that comes now makes a new lock, and finds what was saved.
+        # A process that waits gets the lock all the same; one that comes now makes a new one, and finds what was saved.
         Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
 

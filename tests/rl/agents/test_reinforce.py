@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -206,9 +207,14 @@ def test_updates_are_those_of_a_computation_episode_by_episode(
     assert len(updates) == len(expected) > 2
     for (_, got), wanted in zip(updates, expected, strict=True):
         assert got.keys() == wanted.keys()
-        for state, (action, advantage) in wanted.items():
+        for state, (action, _) in wanted.items():
             assert got[state][0] == action
-            assert got[state][1] == pytest.approx(advantage, abs=1e-9)
+        # Centred where some steps are of an earlier policy, all of them with weight 1: no update changed the policy.
+        shifts = np.array([advantage - got[state][1] for state, (_, advantage) in wanted.items()])
+        assert np.ptp(shifts) < 1e-9
+        if abs(shifts[0]) > 1e-9:
+            assert n > 1
+            assert np.mean([advantage for _, advantage in got.values()]) == pytest.approx(0, abs=1e-9)
     ended_so_far = np.cumsum(script.ended.sum(axis=1))
     assert 0 <= ended_so_far[-1] - sum(n_episodes for n_episodes, _ in updates) < (episodes_per_update or n)
 
@@ -364,3 +370,22 @@ def test_a_saved_policy_decides_the_same(tmp_path: Path) -> None:
 def test_the_state_of_another_architecture_is_refused() -> None:
     with pytest.raises(InputError, match="does not fit"):
         ReinforceAgent(4, 1, device="cpu").load_state_dict(ReinforceAgent(4, 2, device="cpu").state_dict())
+
+
+def test_advantages_are_centred_by_the_weights_of_the_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    agent = ReinforceAgent(4, 1, learning_rate=0.05, episodes_per_update=4, device="cpu")
+    update, sums = agent.policy_estimator.update, []
+
+    def spy(states: Any, advantages: Any, actions: Any, **options: Any) -> float:
+        before = options["log_probabilities"]
+        after = agent.log_probability(states, actions[:, None], options["action_masks"])
+        weights = np.exp(np.minimum(np.where(np.isnan(before), 0.0, after - before), 0.0))
+        if not np.isnan(before).all():
+            sums.append((weights @ advantages, weights.min()))
+        return update(states, advantages, actions, **options)
+
+    monkeypatch.setattr(agent.policy_estimator, "update", spy)
+    Scripted(3, 200).feed(agent)
+    assert len(sums) > 5
+    assert min(weight for _, weight in sums) < 0.9
+    assert [total for total, _ in sums] == pytest.approx([0.0] * len(sums), abs=1e-6)

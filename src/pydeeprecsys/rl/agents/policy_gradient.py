@@ -131,6 +131,7 @@ class PolicyGradientAgent(ReinforcementLearning, ABC):
         steps, complete = memory.complete_steps()
         rows = steps.take(complete)
         advantages, returns = self._advantages_and_returns(steps, complete)
+        advantages = self._centred(advantages, rows)
         losses = []
         # Strided: each minibatch spans all time steps and environments.
         for part in (slice(i, None, self.minibatches) for i in range(min(self.minibatches, len(advantages)))):
@@ -153,6 +154,23 @@ class PolicyGradientAgent(ReinforcementLearning, ABC):
         self.updates += 1
         self.entropy_coefficient *= self.entropy_decay
         self.log("loss", sum(losses))
+
+    def _centred(self, advantages: Floats, rows: Transition) -> Floats:
+        """Advantages less their mean, weighted by importance, if some steps are of earlier policies.
+
+        Steps of earlier policies are the first of long episodes, often good ones, and their weights are below 1 where
+        the policy now avoids the action. Without a new baseline the weighted advantages are below 0 on average, and the
+        probabilities of all actions taken fall until the policy collapses.
+        """
+        before = rows.columns()["log_probabilities"]
+        (stale,) = np.nonzero(~np.isnan(before))
+        if not len(stale):
+            return advantages
+        old, weights = rows.take(stale), np.ones(len(advantages))
+        after = self.log_probability(old.observations, old.actions[:, None], old.action_masks)
+        weights[stale] = np.exp(np.minimum(after - before[stale], 0))
+        centred: Floats = advantages - np.average(advantages, weights=weights)
+        return centred
 
     def state_dict(self) -> State:
         """The networks and their optimizers, the entropy coefficient, the unfinished episodes and counts."""
