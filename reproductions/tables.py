@@ -102,10 +102,10 @@ def update_docs(name: str, text: str, path: Path) -> None:
 
 
 def lines_across(study: Study, points: pd.DataFrame) -> pd.DataFrame:
-    """The curves; agents with far fewer steps than others, which learn nothing, have their mean as a line across."""
+    """The curves; agents with far fewer steps than others, which learn nothing, have their mean as one line across."""
     longest = max(claim.steps for claim in study.claims)
     short = points["agent"].isin([claim.name for claim in study.claims if 10 * claim.steps < longest])
-    means = points[short].groupby(["agent", "seed"], sort=False, as_index=False)["return"].mean()
+    means = points[short].groupby("agent", sort=False, as_index=False)["return"].mean().assign(seed=0)
     return pd.concat([means.assign(steps=0), means.assign(steps=longest), points[~short]], ignore_index=True)
 
 
@@ -115,7 +115,8 @@ def draw(study: Study, points: pd.DataFrame, path: Path) -> None:
     import seaborn as sns
 
     with sns.axes_style("whitegrid"), sns.plotting_context("paper", font_scale=1.2):
-        figure, axes = plt.subplots(figsize=(9, 4.5), layout="constrained")
+        height = max(4.5, 0.3 * (points["agent"].nunique() + 2))  # of a line of the legend: each agent, and the bars
+        figure, axes = plt.subplots(figsize=(9, height), layout="constrained")
         median_curves(axes, lines_across(study, points), x="steps", y="return", hue="agent")
         for bar in sorted({claim.bar for claim in study.claims if claim.bar is not None}):
             line_across(axes, bar, f"bar {bar:g}")
