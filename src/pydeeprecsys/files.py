@@ -97,7 +97,8 @@ def kept(path: Path, *, load: Callable[[Path], _T], build: Callable[[], _T], sav
         except InputError:
             warnings.warn(f"{path} is damaged or of an older format: it is replaced", stacklevel=3)
             damaged = True
-    lock = filelock.FileLock(path.with_name(f".{path.name}.lock"))
+    lock = filelock.FileLock(path.with_name(f".{path.name}.building"))
+    new = [folder for folder in (path.parent, path.parent.parent) if not folder.exists()]
     with suppress(OSError):  # where no lock can be written, nothing can be saved either
         path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
@@ -113,8 +114,12 @@ def kept(path: Path, *, load: Callable[[Path], _T], build: Callable[[], _T], sav
         return load(path)
     finally:
         # A process that waits gets the lock all the same; one that comes now makes a new one, and finds what was saved.
-        Path(lock.lock_file).unlink(missing_ok=True)
+        with suppress(OSError):
+            Path(lock.lock_file).unlink()
         lock.release()
+        with suppress(OSError):  # they are not empty
+            for folder in new:
+                folder.rmdir()
 
 
 def remove_leftovers(folder: Path) -> None:
