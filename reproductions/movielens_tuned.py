@@ -1,6 +1,6 @@
 """What agents learn on MovieLens 1M with settings found for it: `python -m reproductions.movielens_tuned`.
 
-One movie at a time, delta 1, at most a million steps; needs `pydeeprecsys data fetch ml-1m`. The bar is above the best
+One movie at a time, delta 1, at most 500,000 steps; needs `pydeeprecsys data fetch ml-1m`. The bar is above the best
 policy that does not learn, win-stay with 48.2 of 50; the oracle reaches 49.9. Agents score movies by their features.
 """
 

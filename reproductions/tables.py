@@ -118,7 +118,8 @@ def draw(study: Study, points: pd.DataFrame, path: Path) -> None:
         height = max(4.5, 0.3 * (points["agent"].nunique() + 2))  # of a line of the legend: each agent, and the bars
         figure, axes = plt.subplots(figsize=(9, height), layout="constrained")
         median_curves(axes, lines_across(study, points), x="steps", y="return", hue="agent")
-        for bar in sorted({claim.bar for claim in study.claims if claim.bar is not None}):
+        drawn = [claim for claim in study.claims if claim.name in set(points["agent"])]
+        for bar in sorted({claim.bar for claim in drawn if claim.bar is not None}):
             line_across(axes, bar, f"bar {bar:g}")
         axes.set(xlabel="Environment steps", ylabel="Return of training episodes", title=study.env_name)
         axes.xaxis.set_major_formatter("{x:,.0f}")

@@ -311,14 +311,14 @@ def make_agent(
     of_histories = options.get("state_encoder", "features") != "features" or options.get(_BASE) is not None
     facts: dict[str, Any] = {}
     try:
+        if issubclass(agent, SoftActorCritic) and isinstance(manager.env.action_space, MultiDiscrete):
+            _n_actions(manager)  # raises unless actions are slates
         for fact in (fact for fact in _FACTS if fact in parameters):
             required = parameters[fact].default is inspect.Parameter.empty
             # Of use to a learned agent only for an encoder of histories or a base, and long to estimate.
             estimated = of_histories and facts.get("history") is not None and _has_users(manager)
             if fact == "item_estimates" and not required and not estimated:
                 continue
-            if issubclass(agent, SoftActorCritic) and isinstance(manager.env.action_space, MultiDiscrete):
-                _n_actions(manager)  # raises unless actions are slates
             facts[fact] = _FACTS[fact](manager)
             if fact == "history" and required and facts[fact] is None:
                 raise InputError(

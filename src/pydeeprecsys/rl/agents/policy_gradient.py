@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 import numpy as np
+import torch
 
 from pydeeprecsys.arguments import Seed, checked
 from pydeeprecsys.arrays import Array, Flags, Floats, Ints, Singles
@@ -16,6 +17,7 @@ from pydeeprecsys.rl.neural_networks.base_scores import LOGIT_SCALE, base_of
 from pydeeprecsys.rl.neural_networks.networks import Networks, load_networks, save_networks
 from pydeeprecsys.rl.neural_networks.policy_estimator import PolicyEstimator
 from pydeeprecsys.rl.neural_networks.state_encoders.encoding import StateEncoding
+from pydeeprecsys.rl.ops.policies import truncated_importance_weights
 
 
 @checked
@@ -168,7 +170,7 @@ class PolicyGradientAgent(ReinforcementLearning, ABC):
             return advantages
         old, weights = rows.take(stale), np.ones(len(advantages))
         after = self.log_probability(old.observations, old.actions[:, None], old.action_masks)
-        weights[stale] = np.exp(np.minimum(after - before[stale], 0))
+        weights[stale] = truncated_importance_weights(torch.from_numpy(after), torch.from_numpy(before[stale]))
         centred: Floats = advantages - np.average(advantages, weights=weights)
         return centred
 
