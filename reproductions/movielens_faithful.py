@@ -43,8 +43,8 @@ RAINBOW = {
     "noise_sigma": 0.5,
 }
 _POLICY_GRADIENT = {"item_features": "ratings", "discount_factor": 0.9, "minibatches": 8, "entropy_coefficient": 0.01}
-REINFORCE = {**_POLICY_GRADIENT, "hidden_layers": [128, 128], "learning_rate": 1e-3}
-ACTOR_CRITIC = {**_POLICY_GRADIENT, "gae_lambda": 0.9, "actor_hidden_layers": [128, 128], "actor_learning_rate": 1e-3}
+REINFORCE = {**_POLICY_GRADIENT, "hidden_layers": [128, 128], "learning_rate": 3e-4}
+ACTOR_CRITIC = {**_POLICY_GRADIENT, "gae_lambda": 0.9, "actor_hidden_layers": [128, 128], "actor_learning_rate": 3e-4}
 SAC = {
     "item_features": "ratings",
     "discount_factor": 0.9,
