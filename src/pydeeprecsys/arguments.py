@@ -206,8 +206,8 @@ def arguments_of(owner: Callable[..., Any]) -> Mapping[str, Argument]:
     return own | {name: argument for each in unpacked for name, argument in arguments_of(each).items()}
 
 
-def check_arguments(owner: type, values: Mapping[str, Any]) -> None:
-    """Check the values of the arguments of a class, or of the keys of a TypedDict; other names are ignored.
+def check_arguments(owner: Callable[..., Any], values: Mapping[str, Any]) -> None:
+    """Check the values of the arguments of a class or function, or of the keys of a TypedDict; others are ignored.
 
     Raises:
         InputError: A value is of the wrong type, not finite, out of range, or not one of the choices.

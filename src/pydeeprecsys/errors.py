@@ -2,6 +2,7 @@
 
 import difflib
 import textwrap
+import warnings
 from collections.abc import Iterable
 
 
@@ -40,3 +41,9 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def shortened(names: Iterable[str]) -> str:
     """Names separated by commas, cut where they are too many for one line."""
     return textwrap.shorten(", ".join(names) or "none", 400, placeholder=" …")
+
+
+def warn(notes: Iterable[str]) -> None:
+    """Warn of each note."""
+    for note in notes:
+        warnings.warn(note, stacklevel=3)

@@ -42,7 +42,7 @@ def test_ratings_alone(write: Write) -> None:
     assert dataset.genres[:, 0].all()
     assert not dataset.genres_known.any()
     assert np.isnan(dataset.violence).all()
-    assert dataset.violence_source == "no column 'violence', or nothing in it"
+    assert dataset.violence_source == "no column for it, or nothing in it"
 
 
 def test_all_tables(write: Write) -> None:
@@ -50,7 +50,8 @@ def test_all_tables(write: Write) -> None:
     assert dataset.name == "mine"
     assert dataset.items["item_id"].tolist() == ["b", "a", "c"]
     assert dataset.items["title"].tolist() == ["Bell, The", "a", "Third"]
-    assert dataset.genres[0].nonzero()[0].tolist() == [1, 8]
+    assert dataset.categories == ("Other", "Action", "Comedy", "Drama")
+    assert dataset.genres[0].nonzero()[0].tolist() == [1, 3]
     np.testing.assert_array_equal(dataset.violence, [0.25, np.nan, 1])
     assert dataset.violence_source == "column 'violence'"
     assert dataset.users["zip_code"][0] == "02139"
@@ -106,15 +107,23 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("", {}, "it is empty"),
     ("user_id,item_id,rating\n", {}, "it has no rows"),
     (
-        "user_id,item_id,ratings\n1,1,5\n",
+        "user_id,item_id,rated\n1,1,5\n",
         {},
-        "it has no column 'rating'; there are: user_id, item_id, ratings; did you mean 'ratings'?",
+        "it has no column for the rating; there are: 'user_id', 'item_id', 'rated'; give rating_column=NAME, or the",
     ),
+    (
+        "1,1,5\n2,2,5\n",
+        {},
+        "no column for the user id; there are: '1', '1', '5'; give user_column=NAME, or the names of all columns if "
+        "the first line does not hold them: header",
+    ),
+    ("user,uid,movie,stars\n1,1,1,5\n", {}, "'user' and 'uid' could both be the user id; say which: user_column"),
     ("user_id,item_id,rating,rating\n1,1,5,5\n", {}, "it has 2 columns named 'rating'"),
     (
         "user_id,item_id,rating\n1,1,5\n\n2,2,8\n",
         {},
-        "line 4: rating should be in 0.5..5 (say which scale they are on, as in 'ratings.csv?scale=1,10'), found '8.0'",
+        "line 4: rating should be in 0.5..5 (say which scale they are on, as in 'ratings.csv?scale=1,10', or what they "
+        "are, as in 'ratings.csv?feedback=counts'), found '8.0'",
     ),
     ("user_id,item_id,rating\n1,1,5\n2,2,11\n", {"scale": (1, 10)}, "line 3: rating should be in 1..10, found '11.0'"),
     ("user_id,item_id,rating\n1,1,5\n2,2,inf\n", {}, "line 3: rating should be in 0.5..5"),
@@ -128,8 +137,12 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("user_id,item_id,rating\n1,1,5\n2,2,5\n1,1,4\n", {}, "line 4: user 1 rates item 1 a second time"),
     ("user_id,item_id,rating\n1,1,5\n1,2,5\n", {}, "at least two users are needed"),
     (RATINGS, {"scale": (5, 1)}, "the scale goes from 5 to 1; give the lowest rating, then the highest"),
-    (RATINGS, {"items": "item_id\nb\nc\n"}, "line 3: item_id should be one of those in"),
-    (RATINGS, {"users": "user_id\n9\n11\n"}, "line 2: user_id should be one of those in"),
+    (RATINGS, {"items": "item_id\nx\ny\n"}, "items.csv: it has none of the items rated, such as 'b'; give their table"),
+    (
+        RATINGS,
+        {"users": "user_id\n8\n11\n"},
+        "users.csv: it has none of the users rated, such as '10'; give their table",
+    ),
     (RATINGS, {"items": "item_id\na\nb\na\n"}, "items.csv, line 4: item_id should stand once, found 'a'"),
     (RATINGS, {"items": "item_id,title\na,A\n,B\n"}, "items.csv, line 3: item_id is missing"),
     (
@@ -147,13 +160,24 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
         {"items": "item_id\na\nb\n", "title_column": "name"},
         "items.csv: it has no column 'name'; there are: item_id",
     ),
-    (RATINGS, {"users": "user_id,sex\n9,F\n10,f\n"}, "users.csv, line 3: sex should be F or M or nothing, found 'f'"),
+    (RATINGS, {"users": "user_id,age\n9,25\n10,-1\n"}, "users.csv, line 3: age should be in years, 0..150, or a band"),
     (
         RATINGS,
-        {"users": "user_id,occupation\n9,2.5\n10,1\n"},
-        "users.csv, line 2: occupation should be one of MovieLens' codes 0..20",
+        {"users": "user_id,age\n9,young\n10,1\n"},
+        "users.csv, line 2: age should be in years, 0..150, or a band",
     ),
-    (RATINGS, {"users": "user_id,age\n9,25\n10,-1\n"}, "users.csv, line 3: age should be in years, 0..150 or nothing"),
+    (RATINGS, {"sexes": ("w", "m")}, "sexes describes the table of users; give users, or leave it out"),
+    (RATINGS, {"title_column": "name"}, "title_column describes the table of items; give items, or leave it out"),
+    (RATINGS, {"feedback": "plays"}, "feedback must be one of ratings, counts, binary, it is 'plays'"),
+    (RATINGS, {"feedback": "binary"}, "line 2: rating should be 0 or 1, found '5.0'"),
+    (RATINGS, {"feedback": "counts", "scale": (1, 5)}, "feedback=counts has a scale of its own; leave scale out"),
+    (
+        RATINGS.replace("5", "-5", 1),
+        {"feedback": "counts"},
+        "line 2: rating should be a count, 0 or more, found '-5.0'",
+    ),
+    (RATINGS, {"encoding": "utf-9"}, "there is no encoding 'utf-9'; give one, such as latin-1"),
+    (RATINGS, {"timestamp_column": "when"}, "it has no column 'when'; there are: user_id, item_id, rating"),
 ]
 
 
@@ -170,7 +194,7 @@ def test_bad_files(write: Write, tmp_path: Path) -> None:
         read_tables(tmp_path / "none.csv")
     with pytest.raises(InputError, match=r"cannot be read \(Is a directory\)"):
         read_tables(tmp_path)
-    with pytest.raises(InputError, match=r"cannot be read as CSV in UTF-8 \("):
+    with pytest.raises(InputError, match=r"cannot be read as UTF-8; give its encoding, such as latin-1 \("):
         read_tables(write("user_id,item_id,rating\n1,é,5\n".encode("latin-1")))
 
 
@@ -181,7 +205,7 @@ def test_bad_parquet(write: Write, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"row 3: rating should be in 0\.5\.\.5"):
         read_tables(path)
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(InputError, match=r"cannot be read as Parquet \("):
+    with pytest.raises(InputError, match=r"cannot be read as a table \("):
         read_tables(path)
     frame.assign(rating=[1.0, np.nan, 2.0]).to_parquet(path)
     with pytest.raises(InputError, match="row 2: rating is missing"):
@@ -190,5 +214,5 @@ def test_bad_parquet(write: Write, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="'user_id' should hold text or whole numbers, it holds double"):
         read_tables(path)
     frame.assign(rating=["1", "2", "many"]).to_parquet(path)
-    with pytest.raises(InputError, match="'rating' should hold numbers"):
+    with pytest.raises(InputError, match="row 3: rating should be a number, found 'many'"):
         read_tables(path)

@@ -8,13 +8,14 @@ from typing import Any
 
 import click
 import numpy as np
+import pandas as pd
 from rich.table import Table
 
 from pydeeprecsys.cli import SuggestingGroup
 from pydeeprecsys.cli.common import progress_bars, screen
-from pydeeprecsys.data.dataset import USER_COLUMNS
+from pydeeprecsys.data.dataset import USER_COLUMNS, Dataset
 from pydeeprecsys.data.download import data_home, fetch, fetched
-from pydeeprecsys.data.library import SYNTHETIC, open_world, read_dataset
+from pydeeprecsys.data.library import SYNTHETIC, open_world, read_dataset, table_options
 from pydeeprecsys.data.releases import RELEASES
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError
@@ -60,7 +61,16 @@ def fetch_release(name: str, source: Path | None) -> None:
         screen.print(f"{got.name}{origin}: {got.verified}; now at {got.path}", soft_wrap=True)
 
 
-@command.command("describe")
+class _WithTableOptions(click.Command):
+    """A command whose help lists the options of tables."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the options."""
+        with formatter.section("Options of your own ratings, after their path, as in 'ratings.csv?scale=1,10'"):
+            formatter.write_dl([(name, argument.help) for name, argument in table_options().items()])
+
+
+@command.command("describe", cls=_WithTableOptions)
 @click.argument("name")
 def describe(name: str) -> None:
     """Describe the data set NAME: a name from 'pydeeprecsys data list', or a path as for --dataset.
@@ -85,6 +95,7 @@ def describe(name: str) -> None:
         ("items", f"{items:,}, each with {by_item.min()} to {by_item.max():,} ratings, median {np.median(by_item):g}"),
         ("ratings", f"{ratings:,} from {low:g} to {high:g}, mean {dataset.ratings.mean():.2f}"),
         ("density", f"{ratings / users / items:.2%} of all pairs"),
+        *_times(dataset),
         *((column, f"known of {share:.1%}") for column, share in zip(USER_COLUMNS[1:], known, strict=True)),
         *_violence(world),
         (
@@ -118,6 +129,13 @@ def _calibration(records: list[dict[str, Any]], low: float) -> Table:
         ]
         table.add_row(*row)
     return table
+
+
+def _times(dataset: Dataset) -> Iterator[tuple[str, str]]:
+    """The days of the first and of the last rating."""
+    if dataset.timestamps is not None and np.isfinite(dataset.timestamps).any():
+        first, last = (f"{pd.Timestamp(end(dataset.timestamps), unit='s'):%Y-%m-%d}" for end in (np.nanmin, np.nanmax))
+        yield "times", f"{first} to {last}"
 
 
 def _violence(world: World) -> Iterator[tuple[str, str]]:

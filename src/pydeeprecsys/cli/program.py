@@ -6,6 +6,7 @@ import errno
 import importlib
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 
 import click
@@ -68,7 +69,21 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; errors of the user are one line, with exit code 2."""
     sys.path.append(os.getcwd())  # for environments and agents of the user
-    sys.exit(_run(lambda: cli.main(args=arguments, prog_name="pydeeprecsys", standalone_mode=False)))
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_once()
+        sys.exit(_run(lambda: cli.main(args=arguments, prog_name="pydeeprecsys", standalone_mode=False)))
+
+
+def _show_once() -> Callable[..., None]:
+    """Show warnings in one line, each text once."""
+    shown: set[str] = set()
+
+    def show(message: Warning | str, *_: object, **__: object) -> None:
+        if (text := " ".join(str(message).split())) not in shown:
+            shown.add(text)
+            click.echo(f"warning: {text}", err=True)
+
+    return show
 
 
 def _run(command: Callable[[], object]) -> int:

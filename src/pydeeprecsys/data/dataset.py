@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -45,6 +45,8 @@ class Dataset:
             items of which none is known, and stands for every name that is not listed.
         scale: lowest and highest possible rating.
         violence_source: source of the measured violence, in a phrase.
+        timestamps: (ratings,) seconds since 1970, NaN where unknown; None if no time is known.
+        notes: what was given and could not be read, in a sentence each.
 
     Raises:
         InputError: a scale that does not rise, no ratings, fewer than two users or items, ratings off the scale or not
@@ -61,6 +63,8 @@ class Dataset:
     categories: tuple[str, ...]
     scale: tuple[float, float] = field(default=(MIN_RATING, MAX_RATING))
     violence_source: str = "the data set's own"
+    timestamps: Floats | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_scale(self.name, self.scale)
@@ -77,6 +81,8 @@ class Dataset:
                 raise InputError(f"{self.name}: at least two {what} are needed, it has {len(table)}")
         if not len(self.ratings) == len(self.user_index) == len(self.item_index):
             raise InputError(f"{self.name}: ratings, users and items of the ratings differ in number")
+        if self.timestamps is not None and len(self.timestamps) != len(self.ratings):
+            raise InputError(f"{self.name}: {len(self.timestamps)} timestamps of {len(self.ratings)} ratings are given")
         if len(self.ratings) == 0:
             raise InputError(f"{self.name}: it has no ratings")
         self._check_ratings()
@@ -103,6 +109,31 @@ class Dataset:
                 f"{self.name}: user {self.users['user_id'].iloc[user]} rates item {self.items['item_id'].iloc[item]} "
                 "more than once; keep one rating a pair"
             )
+
+    def split_by_time(self, share: float) -> tuple[Dataset, Dataset]:
+        """Split the ratings by time.
+
+        Args:
+            share: of the ratings in the first part, in (0, 1); those of one time stay together, in the second.
+
+        Returns:
+            The earlier and the later ratings, with all users and items.
+
+        Raises:
+            InputError: the time of a rating is unknown, or a part would be empty.
+        """
+        if self.timestamps is None or np.isnan(self.timestamps).any():
+            raise InputError(f"{self.name}: it cannot be split by time, which is not known of all ratings")
+        if not 0 < share < 1:
+            raise InputError(f"{self.name}: the share of earlier ratings must be in (0, 1), it is {share:g}")
+        earlier = self.timestamps < np.sort(self.timestamps)[int(share * len(self.timestamps))]
+        if not earlier.any():
+            raise InputError(f"{self.name}: it cannot be split there, where the first ratings are of one time")
+        return self._part(earlier), self._part(~earlier)
+
+    def _part(self, rows: Flags) -> Dataset:
+        per_rating = ("user_index", "item_index", "ratings", "timestamps")
+        return replace(self, **{name: getattr(self, name)[rows] for name in per_rating})
 
     @cached_property
     def stars(self) -> Singles:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
-from collections.abc import Callable
+import os
+import re
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from pydeeprecsys.arguments import Argument, arguments_of
 from pydeeprecsys.data.dataset import Dataset
 from pydeeprecsys.data.download import data_home, locate
 from pydeeprecsys.data.factorization import FactorizationSettings
@@ -17,13 +19,13 @@ from pydeeprecsys.data.movielens import has_genome_ids, read_movielens
 from pydeeprecsys.data.movielens_layouts import FILE_NAMES
 from pydeeprecsys.data.releases import GENOME, RELEASES
 from pydeeprecsys.data.synthetic import synthetic_dataset
+from pydeeprecsys.data.table_files import is_table
 from pydeeprecsys.data.tables import read_tables, wants_genome
 from pydeeprecsys.data.world import World
-from pydeeprecsys.errors import InputError, did_you_mean
+from pydeeprecsys.errors import InputError, did_you_mean, warn
 from pydeeprecsys.files import kept
 
 SYNTHETIC = "synthetic"
-_TABLES = (".csv", ".tsv", ".parquet")
 RECIPE = 3
 """Part of the name of every kept world: raised when reading, generating or factorizing gives other worlds."""
 
@@ -34,8 +36,8 @@ def read_dataset(source: str | Path) -> Dataset:
     """Read a data set by name or path.
 
     Args:
-        source: "synthetic", the name of a fetched release, a MovieLens zip or folder, or a CSV or Parquet of ratings.
-            The last may be followed by arguments of `read_tables`, as in a URL:
+        source: "synthetic", the name of a fetched release, a MovieLens zip or folder, or a table of ratings. The last
+            may be followed by arguments of `read_tables`, as in a URL:
             `ratings.csv?user_column=who&scale=1,10&items=movies.csv`. Files named there are relative to the ratings;
             `%26` encodes "&" in a value, `%25` encodes "%".
 
@@ -66,18 +68,36 @@ def open_world(
         return World.from_dataset(source, progress=progress)
     if str(source).endswith(".world"):
         return World.load(source)
-    return kept(
+    world = kept(
         _kept_path(source),
         load=_load,
         build=lambda: World.from_dataset(read_dataset(source), progress=progress),
         save=World.save,
     )
+    warn(world.record.get("notes", ()))
+    return world
 
 
 @lru_cache(maxsize=4)
 def _load(path: Path) -> World:
     # Worlds are read-only by convention, so that environments of one process may share one.
     return World.load(path)
+
+
+def absolute(source: str) -> str:
+    """The name of a data set, or its path from the root, so that it is found from any folder."""
+    if source == SYNTHETIC or source in RELEASES:
+        return source
+    path, query = _split(source)
+    return os.path.abspath(path) + (query and f"?{query}")
+
+
+def _split(text: str) -> tuple[Path, str]:
+    """The path, and the options after the question mark; both may hold question marks."""
+    marks = [len(text), *(mark.start() for mark in re.finditer(r"\?", text))]
+    paths = {mark: Path(text[:mark]).expanduser() for mark in marks}
+    end = next((mark for mark in sorted(marks, reverse=True) if paths[mark].exists()), min(marks))
+    return paths[end], text[end + 1 :]
 
 
 def _reader(source: str | Path) -> tuple[Callable[..., Dataset], Path, dict[str, Any]]:
@@ -87,21 +107,19 @@ def _reader(source: str | Path) -> tuple[Callable[..., Dataset], Path, dict[str,
     if text in RELEASES:
         path, named = locate(text), {"name": text}
     else:
-        address, _, query = (text, "", "") if Path(text).exists() else text.partition("?")
-        path = Path(address)
+        path, query = _split(text)
         if not path.exists():
             raise InputError(
-                f"there is no data set {address!r}: give a path, or a name after 'pydeeprecsys data fetch NAME'; "
-                + did_you_mean(address, [SYNTHETIC, *RELEASES])
+                f"there is no data set {str(path)!r}: give a path, or a name after 'pydeeprecsys data fetch NAME'; "
+                + did_you_mean(str(path), [SYNTHETIC, *RELEASES])
             )
-        if path.suffix.lower() in _TABLES and path.is_file():
+        if is_table(path):
             options: dict[str, Any] = _table_options(path, query) if query else {}
-            names = {name: options[name] for name in ("title_column", "violence_column") if name in options}
-            if wants_genome(options.get("items"), **names):
+            if wants_genome(options):
                 options = _genome(path.parent, options.get("tag_genome")) | options
             return read_tables, path, options
         if query:
-            raise InputError(f"{path}: options after '?' are for {', '.join(_TABLES)}, not for MovieLens' own files")
+            raise InputError(f"{path}: options after '?' are for tables of your own, not for MovieLens' files")
     genome = _genome(path.parent)
     if has_genome_ids(path):
         genome.pop("genome_titles", None)
@@ -120,29 +138,34 @@ def _genome(beside: Path, given: Path | None = None) -> dict[str, Path]:
     return ({"tag_genome": genome} | ({"genome_titles": titles} if titles else {})) if genome else {}
 
 
+def table_options() -> Mapping[str, Argument]:
+    """The arguments of `read_tables` that may follow a path, by name."""
+    return {name: argument for name, argument in arguments_of(read_tables).items() if name != "ratings"}
+
+
 def _table_options(ratings: Path, query: str) -> dict[str, Any]:
     """Arguments of `read_tables` from `name=value&name=value`."""
-    known = [p.name for p in inspect.signature(read_tables).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    options: dict[str, Any] = {}
+    known, options = table_options(), dict[str, Any]()
     for setting in query.split("&"):
         name, _, value = setting.partition("=")
-        value = unquote(value)
         if name not in known:
             raise InputError(f"{ratings}: there is no option {name!r}; {did_you_mean(name, known)}")
         if not value or name in options:
             raise InputError(f"{ratings}: give the option {name} once, with a value, as in '?{name}=...'")
         if name in ("items", "users", "tag_genome", "genome_titles"):
-            options[name] = ratings.parent / value
+            as_written = ratings.parent / Path(value).expanduser()
+            options[name] = as_written if as_written.exists() else ratings.parent / Path(unquote(value)).expanduser()
             if not options[name].exists():
                 raise InputError(f"{options[name]}: there is no such file, given as {name} of {ratings.name}")
-        elif name == "scale":
+        elif kind := {"scale": float, "sexes": str}.get(name):
             try:
-                low, high = map(float, value.split(","))
+                first, second = map(kind, unquote(value).split(","))
             except ValueError as error:
-                raise InputError(f"{ratings}: scale should be two numbers, such as 1,10, found {value!r}") from error
-            options[name] = (low, high)
+                example = "two numbers, such as 1,10" if kind is float else "two words, such as weiblich,männlich"
+                raise InputError(f"{ratings}: {name} should be {example}, found {unquote(value)!r}") from error
+            options[name] = (first, second)
         else:
-            options[name] = value
+            options[name] = known[name].read(unquote(value))
     return options
 
 
@@ -151,8 +174,10 @@ def _kept_path(source: str | Path) -> Path:
     digest = hashlib.sha256(f"{RECIPE} {FactorizationSettings()}".encode())
     label = SYNTHETIC
     if str(source) != SYNTHETIC:
-        _, path, options = _reader(source)
+        read, path, options = _reader(source)
         label = path.stem
+        if read is read_tables:
+            digest.update(b"tables 2\n")  # as `RECIPE`, for tables alone
         for name, value in [("", path), *sorted(options.items())]:
             if isinstance(value, Path):
                 digest.update(f"{name}\n".encode())
@@ -163,8 +188,11 @@ def _kept_path(source: str | Path) -> Path:
 
 
 def _add_files(digest: hashlib._Hash, path: Path) -> None:
-    inside = (file for pattern in ("*", "*/*") for file in path.glob(pattern) if file.name in FILE_NAMES)
+    if is_table(path):
+        inside = (file for file in path.rglob("*") if file.is_file())
+    else:
+        inside = (file for pattern in ("*", "*/*") for file in path.glob(pattern) if file.name in FILE_NAMES)
     for file in sorted(inside) if path.is_dir() else [path]:
-        digest.update(file.name.encode())
+        digest.update((str(file.relative_to(path)) if is_table(path) else file.name).encode())
         with file.open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())

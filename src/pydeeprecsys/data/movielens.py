@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pydeeprecsys.arrays import Array, Rows, Singles
+from pydeeprecsys.arrays import Array, Floats, Rows, Singles
 from pydeeprecsys.data.dataset import ITEM_COLUMNS, USER_COLUMNS, Dataset
 from pydeeprecsys.data.delimited import File, Folder, open_folders
 from pydeeprecsys.data.movielens_layouts import (
@@ -38,12 +38,12 @@ def _read_items(folder: Folder, file: File) -> pd.DataFrame:
 
 def _read_ratings(
     folder: Folder, layout: Layout, items: pd.DataFrame, users: pd.DataFrame | None
-) -> tuple[pd.DataFrame, Rows, Rows, Singles]:
-    """The users (given, or those who rated), and the user index, item index and value of each rating."""
+) -> tuple[pd.DataFrame, Rows, Rows, Singles, Floats]:
+    """The users (given, or those who rated), and the user index, item index, value and time of each rating."""
     file, (low, high) = layout.ratings, layout.scale
     item_ids = pd.Index(items["item_id"])
     user_ids = None if users is None else pd.Index(users["user_id"])
-    parts: dict[str, list[Array]] = {"user": [], "item": [], "rating": []}
+    parts: dict[str, list[Array]] = {"user": [], "item": [], "rating": [], "time": []}
     rows = 0
     for block in folder.columns(file):
         rating = block["rating"]
@@ -59,7 +59,7 @@ def _read_ratings(
         if wrong:
             row, column, problem = min(wrong)
             raise folder.row_error(file, rows + row, f"{column} {block[column][row]!s} {problem}")
-        for name, values in (("user", user), ("item", item), ("rating", rating)):
+        for name, values in (("user", user), ("item", item), ("rating", rating), ("time", block["timestamp"])):
             parts[name].append(values)
         rows += len(rating)
     if not rows:
@@ -68,8 +68,8 @@ def _read_ratings(
         ids = np.unique(np.concatenate([np.unique(part) for part in parts["user"]]))
         users = pd.DataFrame({"user_id": ids.astype(np.int64)} | dict.fromkeys(USER_COLUMNS[1:], np.nan))
         parts["user"] = [np.searchsorted(ids, part).astype(np.int32) for part in parts["user"]]
-    user_index, item_index, ratings = (np.concatenate(parts.pop(name)) for name in ("user", "item", "rating"))
-    return users, user_index, item_index, ratings
+    user_index, item_index, ratings, times = (np.concatenate(parts.pop(name)) for name in list(parts))
+    return users, user_index, item_index, ratings, times.astype(np.float64)
 
 
 def _read_violence(layout: GenomeLayout, folder: Folder) -> pd.Series[float]:
@@ -186,7 +186,7 @@ def read_movielens(
         layout, folder = require_layout(LAYOUTS, folders)
         items = _read_items(folder, layout.items)
         users = folder.table(layout.users) if layout.users else None
-        users, user_index, item_index, ratings = _read_ratings(folder, layout, items, users)
+        users, user_index, item_index, ratings, times = _read_ratings(folder, layout, items, users)
         items["violence"] = np.float32(np.nan)
         source = "there is no tag genome; fetch tag-genome"
         if genome := path if find_layout(GENOME_LAYOUTS, folders) else tag_genome:
@@ -200,6 +200,7 @@ def read_movielens(
                 user_index=user_index,
                 item_index=item_index,
                 ratings=ratings,
+                timestamps=times,
                 categories=GENRES,
                 scale=layout.scale,
                 violence_source=source,

@@ -28,7 +28,7 @@ WHOLE_STARS, HALF_STARS = (1.0, 5.0), (0.5, 5.0)
 VIOLENCE_TAG = "violence"
 
 # fmt: off
-_OCCUPATIONS_100K = {
+OCCUPATIONS = {
     "administrator": 3, "artist": 2, "doctor": 6, "educator": 1, "engineer": 17, "entertainment": 2, "executive": 7,
     "healthcare": 6, "homemaker": 9, "lawyer": 11, "librarian": 1, "marketing": 14, "none": 19, "other": 0,
     "programmer": 12, "retired": 13, "salesman": 14, "scientist": 15, "student": 4, "technician": 17, "writer": 20,
@@ -39,7 +39,7 @@ Classification has them: with artists and with educators."""
 
 SEX = Kind("F or M", {"F": "F", "M": "M"}.__getitem__)
 OCCUPATION_CODE = Kind("an occupation code, 0..20", {str(code): code for code in range(21)}.__getitem__)
-OCCUPATION_NAME = Kind(f"one of {', '.join(_OCCUPATIONS_100K)}", _OCCUPATIONS_100K.__getitem__)
+OCCUPATION_NAME = Kind(f"one of {', '.join(OCCUPATIONS)}", OCCUPATIONS.__getitem__)
 
 
 @dataclass(frozen=True)

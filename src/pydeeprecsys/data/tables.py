@@ -1,322 +1,256 @@
-"""Readers of the user's own ratings, items and users, as CSV or Parquet."""
+"""Reader of the user's own ratings, items and users."""
 
 from __future__ import annotations
 
-import csv
-import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet
 
-from pydeeprecsys.arrays import Flags, Rows
-from pydeeprecsys.data.dataset import ITEM_COLUMNS, USER_COLUMNS, Dataset, check_scale
-from pydeeprecsys.data.delimited import TEXT as ANY_TEXT
-from pydeeprecsys.data.delimited import Kind, parse_fields, shorten
+from pydeeprecsys.arguments import check_arguments
+from pydeeprecsys.arrays import Floats, Ints, Rows
+from pydeeprecsys.data.columns import column_of, open_table, read_ids, read_numbers, read_times, require_column
+from pydeeprecsys.data.dataset import Dataset, check_scale
+from pydeeprecsys.data.entities import OF_ITEMS, OF_USERS, read_items, read_users
 from pydeeprecsys.data.movielens import violence_of
-from pydeeprecsys.data.movielens_layouts import GENRES, HALF_STARS, WHOLE_STARS, canonical_genres
-from pydeeprecsys.errors import InputError, did_you_mean
+from pydeeprecsys.data.movielens_layouts import HALF_STARS, WHOLE_STARS
+from pydeeprecsys.data.table_files import TableFile
+from pydeeprecsys.errors import InputError, warn
 
-ID = pa.dictionary(pa.int32(), pa.string())
-TEXT = pa.string()
-NUMBER = pa.float32()
-MISSING = ["", "NaN", "nan", "NA", "N/A", "NULL", "null", "None"]
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column to read: its name in the file and its type; an `optional` one may be absent."""
-
-    name: str
-    type: pa.DataType
-    optional: bool = False
-
-
-def _columns(keys: Sequence[str], names: Sequence[str]) -> dict[str, Column]:
-    """The columns of a table of users or items; all but the id may be absent unless the user named them."""
-    types = (ID, *(NUMBER if key in ("age", "occupation", "violence") else TEXT for key in keys[1:]))
-    columns = zip(keys, names, types, strict=True)
-    return {key: Column(name, kind, optional=kind != ID and name == key) for key, name, kind in columns}
-
-
-@dataclass(frozen=True)
-class _File:
-    """One table on disk; errors name its lines (CSV) or rows (Parquet)."""
-
-    path: Path
-
-    @property
-    def is_parquet(self) -> bool:
-        with self.path.open("rb") as stream:
-            return stream.read(4) == b"PAR1"
-
-    @property
-    def separator(self) -> str:
-        return "\t" if self.path.suffix.lower() == ".tsv" else ","
-
-    def require(self, right: Flags, problem: str, found: Any = None) -> None:
-        """Raise an InputError with the problem, and the value `found`, of the first row that is not `right`."""
-        if not right.all():
-            row = int(right.argmin())
-            place = f"row {row + 1}"
-            if not self.is_parquet:
-                place = f"line {next(itertools.islice(self.records(), row + 1, None))[0]}"
-            ending = "" if found is None else f", found {shorten(found[row])}"
-            raise InputError(f"{self.path}, {place}: {problem}{ending}")
-
-    def records(self) -> Iterator[tuple[int, list[str]]]:
-        """Line number and fields of each record of a CSV file, its header first."""
-        line = 1
-        with self.path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.reader(stream, delimiter=self.separator)
-            for fields in reader:
-                if fields:
-                    yield line, fields
-                line = reader.line_num + 1
-
-    def names(self) -> list[str]:
-        """The names of its columns."""
-        with self._reading():
-            names = pa.parquet.read_schema(self.path).names if self.is_parquet else next(self.records(), (0, []))[1]
-        if not names:
-            raise InputError(f"{self.path}: it is empty")
-        return list(names)
-
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        try:
-            yield
-        except (UnicodeDecodeError, csv.Error, pa.ArrowException) as error:
-            kind = "Parquet" if self.is_parquet else "CSV in UTF-8"
-            raise InputError(f"{self.path}: it cannot be read as {kind} ({str(error).splitlines()[0]})") from error
-        except OSError as error:
-            cause = error.strerror or str(error).splitlines()[0]
-            raise InputError(f"{self.path}: it cannot be read ({cause})") from error
-
-    def read(self, wanted: dict[str, Column]) -> dict[str, pa.ChunkedArray]:
-        """The wanted columns that the file has, by their keys; InputError if one is missing or does not parse."""
-        present = self._present(wanted, self.names())
-        with self._reading():
-            table = self._read_parquet(present) if self.is_parquet else self._read_csv(present)
-        if table.num_rows == 0:
-            raise InputError(f"{self.path}: it has no rows")
-        return {key: table[column.name] for key, column in present.items()}
-
-    def _present(self, wanted: dict[str, Column], names: list[str]) -> dict[str, Column]:
-        for column in wanted.values():
-            if names.count(column.name) > 1:
-                raise InputError(f"{self.path}: it has {names.count(column.name)} columns named {column.name!r}")
-            if column.name not in names and not column.optional:
-                hint = did_you_mean(column.name, names)
-                raise InputError(f"{self.path}: it has no column {column.name!r}; {hint}")
-        return {key: column for key, column in wanted.items() if column.name in names}
-
-    def _read_csv(self, present: dict[str, Column]) -> pa.Table:
-        types = {column.name: column.type for column in present.values()}
-        parsing = pyarrow.csv.ParseOptions(delimiter=self.separator, newlines_in_values=True)
-        converting = pyarrow.csv.ConvertOptions(
-            include_columns=list(types), column_types=types, null_values=MISSING, strings_can_be_null=True
-        )
-        try:
-            return pyarrow.csv.read_csv(self.path, parse_options=parsing, convert_options=converting)
-        except pa.ArrowInvalid:
-            self._diagnose(present)
-            raise
-
-    def _diagnose(self, present: dict[str, Column]) -> None:
-        """Raise an InputError at the first record of another length than the header, or with an invalid number."""
-        records = self.records()
-        number = Kind("a number", lambda text: text in MISSING or float(text))
-        numbers = {column.name: number for column in present.values() if column.type == NUMBER}
-        columns = [(name, numbers.get(name, ANY_TEXT)) for name in next(records)[1]]
-        for line, fields in records:
-            parse_fields(f"{self.path}, line {line}", fields, columns, self.separator)
-
-    def _read_parquet(self, present: dict[str, Column]) -> pa.Table:
-        table = pa.parquet.read_table(self.path, columns=[column.name for column in present.values()])
-        for number, column in enumerate(present.values()):
-            values = table[column.name]
-            try:
-                if column.type != NUMBER and pa.types.is_floating(values.type):
-                    # Ids kept as floats only because some are missing: 7.0 is the id 7.
-                    values = values.cast(pa.int64())
-                values = values.cast(pa.string()).dictionary_encode() if column.type == ID else values.cast(column.type)
-            except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-                what = "numbers" if column.type == NUMBER else "text or whole numbers"
-                problem = f"its column {column.name!r} should hold {what}, it holds {table[column.name].type}"
-                raise InputError(f"{self.path}: {problem} ({str(error).splitlines()[0]})") from error
-            table = table.set_column(number, column.name, values)
-        return table
-
-
-_EXPECTED: dict[str, tuple[str, Callable[[pd.Series[Any]], pd.Series[bool]]]] = {
-    "violence": ("in [0, 1]", lambda values: values.between(0, 1)),
-    "sex": ("F or M", lambda values: values.isin(["F", "M"])),
-    "age": ("in years, 0..150", lambda values: values.between(0, 150)),
-    "occupation": ("one of MovieLens' codes 0..20", lambda values: values.isin(range(21))),
-}
-"""Valid values, where not missing."""
-
-
-def _codes(ids: pa.ChunkedArray) -> tuple[Rows, list[str]]:
-    """Ids as positions in the list of distinct ids; -1 for a missing id."""
-    array = ids.unify_dictionaries().combine_chunks()
-    return array.indices.fill_null(-1).to_numpy(zero_copy_only=False), array.dictionary.to_pylist()
-
-
-def _are_whole_numbers(ids: Iterable[str]) -> bool:
-    return all(text.isascii() and text.isdigit() and len(text) < 19 and str(int(text)) == text for text in ids)
-
-
-def _read_entities(path: Path, columns: dict[str, Column]) -> pd.DataFrame:
-    """A table of users or items, ids as text."""
-    file = _File(path)
-    read = file.read(columns)
-    id_key, id_column = next(iter(columns.items()))
-    codes, ids = _codes(read.pop(id_key))
-    file.require(codes >= 0, f"{id_column.name} is missing")
-    table = pd.DataFrame({id_key: np.array(ids, dtype=object)[codes]})
-    file.require(~table[id_key].duplicated().to_numpy(), f"{id_column.name} should stand once", table[id_key])
-    for key, values in read.items():
-        table[key] = values.to_pandas()
-        expected, is_right = _EXPECTED.get(key, ("", pd.Series.notna))
-        right = (table[key].isna() | is_right(table[key])).to_numpy(np.bool_)
-        file.require(right, f"{columns[key].name} should be {expected} or nothing", table[key])
-    return table
-
-
-def _match(
-    ratings: _File, rated: pa.ChunkedArray, path: Path | None, columns: dict[str, Column]
-) -> tuple[pd.DataFrame, Rows]:
-    """The table of users or items, and its row for each rating; without a file, the ids rated, sorted."""
-    id_key, id_column = next(iter(columns.items()))
-    codes, ids = _codes(rated)
-    ratings.require(codes >= 0, f"{id_column.name} is missing")
-    if path:
-        table = _read_entities(path, columns)
-    else:
-        table = pd.DataFrame({id_key: sorted(ids, key=int if _are_whole_numbers(ids) else None)})
-    index = pd.Index(table[id_key]).get_indexer(ids).astype(np.int32)[codes]
-    ratings.require(index >= 0, f"{id_column.name} should be one of those in {path}", np.array(ids, object)[codes])
-    if _are_whole_numbers(table[id_key]):
-        table[id_key] = table[id_key].astype(np.int64)
-    return table.reindex(columns=list(columns)), index
-
-
-def wants_genome(items: Path | None, title_column: str = "title", violence_column: str = "violence") -> bool:
-    """Whether there is a table of items that has titles and no violence.
-
-    Raises:
-        InputError: it cannot be read.
-    """
-    names = _File(items).names() if items else []
-    return title_column in names and violence_column not in names
+Feedback = Literal["ratings", "counts", "binary"]
+Duplicates = Literal["refuse", "last", "mean"]
 
 
 def read_tables(
-    ratings: Path,
+    ratings: Any,
     *,
-    items: Path | None = None,
-    users: Path | None = None,
-    user_column: str = "user_id",
-    item_column: str = "item_id",
-    rating_column: str = "rating",
-    title_column: str = "title",
-    genres_column: str = "genres",
-    violence_column: str = "violence",
-    sex_column: str = "sex",
-    age_column: str = "age",
-    occupation_column: str = "occupation",
-    zip_code_column: str = "zip_code",
+    items: Any = None,
+    users: Any = None,
+    user_column: str | None = None,
+    item_column: str | None = None,
+    rating_column: str | None = None,
+    timestamp_column: str | None = None,
+    title_column: str | None = None,
+    genres_column: str | None = None,
+    violence_column: str | None = None,
+    sex_column: str | None = None,
+    age_column: str | None = None,
+    occupation_column: str | None = None,
+    zip_code_column: str | None = None,
     scale: tuple[float, float] | None = None,
+    feedback: Feedback = "ratings",
+    duplicates: Duplicates = "refuse",
+    genres_separator: str | None = None,
+    sexes: tuple[str, str] | None = None,
+    encoding: str = "utf-8",
+    separator: str | None = None,
+    header: list[str] | None = None,
+    items_header: list[str] | None = None,
+    users_header: list[str] | None = None,
     name: str | None = None,
     tag_genome: Path | None = None,
     genome_titles: Path | None = None,
 ) -> Dataset:
-    """Read the user's own ratings, CSV (UTF-8, with a header; tabs separate in `.tsv`) or Parquet.
+    """Read the user's own ratings, with items and users if there are tables of them.
 
-    `scale` is the rating scale. Without it ratings must lie in 0.5..5, and the scale is (1, 5) if none is below 1, else
-    (0.5, 5). Ratings keep their scale, which `Dataset.stars` maps to that of simulated users.
+    A table is delimited text (separated by commas, semicolons, tabs, "|" or "::"; a comma in a number is a decimal one
+    where it does not separate), JSON, one object per line, or Parquet, also a folder of it; text may be compressed
+    (gzip, bzip2, xz). From Python it may be a data frame of pandas, polars or pyarrow.
 
-    Where a data set is named by a path alone (`library.read_dataset`, `--dataset`), these arguments follow it as in a
-    URL: `ratings.csv?user_column=who&scale=1,10&items=movies.csv`; `items` and `users` are then relative to `ratings`.
+    Columns are recognized by their usual names (`columns.NAMES`), in any case, unless an option names them. Where a
+    data set is named by a path alone (`library.read_dataset`, `--dataset`), the options follow it as in a URL:
+    `ratings.csv?user_column=who&scale=1,10&items=movies.csv`; `items` and `users` are then relative to `ratings`.
 
     Args:
-        ratings: one row per rating: user, item, number.
-        items: one row per item, whose order the items keep; without it, the items rated, sorted by id, with the id for
-            a title. Titles, genres (names of `movielens_layouts.GENRES` joined by "|") and violence (0..1) may be
-            absent.
-        users: one row per user, likewise. Sex (F or M), age (years), occupation (MovieLens' codes 0..20) and zip code
-            may be absent.
-        user_column: column of the user's id, in `ratings` and `users`.
-        item_column: column of the item's id, in `ratings` and `items`.
-        rating_column: column of the rating.
-        title_column: column of the title, in `items`.
-        genres_column: column of the genres, in `items`.
-        violence_column: column of the violence, in `items`.
-        sex_column: column of the sex, in `users`.
-        age_column: column of the age, in `users`.
-        occupation_column: column of the occupation, in `users`.
-        zip_code_column: column of the zip code, in `users`.
-        scale: lowest and highest possible rating.
-        name: of the data set, by default that of `ratings`.
-        tag_genome: a tag genome (see `movielens.violence_of`), for a table of movies without violence, whose titles end
+        ratings: Table with one row per rating: user, item, number and, if known, the time.
+        items: Table with one row per item, whose order the items keep: id, title, categories, violence in [0, 1].
+            Without it, the items rated, sorted by id, with the id as title.
+        users: Table with one row per user: id, sex, age in years or bands such as 25-34, occupation (MovieLens' codes
+            0..20 or names), zip code.
+        user_column: Column of the user's id, in ratings and users.
+        item_column: Column of the item's id, in ratings and items.
+        rating_column: Column of the rating.
+        timestamp_column: Column of the time of a rating: seconds, milli- or microseconds since 1970, or dates.
+        title_column: Column of the title, in items.
+        genres_column: Column of the categories, in items: names joined by a separator, or lists.
+        violence_column: Column of the violence, in items.
+        sex_column: Column of the sex, in users.
+        age_column: Column of the age, in users.
+        occupation_column: Column of the occupation, in users.
+        zip_code_column: Column of the zip code, in users.
+        scale: Lowest and highest possible rating, such as 1,10. By default 1,5 if no rating is below 1, else 0.5,5.
+        feedback: What ratings are: ratings on a scale; counts, such as plays, of which an item's stars are 1 + 4 · the
+            share of the user's items with fewer, those with as many counted half; or binary, 0 or 1.
+        duplicates: What to do with several ratings of an item by a user: refuse them, or take the last (by time, if it
+            is known) or the mean.
+        genres_separator: Separator of the categories; by default the first of | ; , / that occurs.
+        sexes: Words for female and male, such as weiblich,männlich; by default the usual English ones.
+        encoding: Encoding of text, such as latin-1.
+        separator: Separator of fields; by default that of the first line.
+        header: Names of the columns of ratings, if its first line does not hold them, such as user,item,rating.
+        items_header: Likewise of items.
+        users_header: Likewise of users.
+        name: Name of the data set; by default that of the file of ratings.
+        tag_genome: Tag genome (see `movielens.violence_of`), for a table of movies without violence, whose titles end
             in the year. A data set named by a path uses the genome that was fetched or is beside it.
-        genome_titles: a MovieLens release, for the titles of a genome that lists none; likewise.
+        genome_titles: MovieLens release, for the titles of a genome that lists none; likewise.
 
     Returns:
-        The data set. Ids are integers if all of them are, else text.
+        The data set. Its categories are those of the items, after one for items of which none is known. Ids are
+        integers if all of them are, else text. What could not be read is in its `notes`, of which each is a warning.
 
     Raises:
-        InputError: invalid input, with file and line (CSV) or row (Parquet).
+        InputError: invalid input, with file and line (delimited text) or row.
     """
+    options = dict(locals())
+    check_arguments(read_tables, options)
+    file = open_table("ratings", options)
     if scale is not None:
-        check_scale(str(ratings), scale)
-    names = (user_column, sex_column, age_column, occupation_column, zip_code_column)
-    user_columns = _columns(USER_COLUMNS, names)
-    item_columns = _columns(ITEM_COLUMNS, (item_column, title_column, genres_column, violence_column))
-    if tag_genome and not wants_genome(items, title_column, violence_column):
-        needed = f"the column {title_column!r} and not {violence_column!r}"
-        raise InputError(f"{ratings}: tag_genome is for a table of items that has {needed}; leave it out")
+        check_scale(file.name, scale)
+        if feedback != "ratings":
+            raise InputError(f"{file.name}: feedback={feedback} has a scale of its own; leave scale out")
     if genome_titles and not tag_genome:
-        raise InputError(f"{ratings}: genome_titles are those of a tag_genome; give one")
-    file = _File(ratings)
-    ids = {"user_id": user_columns["user_id"], "item_id": item_columns["item_id"]}
-    read = file.read({**ids, "rating": Column(rating_column, NUMBER)})
-    values = read["rating"].to_numpy()
-    low, high = scale or HALF_STARS
-    hint = "" if scale else f" (say which scale they are on, as in '{ratings.name}?scale=1,10')"
-    file.require(~np.isnan(values), f"{rating_column} is missing")
-    file.require((values >= low) & (values <= high), f"{rating_column} should be in {low:g}..{high:g}{hint}", values)
-    user_table, user_index = _match(file, read["user_id"], users, user_columns)
-    item_table, item_index = _match(file, read["item_id"], items, item_columns)
-    repeated = pd.DataFrame({"user": user_index, "item": item_index}).duplicated().to_numpy(np.bool_)
-    if repeated.any():
-        row = int(repeated.argmax())
-        user, item = user_table["user_id"][user_index[row]], item_table["item_id"][item_index[row]]
-        file.require(~repeated, f"user {user} rates item {item} a second time; keep one rating a pair")
-    item_table["title"] = item_table["title"].astype(object).fillna(item_table["item_id"].astype(str))
-    item_table["genres"] = canonical_genres(item_table["genres"].astype(object))
-    source = f"column {violence_column!r}"
+        raise InputError(f"{file.name}: genome_titles are those of a tag_genome; give one")
+    if tag_genome and not wants_genome(options):
+        raise InputError(f"{file.name}: tag_genome is for items with titles and without violence; leave it out")
+    for key, table in _TABLE_OF.items():
+        if options[key] is not None and options[table] is None:
+            raise InputError(f"{file.name}: {key} describes the table of {table}; give {table}, or leave it out")
+    notes: list[str] = []
+    rated, user_ids, item_ids = _read_ratings(file, options, notes)
+    user_table, user_rows = read_users(user_ids, options, notes)
+    item_table, item_rows, categories = read_items(item_ids, options, notes)
+    rated = rated._replace(users=user_rows[rated.users], items=item_rows[rated.items])
+    source = "no column for it, or nothing in it"
     if tag_genome:
         item_table["violence"], source = violence_of(item_table, tag_genome, genome_titles=genome_titles)
-    elif item_table["violence"].isna().all():
-        source = f"no {source}, or nothing in it"
-    return Dataset(
-        name=name or ratings.stem,
+    elif item_table["violence"].notna().any():
+        source = f"column {column_of(open_table('items', options), 'violence', options)!r}"
+    if (rated.values == rated.values[0]).all():
+        means = (
+            "" if feedback != "ratings" else "; if they are plays or clicks, give feedback=counts or feedback=binary"
+        )
+        notes.append(f"{file.name}: all ratings are {rated.values[0]:g}, which says nothing of what users like{means}")
+    dataset = Dataset(
+        name=name or (file.source.name.partition(".")[0] if isinstance(file.source, Path) else "ratings"),
         users=user_table,
         items=item_table,
-        user_index=user_index,
-        item_index=item_index,
-        ratings=values.astype(np.float32),
-        categories=GENRES,
-        scale=scale or (WHOLE_STARS if values.min() >= WHOLE_STARS[0] else HALF_STARS),
+        user_index=rated.users,
+        item_index=rated.items,
+        ratings=rated.values.astype(np.float32),
+        timestamps=rated.times,
+        categories=categories,
+        scale=scale or _SCALES.get(feedback) or (WHOLE_STARS if rated.values.min() >= WHOLE_STARS[0] else HALF_STARS),
         violence_source=source,
+        notes=tuple(notes),
     )
+    warn(notes)
+    return dataset
+
+
+_SCALES: dict[str, tuple[float, float]] = {"counts": WHOLE_STARS, "binary": (0.0, 1.0)}
+_TABLE_OF = (
+    {f"{key}_column": "items" for key in OF_ITEMS}
+    | {f"{key}_column": "users" for key in OF_USERS}
+    | {"genres_separator": "items", "items_header": "items", "sexes": "users", "users_header": "users"}
+)
+"""The options that describe a table of items or users, and which."""
+
+
+class _Rated(NamedTuple):
+    """The ratings, with the numbers of their users and items."""
+
+    users: Rows
+    items: Rows
+    values: Floats
+    times: Floats | None
+
+    def take(self, rows: Ints) -> _Rated:
+        times = None if self.times is None else self.times[rows]
+        return _Rated(self.users[rows], self.items[rows], self.values[rows], times)
+
+
+def wants_genome(options: Mapping[str, Any]) -> bool:
+    """Whether there is a table of items that has titles and no violence.
+
+    Args:
+        options: of `read_tables`.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    if options.get("items") is None:
+        return False
+    file = open_table("items", options)
+    return column_of(file, "title", options) is not None and column_of(file, "violence", options) is None
+
+
+def _read_ratings(file: TableFile, options: Mapping[str, Any], notes: list[str]) -> tuple[_Rated, list[str], list[str]]:
+    """The ratings on their scale, and the ids of users and items that they number."""
+    columns = {key: column_of(file, key, options) for key in ("user_id", "item_id", "rating", "timestamp")}
+    for key in ("user_id", "item_id", "rating"):
+        require_column(file, key, columns[key])
+    present = {key: name for key, name in columns.items() if name is not None}
+    read = file.read(list(present.values()))
+    users, user_ids = read_ids(file, present["user_id"], read[present["user_id"]])
+    items, item_ids = read_ids(file, present["item_id"], read[present["item_id"]])
+    values = read_numbers(file, present["rating"], read[present["rating"]])
+    times = None
+    if "timestamp" in present:
+        try:
+            times = read_times(file, present["timestamp"], read[present["timestamp"]])
+        except InputError as error:
+            if options["timestamp_column"]:
+                raise
+            notes.append(f"{error}; times are not read")
+    _check_values(file, values, present["rating"], options)
+    rated = _without_duplicates(file, _Rated(users, items, values, times), (user_ids, item_ids), options["duplicates"])
+    if options["feedback"] == "counts":
+        rated = rated._replace(values=_stars_of_counts(rated.users, rated.values))
+    return rated, user_ids, item_ids
+
+
+def _check_values(file: TableFile, values: Floats, name: str, options: Mapping[str, Any]) -> None:
+    file.require(~np.isnan(values), f"{name} is missing")
+    feedback, (low, high) = options["feedback"], options["scale"] or HALF_STARS
+    at = f"{file.source.name}?" if isinstance(file.source, Path) else ""
+    ways = f"'{at}scale=1,10', or what they are, as in '{at}feedback=counts'"
+    hint = "" if options["scale"] else f" (say which scale they are on, as in {ways})"
+    right, expected = {
+        "ratings": ((values >= low) & (values <= high), f"in {low:g}..{high:g}{hint}"),
+        "counts": ((values >= 0) & np.isfinite(values), "a count, 0 or more"),
+        "binary": ((values == 0) | (values == 1), "0 or 1"),
+    }[feedback]
+    file.require(right, f"{name} should be {expected}", values)
+
+
+def _without_duplicates(file: TableFile, rated: _Rated, ids: tuple[list[str], list[str]], way: Duplicates) -> _Rated:
+    pairs = pd.Series(rated.users.astype(np.int64) * len(ids[1]) + rated.items)
+    repeated = pairs.duplicated().to_numpy(np.bool_)
+    if not repeated.any():
+        return rated
+    if way == "refuse":
+        row = int(repeated.argmax())
+        who, what = ids[0][rated.users[row]], ids[1][rated.items[row]]
+        advice = "keep one rating per pair, or give duplicates=last or duplicates=mean"
+        file.require(~repeated, f"user {who} rates item {what} a second time; {advice}")
+    in_time = (
+        np.arange(len(pairs))
+        if rated.times is None
+        else np.argsort(np.nan_to_num(rated.times, nan=-np.inf), kind="stable")
+    )
+    last = np.sort(in_time[~pairs[in_time].duplicated(keep="last").to_numpy(np.bool_)])
+    values = rated.values
+    if way == "mean":
+        values = pd.Series(values).groupby(pairs.to_numpy()).transform("mean").to_numpy()
+    return rated._replace(values=values).take(last)
+
+
+def _stars_of_counts(users: Rows, counts: Floats) -> Floats:
+    """(ratings,) 1 + 4 · the share of the user's items with lower counts, those with equal ones counted half."""
+    by_user = pd.Series(counts).groupby(users)
+    shares = (by_user.rank() - 0.5) / by_user.transform("size")
+    stars: Floats = (1 + 4 * shares).to_numpy()
+    return stars

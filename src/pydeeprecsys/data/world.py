@@ -46,7 +46,8 @@ class World:
         rating_stars: (ratings,) the rating in stars, on the `scale` of the simulated worlds.
         record: provenance: factorization settings, `held_out_rmse` and `calibration` in the units of the data
             set's `scale`, checksum of the data set, numbers of users, items and ratings; `violence`: share of items
-            measured, source, how the others are imputed, and the held-out error of that (see `data.violence`).
+            measured, source, how the others are imputed, and the held-out error of that (see `data.violence`);
+            `notes` of the data set.
     """
 
     name: str
@@ -148,6 +149,7 @@ class World:
                 "items": len(dataset.items),
                 "ratings": len(dataset.ratings),
                 "violence": violence.record | {"source": dataset.violence_source},
+                "notes": list(dataset.notes),
             },
         )
 

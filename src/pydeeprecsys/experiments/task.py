@@ -12,7 +12,7 @@ import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec, load_env_creator
 
 from pydeeprecsys.arguments import Argument, arguments_of, checked
-from pydeeprecsys.data.library import SYNTHETIC, Progress, open_world
+from pydeeprecsys.data.library import SYNTHETIC, Progress, absolute, open_world
 from pydeeprecsys.data.world import World
 from pydeeprecsys.envs.single import MovieLensFairness
 from pydeeprecsys.errors import InputError, did_you_mean
@@ -31,9 +31,10 @@ class Task:
         env: the environment's Gymnasium id, or module:ID if importing the module registers it.
         env_options: keyword arguments of the environment, `slate_size` among them.
         dataset: the users' data set: "synthetic", the default; the name of a fetched data set (see 'pydeeprecsys data
-            list'); or a path to ratings: a MovieLens zip or folder, a CSV or Parquet file. The names of its columns and
-            the like may follow it, in quotes, as in 'ratings.csv?user_column=who&scale=1,10&items=movies.csv' (items
-            beside the ratings). Only for environments that simulate users of a data set.
+            list'); or a path to ratings: a MovieLens zip or folder, or a table of your own. What is not recognized of
+            it follows, in quotes, as in 'ratings.csv?user_column=who&scale=1,10&items=movies.csv' (items beside the
+            ratings); 'pydeeprecsys data describe --help' lists these options. Only for environments that simulate
+            users of a data set.
         world: the users and items of the data set, if they are open already.
         progress: called while a new world is built, see `open_world`.
 
@@ -53,8 +54,11 @@ class Task:
         if not self.has_users:
             if self.dataset is not None or self.world is not None:
                 raise InputError(f"{self.env} takes no data set; leave it out")
-        elif self.world is None:
-            object.__setattr__(self, "dataset", self.dataset or SYNTHETIC)
+            return
+        if self.dataset is not None or self.world is None:
+            # A run is resumed from any folder.
+            object.__setattr__(self, "dataset", absolute(self.dataset or SYNTHETIC))
+        if self.world is None:
             object.__setattr__(self, "world", open_world(self.dataset or SYNTHETIC, *filter(None, [progress])))
 
     @property
