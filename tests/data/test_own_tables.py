@@ -1,5 +1,6 @@
 """What a user's own tables may hold: any categories, any words, duplicates, counts, and gaps."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -7,12 +8,13 @@ import pandas as pd
 import pytest
 
 from pydeeprecsys.data.dataset import Dataset
-from pydeeprecsys.data.library import absolute, open_world, read_dataset
+from pydeeprecsys.data.library import absolute, open_world, read_dataset, table_options
 from pydeeprecsys.data.movielens_layouts import GENRES
 from pydeeprecsys.data.synthetic import synthetic_dataset
 from pydeeprecsys.data.tables import read_tables
 from pydeeprecsys.errors import InputError
 
+PAGE = Path(__file__).parents[2] / "docs" / "data.md"
 RATINGS = pd.DataFrame({"user": [1, 1, 2, 2], "item": [1, 2, 1, 2], "rating": [5.0, 4.0, 3.0, 2.0]})
 
 
@@ -203,3 +205,9 @@ def test_paths_may_hold_any_sign_and_are_kept_from_the_root(tmp_path: Path, monk
         assert read_dataset(from_root).items["title"].tolist() == ["T", "U"]
         monkeypatch.chdir(folder)
     assert absolute("ml-1m") == "ml-1m"
+
+
+def test_every_option_of_tables_stands_on_their_page() -> None:
+    page = PAGE.read_text()
+    of_movies = ["tag_genome", "genome_titles"]  # found without being named
+    assert [name for name in table_options() if not re.search(rf"\b{name}\b", page)] == of_movies
