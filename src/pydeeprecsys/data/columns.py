@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -158,8 +159,9 @@ def read_times(file: TableFile, name: str, column: pa.ChunkedArray) -> Floats:
 
 def read_texts(column: pa.ChunkedArray) -> pd.Series[str]:
     """(rows,) texts without spaces at their ends, None where they are missing."""
-    if pa.types.is_floating(column.type) and not pc.any(pc.not_equal(column, pc.floor(column))).as_py():
-        column = column.cast(pa.int64())  # as whole as before some were missing
+    if pa.types.is_floating(column.type):
+        with suppress(pa.ArrowInvalid):  # fractions stay
+            column = column.cast(pa.int64())
     values = column.to_pylist() if pa.types.is_nested(column.type) else column.cast(pa.string()).to_pylist()
     texts = [str(value).strip() if value is not None else None for value in values]
     return pd.Series([text or None for text in texts], dtype=object)
