@@ -43,7 +43,7 @@ SEED = 0
 READ, REFUSED = "read", "refused"
 
 Files = dict[str, bytes]
-Attempt = Callable[[np.random.Generator, Path], None]
+Attempt = Callable[[np.random.Generator, Path], object]
 
 # What breaks readers: quotes, separators, ends of lines, numbers that are none, marks, brackets.
 TOKENS = (
