@@ -37,7 +37,7 @@ def start_together(n: int, seed: int, folder: Path) -> tuple[int, int, int]:
 
     Args:
         n: Number of commands.
-        seed: Of the ratings, of which a world is to be built.
+        seed: Seed of the ratings; a new one needs a new world.
         folder: New folder to start them in.
 
     Returns:
