@@ -1,0 +1,93 @@
+"""How an agent is drawn in every figure and page: its colour, marker and dashes follow from its name."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+"""Okabe and Ito (2008), "Color Universal Design", without yellow and black, which are too faint on white or on dark."""
+NEUTRAL = "#767676"
+"""Of the two that others are measured by; it is seen on white and on dark."""
+
+# Names of markers in Plotly and in Matplotlib, and lengths of dashes and gaps in pixels.
+_MARKERS: tuple[tuple[str, str, tuple[float, ...]], ...] = (
+    ("circle", "o", ()),
+    ("square", "s", (7, 3)),
+    ("diamond", "D", (2, 2)),
+    ("triangle-up", "^", (7, 2, 2, 2)),
+    ("cross", "P", (11, 3)),
+    ("x", "X", (5, 2, 1, 2, 1, 2)),
+    ("star", "*", (11, 3, 2, 3)),
+    ("triangle-down", "v", (3, 4)),
+)
+# The agents of this package, in an order that gives agents often compared different colours.
+_KNOWN = (
+    *("dqn", "reinforce", "actor-critic", "rainbow", "ppo", "cma-es"),
+    *("slate-q", "linucb", "sac", "es", "thompson", "fold-in"),
+    *("win-stay", "varied", "best-rated", "popular", "item-knn", "ease"),
+    "best-constant",
+)
+_NEUTRAL = {"random": 5, "oracle": 6}  # markers
+_FIRST_OWN = 4  # of the markers of other agents
+
+
+@dataclass(frozen=True)
+class Look:
+    """How an agent is drawn.
+
+    Attributes:
+        colour: as #rrggbb.
+        number: of its marker and dashes.
+    """
+
+    colour: str
+    number: int
+
+    def as_json(self) -> dict[str, Any]:
+        """As the charts of the report take it."""
+        marker, _, dashes = _MARKERS[self.number]
+        return {"color": self.colour, "marker": marker, "dashes": dashes}
+
+    def as_line(self, *, learns: bool = True) -> dict[str, Any]:
+        """Arguments of Matplotlib's `plot`; the line of what does not learn is thinner, and its markers are open."""
+        _, marker, dashes = _MARKERS[self.number]
+        width = 1.8 if learns else 1.2
+        style = (0, tuple(length / 2 for length in dashes)) if dashes else "-"  # in widths of the line
+        face = self.colour if learns else "none"
+        return {"color": self.colour, "linewidth": width, "linestyle": style, "marker": marker, "markerfacecolor": face}
+
+
+def looks(agents: Mapping[str, str]) -> dict[str, Look]:
+    """The look of each line of a figure.
+
+    The colour follows from the agent's name alone. So do marker and dashes, unless a figure has several lines of one
+    agent, or two agents of one look: then the second has the next that is free in its colour.
+
+    Args:
+        agents: the name of the agent, by the label of its line.
+    """
+    first: dict[str, str] = {}
+    for label, agent in sorted(agents.items()):
+        first.setdefault(agent, label)
+    found: dict[str, Look] = {}
+    taken: set[tuple[str, int]] = set()
+    for label, agent in sorted(agents.items(), key=lambda pair: (first[pair[1]] != pair[0], pair[0])):
+        colour, number = _preferred(agent)
+        while (colour, number) in taken and len(taken) < len(_MARKERS) * (len(COLOURS) + 1):
+            number = (number + 1) % len(_MARKERS)
+        taken.add((colour, number))
+        found[label] = Look(colour, number)
+    return {label: found[label] for label in agents}
+
+
+def _preferred(agent: str) -> tuple[str, int]:
+    if agent in _NEUTRAL:
+        return NEUTRAL, _NEUTRAL[agent]
+    if agent in _KNOWN:
+        number, colour = divmod(_KNOWN.index(agent), len(COLOURS))
+        return COLOURS[colour], number
+    number, colour = divmod(zlib.crc32(agent.encode()), len(COLOURS))
+    return COLOURS[colour], _FIRST_OWN + number % (len(_MARKERS) - _FIRST_OWN)
