@@ -21,14 +21,12 @@ def task_name(env: str, dataset: str | None, slate_size: int) -> str:
     return f"{data_name(dataset)}, {env}, {'one item at a time' if slate_size == 1 else f'slates of {slate_size}'}"
 
 
-def seeds_text(seeds: Iterable[int]) -> str:
-    """Seeds in words: "seed 3", "seeds 0 and 1", "seeds 0 to 4", "seeds 0, 2 and 5"."""
-    numbers = sorted(set(seeds))
-    if len(numbers) == 1:
-        return f"seed {numbers[0]}"
-    if len(numbers) > 2 and numbers[-1] - numbers[0] == len(numbers) - 1:
-        return f"seeds {numbers[0]} to {numbers[-1]}"
-    return f"seeds {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
+def in_words(numbers: Iterable[int]) -> str:
+    """Numbers, such as seeds, in words: "3", "0 and 1", "0 to 4", "0, 2 and 5"."""
+    *others, last = sorted(set(numbers))
+    if len(others) > 1 and last - others[0] == len(others):
+        return f"{others[0]} to {last}"
+    return f"{', '.join(map(str, others))} and {last}" if others else str(last)
 
 
 def figure_title(agents: Iterable[str], config: Mapping[str, Any], seeds: Iterable[int]) -> str:
@@ -39,7 +37,8 @@ def figure_title(agents: Iterable[str], config: Mapping[str, Any], seeds: Iterab
         config: the configuration of their run or comparison.
         seeds: of the runs.
     """
-    names = list(dict.fromkeys(agents))
-    task = task_name(config["env"], config["dataset"], config["env_options"].get("slate_size", 1))
+    names, numbers = list(dict.fromkeys(agents)), set(seeds)
     first = ", ".join(names) if len(names) < 7 else f"{len(names)} agents"
-    return f"{textwrap.fill(first, 90)}\n{textwrap.fill(f'{task}; {seeds_text(seeds)}', 90)}"
+    task = task_name(config["env"], config["dataset"], config["env_options"].get("slate_size", 1))
+    lines = (first, f"{task}; seed{'s' * (len(numbers) > 1)} {in_words(numbers)}")
+    return "\n".join(textwrap.fill(line, 90) for line in lines)
