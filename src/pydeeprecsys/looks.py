@@ -30,8 +30,7 @@ _KNOWN = (
     *("win-stay", "varied", "best-rated", "popular", "item-knn", "ease"),
     "best-constant",
 )
-_NEUTRAL = {"random": 5, "oracle": 6}  # markers
-_FIRST_OWN = 4  # of the markers of other agents
+_NEUTRAL = {"random": 5, "oracle": 6}  # numbers of markers
 
 
 @dataclass(frozen=True)
@@ -63,8 +62,8 @@ class Look:
 def looks(agents: Mapping[str, str]) -> dict[str, Look]:
     """The look of each line of a figure.
 
-    The colour follows from the agent's name alone. So do marker and dashes, unless a figure has several lines of one
-    agent, or two agents of one look: then the second has the next that is free in its colour.
+    The colour follows from the agent's name alone. So do marker and dashes, unless another line of the figure has them:
+    then they are the next that are free, in the figure or, from the ninth line on, in this colour.
 
     Args:
         agents: the name of the agent, by the label of its line.
@@ -73,21 +72,17 @@ def looks(agents: Mapping[str, str]) -> dict[str, Look]:
     for label, agent in sorted(agents.items()):
         first.setdefault(agent, label)
     found: dict[str, Look] = {}
-    taken: set[tuple[str, int]] = set()
     for label, agent in sorted(agents.items(), key=lambda pair: (first[pair[1]] != pair[0], pair[0])):
-        colour, number = _preferred(agent)
-        while (colour, number) in taken and len(taken) < len(_MARKERS) * (len(COLOURS) + 1):
-            number = (number + 1) % len(_MARKERS)
-        taken.add((colour, number))
-        found[label] = Look(colour, number)
+        preferred = _preferred(agent)
+        choices = [Look(preferred.colour, (preferred.number + i) % len(_MARKERS)) for i in range(len(_MARKERS))]
+        taken = {look.number for look in found.values()}
+        free = [look for look in choices if look.number not in taken]
+        found[label] = next(iter(free or [look for look in choices if look not in found.values()] or choices))
     return {label: found[label] for label in agents}
 
 
-def _preferred(agent: str) -> tuple[str, int]:
+def _preferred(agent: str) -> Look:
     if agent in _NEUTRAL:
-        return NEUTRAL, _NEUTRAL[agent]
-    if agent in _KNOWN:
-        number, colour = divmod(_KNOWN.index(agent), len(COLOURS))
-        return COLOURS[colour], number
-    number, colour = divmod(zlib.crc32(agent.encode()), len(COLOURS))
-    return COLOURS[colour], _FIRST_OWN + number % (len(_MARKERS) - _FIRST_OWN)
+        return Look(NEUTRAL, _NEUTRAL[agent])
+    number = _KNOWN.index(agent) if agent in _KNOWN else zlib.crc32(agent.encode())
+    return Look(COLOURS[number % len(COLOURS)], number % len(_MARKERS))

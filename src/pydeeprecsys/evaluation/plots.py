@@ -66,16 +66,14 @@ def line_across(axes: Axes, height: float, label: str, colour: str = "black") ->
 
 def legend_beside(axes: Axes) -> None:
     """Put the legend to the right of the axes, with names as they are."""
-    legend = axes.legend(
-        *axes.get_legend_handles_labels(), loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, handlelength=3.5
-    )
+    lines = axes.get_lines()
+    names = [str(line.get_label()) for line in lines]
+    legend = axes.legend(lines, names, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, handlelength=3.5)
     for text in legend.get_texts():
         text.set_parse_math(False)
 
 
-def learning_curves(
-    metrics: pd.DataFrame, reference: tuple[str, float] | None = None, title: str = ""
-) -> Figure:
+def learning_curves(metrics: pd.DataFrame, reference: tuple[str, float] | None = None, title: str = "") -> Figure:
     """Moving average of the return over the episodes: each model's median over its seeds, with 95 % intervals.
 
     Args:

@@ -15,7 +15,6 @@ from pydeeprecsys.files import whole_file
 from pydeeprecsys.looks import looks
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _Lines = dict[str, pd.Series | None]

@@ -19,6 +19,7 @@ from pydeeprecsys.experiments.captions import data_name, in_words, task_name
 from pydeeprecsys.experiments.report.content import Entry, Source, TaskResults, results
 from pydeeprecsys.experiments.report.sessions import BUDGET, pack
 from pydeeprecsys.experiments.report.settings import differences, flat, shared_settings, split_provenance
+from pydeeprecsys.experiments.report.trials import SearchResults
 from pydeeprecsys.experiments.run_folder import joint_note
 from pydeeprecsys.looks import looks
 
@@ -27,6 +28,7 @@ def render(sources: Sequence[Source]) -> str:
     """The page: text, style, program and data in one."""
     here = files(__package__)
     tasks = results(sources)
+    searches = [SearchResults(source.folder) for source in sources if not source.runs]
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -39,19 +41,24 @@ def render(sources: Sequence[Source]) -> str:
         "short": _short,
         "breakable": _breakable,
     }
-    apart, _ = differences([task.settings for task in tasks])
     differing, common = differences([shared_settings(source.folder.config) for source in sources])
     return environment.from_string((here / "page.html").read_text("utf-8")).render(
         version=pydeeprecsys.__version__,
         sources=sources,
         facts=_facts(sources),
-        worlds=[_task(task, apart) for task in tasks],
+        searches=[search.section() for search in searches],
+        worlds=[_task(task, title) for task, title in zip(tasks, _titles(tasks), strict=True)],
         missing=[line for source in sources for line in missing(source)],
         differing=dict(zip(("settings", "provenance"), split_provenance(differing), strict=True)),
         common=dict(zip(("settings", "provenance"), split_provenance(common), strict=True)),
-        data=_without_nan({"worlds": [_data(task, BUDGET // len(tasks)) for task in tasks]}),
+        data=_without_nan(
+            {
+                "worlds": [_data(task, BUDGET // len(tasks)) for task in tasks],
+                "searches": [search.data() for search in searches],
+            }
+        ),
         style=(here / "page.css").read_text("utf-8"),
-        programs=[(here / name).read_text("utf-8") for name in ("charts.js", "explorer.js")],
+        programs=[(here / name).read_text("utf-8") for name in ("charts.js", "explorer.js", "trials.js")],
         plotly=plotly.offline.get_plotlyjs(),
     )
 
@@ -66,8 +73,9 @@ def _facts(sources: Sequence[Source]) -> dict[str, str]:
         if dataset or counts:
             name = data_name(dataset) if dataset else "a world given in Python"
             data.append(f"{name} ({', '.join(counts)})" if counts else name)
-        seeds |= {run.seed for run in source.runs}
-        days |= {day for run in source.runs for day in run.days}
+        for run in source.runs or source.folder.runs:
+            seeds.add(run.seed)
+            days |= set(run.days)
     return {
         "Data": "; ".join(dict.fromkeys(data)) or "none",
         "Seeds": in_words(seeds),
@@ -78,6 +86,9 @@ def _facts(sources: Sequence[Source]) -> dict[str, str]:
 def missing(source: Source) -> list[str]:
     """What is not done yet in a folder, one line per agent."""
     config = source.folder.config
+    if config["kind"] == "tune":
+        done = len(source.folder.trials)
+        return [f"{config['agent']} in {source.path}: {done} of {config['trials']} trials"] * (done < config["trials"])
     lines = []
     runs = {(run.agent, run.seed): run for run in source.runs}
     planned = list(runs)
@@ -101,7 +112,7 @@ def missing(source: Source) -> list[str]:
     return lines
 
 
-def _task(task: TaskResults, apart: Collection[str]) -> dict[str, Any]:
+def _task(task: TaskResults, title: str) -> dict[str, Any]:
     """The values of a task in the template."""
     table = task.table
     ends = table[["median", "median_low", "median_high"]].to_numpy()
@@ -126,7 +137,7 @@ def _task(task: TaskResults, apart: Collection[str]) -> dict[str, Any]:
         entry.label: flat(entry.runs[0].config.get("hyperparameters", {})) | _found(entry) for entry in task.entries
     }
     return {
-        "title": _title(task.settings, apart),
+        "title": title,
         "rows": rows,
         "best": next((row for row in rows if row["agent"] not in oracles), None),
         "scale": (low, high),
@@ -146,11 +157,20 @@ def _found(entry: Entry) -> dict[str, str]:
     return {f"found: {name}": ", ".join(f"{own[name]:.4g}" for own in found) for name in (found[0] if found else ())}
 
 
-def _title(settings: Mapping[str, str], apart: Collection[str]) -> str:
-    """The data, the environment and the slates, and what else sets the task apart from others."""
+def _titles(tasks: Sequence[TaskResults]) -> list[str]:
+    """Of each task the data, the environment and the slates, and what else sets it apart from others."""
+    apart, _ = differences([task.settings for task in tasks])
+    data = ("dataset", "dataset_checksum")  # which the names of files tell apart, as a rule
+    titles = [_title(task.settings, apart, {"env", "env_options.slate_size", *data}) for task in tasks]
+    return [
+        title if titles.count(title) == 1 else _title(task.settings, apart, {"env", "env_options.slate_size"})
+        for title, task in zip(titles, tasks, strict=True)
+    ]
+
+
+def _title(settings: Mapping[str, str], apart: Collection[str], named: Collection[str]) -> str:
     dataset = None if settings["dataset"] == "null" else settings["dataset"]
     title = task_name(settings["env"], dataset, int(settings.get("env_options.slate_size", "1")))
-    named = {"env", "dataset_checksum", "env_options.slate_size", *({"dataset"} if dataset in title else ())}
     more = [f"{name.rpartition('.')[2]} {settings[name]}" for name in settings if name in apart and name not in named]
     return ", ".join([title, *more])
 
