@@ -18,10 +18,10 @@ _MARKERS: tuple[tuple[str, str, tuple[float, ...]], ...] = (
     ("square", "s", (7, 3)),
     ("diamond", "D", (2, 2)),
     ("triangle-up", "^", (7, 2, 2, 2)),
+    ("triangle-down", "v", (3, 4)),
     ("cross", "P", (11, 3)),
     ("x", "X", (5, 2, 1, 2, 1, 2)),
     ("star", "*", (11, 3, 2, 3)),
-    ("triangle-down", "v", (3, 4)),
 )
 # The agents of this package, in an order that gives agents often compared different colours.
 _KNOWN = (
@@ -30,7 +30,7 @@ _KNOWN = (
     *("win-stay", "varied", "best-rated", "popular", "item-knn", "ease"),
     "best-constant",
 )
-_NEUTRAL = {"random": 5, "oracle": 6}  # numbers of markers
+_NEUTRAL = {"random": 6, "oracle": 7}  # with markers that are no other agent's first choice
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,9 @@ def looks(agents: Mapping[str, str]) -> dict[str, Look]:
     for label, agent in sorted(agents.items()):
         first.setdefault(agent, label)
     found: dict[str, Look] = {}
-    for label, agent in sorted(agents.items(), key=lambda pair: (first[pair[1]] != pair[0], pair[0])):
+    for label, agent in sorted(
+        agents.items(), key=lambda pair: (first[pair[1]] != pair[0], pair[1] not in _NEUTRAL, pair[0])
+    ):
         preferred = _preferred(agent)
         choices = [Look(preferred.colour, (preferred.number + i) % len(_MARKERS)) for i in range(len(_MARKERS))]
         taken = {look.number for look in found.values()}
@@ -85,4 +87,5 @@ def _preferred(agent: str) -> Look:
     if agent in _NEUTRAL:
         return Look(NEUTRAL, _NEUTRAL[agent])
     number = _KNOWN.index(agent) if agent in _KNOWN else zlib.crc32(agent.encode())
-    return Look(COLOURS[number % len(COLOURS)], number % len(_MARKERS))
+    row, column = divmod(number, len(COLOURS))
+    return Look(COLOURS[column], (row + column) % (len(_MARKERS) - len(_NEUTRAL)))

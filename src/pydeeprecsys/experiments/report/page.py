@@ -143,6 +143,7 @@ def _task(task: TaskResults, title: str) -> dict[str, Any]:
         "scale": (low, high),
         "has_items": bool(table["coverage"].notna().any()),
         "has_violence": bool(table["violence"].notna().any()),
+        "several_seeds": bool((table["seeds"] > 1).any()),
         "unknown": [row["agent"] for row in rows if math.isnan(row["violence"])],
         "reference": next(iter(table["reference"].dropna()), None),
         "options": {label: own for label, own in options.items() if own},
