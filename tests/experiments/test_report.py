@@ -471,6 +471,16 @@ def test_what_is_not_known_is_not_drawn_or_told_as_a_number(tmp_path: Path) -> N
     assert data["items"][0] == ["a", [], None, False]
 
 
+def test_a_single_run_is_not_compared(tmp_path: Path) -> None:
+    page = page_of(write_run(tmp_path / "run", config_of("dqn", 0), returns=[7.0, 9.0], curve=[1.0, 2.0]))
+    assert "<h1>dqn</h1>" in page
+    assert 'data-chart="curves"' in page
+    assert 'data-chart="profiles"' not in page
+    assert "Best of" not in page
+    two = [write_run(tmp_path / str(seed), config_of("dqn", seed), returns=[7.0]) for seed in range(2)]
+    assert 'data-chart="profiles"' in page_of(*two)
+
+
 def test_without_any_violence_known_there_is_no_panel_for_it(tmp_path: Path) -> None:
     page = page_of(write_run(tmp_path / "blind", config_of("dqn", 0), returns=[1.0], violence=math.nan))
     assert 'data-chart="scatter"' not in page

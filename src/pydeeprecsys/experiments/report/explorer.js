@@ -5,7 +5,7 @@
   const { data, redraws, plain, theme, axis, layout, react } = report;
   const GAINED = 0.1; // where the scale of affinities turns from straight to logarithmic
   const ROWS = 24; // of the table at a time
-  const GENRES = 24; // in the chart
+  const CATEGORIES = 24; // in the chart
   const bend = (affinity) => Math.asinh(affinity / GAINED);
 
   /* A packed session with what is left out put back: items by name, all affinities before each step. */
@@ -102,7 +102,7 @@
     const titles = taken.map((item) => (item ? plain(item.title) : "nothing chosen"));
     const all = [...steps[0].affinities.keys()];
     const largest = (genre) => Math.max(...steps.map((step) => Math.abs(step.affinities.get(genre))));
-    const strongest = all.filter(largest).sort((one, other) => largest(other) - largest(one)).slice(0, GENRES);
+    const strongest = all.filter(largest).sort((one, other) => largest(other) - largest(one)).slice(0, CATEGORIES);
     const kept = all.filter((genre) => strongest.includes(genre));
     const table = kept.map((genre) => steps.map((step) => step.affinities.get(genre)));
     const short = (name) => (chart.clientWidth < 500 && name.length > 14 ? `${name.slice(0, 13)}…` : name);
@@ -120,7 +120,7 @@
     if (world.hasViolence) {
       lines.push(["violence", "Violence", colours.high, "triangle-up", "dot", [-0.08, 1.08], [0, 0.5, 1]]);
     }
-    // In pixels: a row for each genre, below a panel for each line.
+    // In pixels: a row for each category, below a panel for each line.
     const [row, panel, gap] = [Math.max(17, 110 / kept.length), 84, 20];
     const heat = kept.length && kept.length * row;
     const height = heat + lines.length * (panel + gap);
