@@ -25,8 +25,8 @@ _MARKERS: tuple[tuple[str, str, tuple[float, ...]], ...] = (
 )
 # The agents of this package, in an order that gives agents often compared different colours.
 _KNOWN = (
-    *("dqn", "reinforce", "actor-critic", "rainbow", "ppo", "cma-es"),
-    *("slate-q", "linucb", "sac", "es", "thompson", "fold-in"),
+    *("dqn", "reinforce", "actor-critic", "rainbow", "ppo", "sac"),
+    *("slate-q", "linucb", "cma-es", "es", "thompson", "fold-in"),
     *("win-stay", "varied", "best-rated", "popular", "item-knn", "ease"),
     "best-constant",
 )

@@ -234,6 +234,16 @@ def test_a_search_without_a_complete_trial_has_no_charts(tmp_path: Path) -> None
     assert "gamma <b>1</b>" in page
 
 
+def test_of_many_trials_the_best_twenty_are_not_folded(tmp_path: Path) -> None:
+    page = page_of(write_search(tmp_path / "tuned", [f"{i},complete,{i},0.001,,False" for i in range(50)], trials=50))
+    first, others = page.split("<summary>The other 30 trials</summary>")
+    assert [row[0] for row in rows_of(first.replace("summary trials", "summary"))] == [
+        "49 (best)",
+        *(str(i) for i in range(48, 29, -1)),
+    ]
+    assert len(rows_of(others.replace("summary trials", "summary"))) == 30
+
+
 def test_a_search_and_a_run_share_a_page(tmp_path: Path) -> None:
     run_folder = write_run(tmp_path / "run", config_of("dqn", 0), returns=[40.0])
     data = data_of(page_of(write_search(tmp_path / "tuned", ["0,complete,30.0,0.001,,False"]), run_folder))
