@@ -10,7 +10,7 @@ from typing import Any
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 """Okabe and Ito (2008), "Color Universal Design", without yellow and black, which are too faint on white or on dark."""
 NEUTRAL = "#808080"
-"""Of the two that others are measured by; it is seen on white and on dark."""
+"""The colour of random and the oracle, by which others are measured; it is seen on white and on dark."""
 
 # Names of markers in Plotly and in Matplotlib, and lengths of dashes and gaps in pixels.
 _MARKERS: tuple[tuple[str, str, tuple[float, ...]], ...] = (

@@ -21,9 +21,9 @@ from pydeeprecsys.experiments.run_folder import RunFolder
 def command(folders: tuple[Path, ...], out: Path | None) -> None:
     """Write one HTML page from the results of train, compare or tune in each DIR, done or not.
 
-    Of runs and comparisons it has a table of the agents' returns with intervals, learning curves, performance profiles,
-    reward against violence, and recorded sessions step by step; of a search its trials, with their hyperparameters and
-    returns; of all the settings, those that differ first. It needs no network.
+    For runs and comparisons it has a table of the agents' returns with intervals, learning curves, performance
+    profiles, reward against violence, and recorded sessions step by step; for a search its trials, with their
+    hyperparameters and returns; for all the settings, those that differ first. It needs no network.
     """
     out = out or RunFolder(folders[0]).report_file
     write_report(folders, out)

@@ -30,7 +30,11 @@ def render(sources: Sequence[Source]) -> str:
     tasks = results(sources)
     searches = [SearchResults(source.folder) for source in sources if not source.runs]
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.FunctionLoader(lambda name: (here / name).read_text("utf-8")),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
     environment.filters |= {
@@ -42,7 +46,7 @@ def render(sources: Sequence[Source]) -> str:
         "breakable": _breakable,
     }
     differing, common = differences([shared_settings(source.folder.config) for source in sources])
-    return environment.from_string((here / "page.html").read_text("utf-8")).render(
+    return environment.get_template("page.html").render(
         version=pydeeprecsys.__version__,
         sources=sources,
         facts=_facts(sources),
@@ -159,7 +163,7 @@ def _found(entry: Entry) -> dict[str, str]:
 
 
 def _titles(tasks: Sequence[TaskResults]) -> list[str]:
-    """Of each task the data, the environment and the slates, and what else sets it apart from others."""
+    """The data, the environment and the slates of each task, and what else sets it apart from others."""
     apart, _ = differences([task.settings for task in tasks])
     data = ("dataset", "dataset_checksum")  # which the names of files tell apart, as a rule
     titles = [_title(task.settings, apart, {"env", "env_options.slate_size", *data}) for task in tasks]
