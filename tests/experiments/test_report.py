@@ -47,7 +47,7 @@ def rows_of(page: str) -> list[list[str]]:
     """The cells of the summary table, as text."""
     body = page.split('<table class="summary"')[1].split("<tbody>")[1].split("</tbody>")[0]
     rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL) for row in body.split("</tr>")[:-1]]
-    return [[html.unescape(re.sub(r"<[^>]*>", "", cell)).strip() for cell in row] for row in rows]
+    return [[html.unescape(re.sub(r"<[^>]*>", "", cell)).strip().replace("\xa0", " ") for cell in row] for row in rows]
 
 
 @pytest.mark.slow

@@ -223,7 +223,7 @@ def _number(value: float, digits: int, sign: str = "-") -> str:
 
 
 def _percent(value: float) -> str:
-    return "–" if math.isnan(value) else f"{100 * value:.0f} %"
+    return "–" if math.isnan(value) else f"{100 * value:.0f}\N{NO-BREAK SPACE}%"
 
 
 def _interval(low: float, high: float, digits: int, seeds: int = 0) -> str:
