@@ -2,6 +2,7 @@ import html
 import json
 import math
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -217,6 +218,8 @@ def test_the_report_of_a_search_has_its_trials(tmp_path: Path) -> None:
         ["2", "pruned", "0.01", "none", "False"],
     ]
     assert facts_of(page)["Seeds"] == "10000"
+    shutil.rmtree(folder / "runs")  # which a search does not need any more
+    assert facts_of(page_of(folder))["Seeds"] == "not known"
     (search,) = data_of(page)["searches"]
     assert search["trials"] == [[0, 30], [1, 42.5]]
     assert [(one["name"], one["type"], one["values"]) for one in search["parameters"]] == [
@@ -357,6 +360,10 @@ def test_a_line_that_is_being_written_is_left_out(tmp_path: Path) -> None:
         ({"config.json": json.dumps(config_of("dqn", 0, kind="tune"))}, "no trial is done"),
         ({"config.json": json.dumps(config_of("dqn", 0, kind="tune")), "trials.csv": "trial\n"}, "as trials"),
         ({"config.json": json.dumps(config_of("dqn", 0, kind="tune")), "trials.csv": ""}, "as trials"),
+        (
+            {"config.json": '{"kind": "tune", "provenance": {}}', "trials.csv": "trial,state,mean_return\n0,failed,\n"},
+            "does not hold what was written (KeyError(",
+        ),
         ({"config.json": '{"kind": "compare", "agents": ["dqn"], "seeds": 2, "provenance": {}}'}, "nothing is done"),
         (
             {

@@ -230,7 +230,7 @@ class RunFolder(ClaimedFolder):
         try:
             table = pd.read_csv(self.trials_file, dtype=str, keep_default_na=False)
             numbers = {"trial": table["trial"].astype(int), "mean_return": pd.to_numeric(table["mean_return"])}
-            return table.assign(**numbers)
+            return table.assign(**numbers, state=table["state"])
         except (KeyError, ValueError) as error:
             raise InputError(f"{self.trials_file} is not readable as trials ({error})") from error
 

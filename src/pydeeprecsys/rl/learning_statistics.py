@@ -156,10 +156,10 @@ class LearningStatistics:
         columns = max(1, len(shown) // rows)
         size = (max(7, 4.5 * columns), 0.7 + 3.3 * rows)
         figure, grid = plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False)
-        recorded = [row[key] for key in ("model", "env") for row in self.collected_metrics if row[key]]
-        names = list(dict.fromkeys(recorded))
-        figure.suptitle(", ".join(names) if title is None else title, parse_math=False)
-        colour = looks({name: name for name in names[:1]})[names[0]].colour if names else None
+        models, envs = (list(dict.fromkeys(row[key] for row in self.collected_metrics)) for key in ("model", "env"))
+        names = ", ".join(str(name) for name in (*models, *envs) if name is not None)
+        figure.suptitle(names if title is None else title, parse_math=False)
+        colour = looks({"": str(models[0])})[""].colour if len(models) == 1 else None
         for axes, (x, y, lines) in zip(grid.flat, shown, strict=False):  # with nothing recorded there are empty axes
             axes.set(xlabel=x, ylabel=y)
             for (label, series), style in zip(lines.items(), ("-", "--"), strict=False):

@@ -23,6 +23,15 @@ def write_report(folders: Sequence[Path], out: Path) -> None:
     """
     if not folders:
         raise InputError("there is nothing to report; name folders that train, compare or tune wrote")
-    page = render([read_source(folder) for folder in folders])
+    sources = [read_source(folder) for folder in folders]
+    try:
+        page = render(sources)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        named = ", ".join(map(str, folders))
+        raise InputError(
+            f"a file in {named} does not hold what was written ({error!r}); remove it, or run it again"
+        ) from error
     with whole_file(out) as temporary:
         temporary.write_text(page, encoding="utf-8")

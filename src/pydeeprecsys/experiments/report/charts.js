@@ -94,7 +94,7 @@ const report = (() => {
         });
       }
     }
-    const axes = layout(colours, "Episodes", "Return");
+    const axes = layout(colours, "Episode", "Return");
     if (longest > 0) axes.xaxis.range = [0, 1.02 * longest];
     // The scale is that of the single seeds: bands from three or four may be many times as wide.
     const heights = world.entries.filter((one) => shown.has(one.label))

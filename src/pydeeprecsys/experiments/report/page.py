@@ -82,7 +82,7 @@ def _facts(sources: Sequence[Source]) -> dict[str, str]:
             days |= set(run.days)
     return {
         "Data": "; ".join(dict.fromkeys(data)) or "none",
-        "Seeds": in_words(seeds),
+        "Seeds": in_words(seeds) if seeds else "not known",
         "Run on": " to ".join(dict.fromkeys([min(days), max(days)])) if days else "a day that was not logged",
     }
 

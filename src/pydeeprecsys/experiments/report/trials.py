@@ -52,7 +52,7 @@ class SearchResults:
             "rows": self.trials.to_dict("records"),
             "seeds": config["seeds"],
             "episodes": config["episodes"],
-            "pool": config["evaluation_pool"],
+            "pool": config.get("evaluation_pool"),
             "varied": self._varied(complete),
         }
 
