@@ -377,6 +377,14 @@ def test_a_line_that_is_being_written_is_left_out(tmp_path: Path) -> None:
         (
             {
                 "config.json": json.dumps(config_of("dqn", 0)),
+                "evaluation.csv": "return,steps,violence\n",
+                "result.json": "{}",
+            },
+            "does not hold what a run writes",
+        ),
+        (
+            {
+                "config.json": json.dumps(config_of("dqn", 0)),
                 "evaluation.csv": "return,steps\n1,1\n",
                 "result.json": "{}",
                 "sessions.json": "{",

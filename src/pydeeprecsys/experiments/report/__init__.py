@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pydeeprecsys.errors import InputError
-from pydeeprecsys.experiments.report.content import read_source
+from pydeeprecsys.experiments.report.content import DAMAGE, read_source
 from pydeeprecsys.experiments.report.page import render
 from pydeeprecsys.files import whole_file
 
@@ -26,7 +26,7 @@ def write_report(folders: Sequence[Path], out: Path) -> None:
     sources = [read_source(folder) for folder in folders]
     try:
         page = render(sources)
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
+    except DAMAGE as error:
         if isinstance(error, InputError):
             raise
         named = ", ".join(map(str, folders))

@@ -19,6 +19,8 @@ from pydeeprecsys.evaluation.standings import ORACLE, RANDOM, SIMPLE_POLICIES, s
 from pydeeprecsys.experiments.report.settings import differences, flat
 from pydeeprecsys.experiments.run_folder import RunFolder
 
+DAMAGE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What reading a file raises that does not hold what was written."""
 _MEANS = ("violence", "unmeasured", "coverage", "gini", "session_length")
 
 
@@ -65,7 +67,7 @@ def read_source(path: Path) -> Source:
             if len(run.curve[0]) or run.measures is not None:
                 run.agent, run.seed, run.sessions["genres"]
                 runs.append(run)
-        except (KeyError, TypeError, ValueError, OSError) as error:
+        except (*DAMAGE, OSError) as error:
             if isinstance(error, InputError):
                 raise
             raise InputError(
