@@ -1,4 +1,4 @@
-"""A random agent for 200 sessions, and the four panels of what it went through: python examples/random_agent.py"""
+"""A random agent for 200 sessions, and a figure of what it went through: python examples/random_agent.py"""
 
 import argparse
 from pathlib import Path

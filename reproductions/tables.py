@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from pydeeprecsys.errors import InputError
-from pydeeprecsys.evaluation.plots import line_across, median_curves, save_figure
+from pydeeprecsys.evaluation.plots import legend_beside, line_across, median_curves, save_figure
 from pydeeprecsys.evaluation.standings import standings
+from pydeeprecsys.experiments.captions import figure_title
 from pydeeprecsys.files import whole_file
 
 if TYPE_CHECKING:
@@ -117,12 +118,15 @@ def draw(study: Study, points: pd.DataFrame, path: Path) -> None:
     with sns.axes_style("whitegrid"), sns.plotting_context("paper", font_scale=1.2):
         height = max(4.5, 0.3 * (points["agent"].nunique() + 2))  # of a line of the legend: each agent, and the bars
         figure, axes = plt.subplots(figsize=(9, height), layout="constrained")
-        median_curves(axes, lines_across(study, points), x="steps", y="return", hue="agent")
+        agents = {claim.name: claim.agent for claim in study.claims}
+        median_curves(axes, lines_across(study, points), x="steps", y="return", hue="agent", agents=agents)
         drawn = [claim for claim in study.claims if claim.name in set(points["agent"])]
         for bar in sorted({claim.bar for claim in drawn if claim.bar is not None}):
             line_across(axes, bar, f"bar {bar:g}")
-        axes.set(xlabel="Environment steps", ylabel="Return of training episodes", title=study.env_name)
+        axes.set(xlabel="Environment steps", ylabel="Return of training episodes")
+        config = {"env": study.env_name, "dataset": study.dataset, "env_options": study.env_options}
+        axes.set_title(figure_title(points["agent"], config, points["seed"]), parse_math=False)
         axes.xaxis.set_major_formatter("{x:,.0f}")
-        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+        legend_beside(axes)
     plt.close(figure)
     save_figure(figure, path, [".png"])

@@ -54,9 +54,11 @@ def write_run(
     shown: Sequence[int] = (4, 2, 0),
     sessions: Mapping[str, Any] | None = None,
     note: str = "",
+    day: str = "2026-03-14",
 ) -> Path:
-    """A run that has come as far as there are numbers for."""
+    """A run that has come as far as there are numbers for, on a day."""
     folder.mkdir(parents=True)
+    (folder / "log.txt").write_text(f"{day}T12:00:00+00:00 {config['agent']}, seed {config['seed']}: started\n")
     (folder / "config.json").write_text(json.dumps(config))
     if curve:
         with (folder / "metrics.csv").open("w", newline="") as file:
@@ -100,4 +102,17 @@ def write_comparison(
                 violence=level / 100,
                 sessions=sessions_of([f"{seed}1", f"{seed}2"], titles),
             )
+    return folder
+
+
+def write_search(folder: Path, lines: Sequence[str], **changes: Any) -> Path:
+    """A search for hyperparameters of dqn, with the lines of its table of trials."""
+    folder.mkdir(parents=True)
+    config = config_of(
+        "dqn", 0, **({"kind": "tune", "trials": 4, "seeds": 2, "evaluation_pool": "evaluation"} | changes)
+    )
+    (folder / "config.json").write_text(json.dumps(config))
+    header = "trial,state,mean_return,learning_rate,hidden_layers,double"
+    (folder / "trials.csv").write_text("\n".join([header, *lines, ""]))
+    write_run(folder / "runs" / "000-10000", config_of("dqn", 10_000), returns=[30.0])
     return folder

@@ -2,13 +2,14 @@ import html
 import json
 import math
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from contracts.run_folders import GENRES, config_of, sessions_of, step, write_comparison, write_run
+from contracts.run_folders import GENRES, config_of, sessions_of, step, write_comparison, write_run, write_search
 from pydeeprecsys.cli import main
 from pydeeprecsys.data.movielens_layouts import GENRES as GENRE_NAMES
 from pydeeprecsys.data.world import World
@@ -21,6 +22,7 @@ from pydeeprecsys.experiments.report.page import missing
 from pydeeprecsys.experiments.report.sessions import pack
 from pydeeprecsys.experiments.report.settings import differences, flat
 from pydeeprecsys.experiments.task import Task
+from pydeeprecsys.looks import looks
 
 
 def run(*arguments: str) -> int:
@@ -46,7 +48,7 @@ def rows_of(page: str) -> list[list[str]]:
     """The cells of the summary table, as text."""
     body = page.split('<table class="summary"')[1].split("<tbody>")[1].split("</tbody>")[0]
     rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL) for row in body.split("</tr>")[:-1]]
-    return [[html.unescape(re.sub(r"<[^>]*>", "", cell)).strip() for cell in row] for row in rows]
+    return [[html.unescape(re.sub(r"<[^>]*>", "", cell)).strip().replace("\xa0", " ") for cell in row] for row in rows]
 
 
 @pytest.mark.slow
@@ -158,6 +160,99 @@ def test_without_random_or_oracle_profiles_are_of_returns(tmp_path: Path) -> Non
     assert rows_of(page_of(folder))[0][2:5] == ["not from 1 seed", "", "–"]
 
 
+def facts_of(page: str) -> dict[str, str]:
+    """The heading, as text."""
+    rows = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", page.split("</header>")[0])
+    return {name: html.unescape(re.sub(r"<[^>]*>", "", text)) for name, text in rows}
+
+
+def test_the_heading_has_data_seeds_days_and_folders(tmp_path: Path) -> None:
+    own = {"dataset": "/a/very/long path/ratings.csv?items=films.csv"}
+    own["provenance"] = config_of("dqn", 0)["provenance"] | {"users": 1200, "items": 34, "ratings": 5678}
+    folders = [
+        write_run(tmp_path / "one", config_of("dqn", 0, **own), returns=[40.0], day="2026-03-14"),
+        write_run(tmp_path / "two", config_of("dqn", 1, **own), returns=[40.0], day="2026-02-28"),
+    ]
+    page = page_of(*folders)
+    assert facts_of(page) == {
+        "Data": "ratings.csv (1,200 users, 34 items, 5,678 ratings)",
+        "Seeds": "0 and 1",
+        "Run on": "2026-02-28 to 2026-03-14",
+        "From": f"{folders[0]}, {folders[1]}",
+    }
+    assert ">ratings.csv, MovieLensFairness-v0, slates of 2</h2>" in page
+    assert "/a/very/long path/ratings.csv?items=films.csv</dd>" in page  # among the settings
+    (folders[0] / "log.txt").unlink()
+    assert facts_of(page_of(folders[0]))["Run on"] == "a day that was not logged"
+    other = write_run(tmp_path / "other", config_of("dqn", 0, dataset="/b/ratings.csv"), returns=[4.0])
+    titles = re.findall(r'<h2 id="world-\d">(.*?)</h2>', page_of(folders[0], other))
+    assert [title.endswith(path) for title, path in zip(titles, (own["dataset"], "/b/ratings.csv"), strict=True)]
+    poles = write_run(tmp_path / "poles", config_of("dqn", 0, env="CartPole-v1", dataset=None), returns=[4.0])
+    assert facts_of(page_of(poles))["Data"] == "none"
+
+
+def test_an_agent_has_the_colour_of_its_name_in_table_and_charts(tmp_path: Path) -> None:
+    colour = looks({"dqn": "dqn"})["dqn"].colour
+    alone = page_of(write_run(tmp_path / "one", config_of("dqn", 0), returns=[40.0]))
+    page = page_of(write_comparison(tmp_path / "compared"))
+    for own in (alone, page):
+        entries = {entry["label"]: entry["look"] for entry in data_of(own)["worlds"][0]["entries"]}
+        assert entries["dqn"]["color"] == colour
+        assert f'style="--own:{colour}"' in own
+    assert len({look["marker"] for look in entries.values()}) == 4
+
+
+def test_the_report_of_a_search_has_its_trials(tmp_path: Path) -> None:
+    trials = ["0,complete,30.0,0.001,,False", '1,complete,42.5,0.1,"[32, 32]",True', "2,pruned,,0.01,,False"]
+    folder = write_search(tmp_path / "tuned", trials)
+    assert missing(read_source(folder)) == [f"dqn in {folder}: 3 of 4 trials"]
+    page = page_of(folder)
+    text = " ".join(html.unescape(re.sub(r"<[^>]*>", "", page.split("<script")[0])).split())
+    assert "Hyperparameters of dqn" in text
+    assert "3 trials: 2 complete, 1 pruned, 0 failed. Best is trial 1: a return of 42.50; trial 0, with" in text
+    assert "with the defaults: 30.00." in text
+    assert "the mean return over 2 trainings of 4 episodes" in text
+    assert rows_of(page.replace("summary trials", "summary")) == [
+        ["1 (best)", "42.50", "0.1", "[32, 32]", "True"],
+        ["0", "30.00", "0.001", "none", "False"],
+        ["2", "pruned", "0.01", "none", "False"],
+    ]
+    assert facts_of(page)["Seeds"] == "10000"
+    shutil.rmtree(folder / "runs")  # which a search does not need any more
+    assert facts_of(page_of(folder))["Seeds"] == "not known"
+    (search,) = data_of(page)["searches"]
+    assert search["trials"] == [[0, 30], [1, 42.5]]
+    assert [(one["name"], one["type"], one["values"]) for one in search["parameters"]] == [
+        ("learning_rate", "log", [0.1, 0.001]),
+        ("hidden_layers", "category", ["[32, 32]", "none"]),
+        ("double", "category", ["True", "False"]),
+    ]
+
+
+def test_a_search_without_a_complete_trial_has_no_charts(tmp_path: Path) -> None:
+    page = page_of(write_search(tmp_path / "tuned", ["0,failed,,0.001,,False"], trials=1, hyperparameters={"gamma": 1}))
+    assert "1 trial: 0 complete, 0 pruned, 1 failed." in page
+    assert "not there yet" not in page.lower()
+    assert 'class="chart"' not in page
+    assert "gamma <b>1</b>" in page
+
+
+def test_of_many_trials_the_best_twenty_are_not_folded(tmp_path: Path) -> None:
+    page = page_of(write_search(tmp_path / "tuned", [f"{i},complete,{i},0.001,,False" for i in range(50)], trials=50))
+    first, others = page.split("<summary>The other 30 trials</summary>")
+    assert [row[0] for row in rows_of(first.replace("summary trials", "summary"))] == [
+        "49 (best)",
+        *(str(i) for i in range(48, 29, -1)),
+    ]
+    assert len(rows_of(others.replace("summary trials", "summary"))) == 30
+
+
+def test_a_search_and_a_run_share_a_page(tmp_path: Path) -> None:
+    run_folder = write_run(tmp_path / "run", config_of("dqn", 0), returns=[40.0])
+    data = data_of(page_of(write_search(tmp_path / "tuned", ["0,complete,30.0,0.001,,False"]), run_folder))
+    assert (len(data["worlds"]), len(data["searches"])) == (1, 1)
+
+
 def test_text_from_the_data_stays_text(tmp_path: Path) -> None:
     titles = ["</script><script>alert(1)</script>", "a & b <!-- 'c' \u2028"]
     folder = write_comparison(tmp_path / "compared", titles, dataset="<i>mine</i>")
@@ -257,17 +352,32 @@ def test_a_line_that_is_being_written_is_left_out(tmp_path: Path) -> None:
     ("files", "complaint"),
     [
         (None, "there is no folder"),
-        ({}, "no folder of a run or a comparison"),
-        ({"config.json": '{"agent": "dqn"}'}, "no folder of a run or a comparison"),
-        ({"config.json": "[1]"}, "no folder of a run or a comparison"),
-        ({"config.json": "{"}, "no folder of a run or a comparison"),
+        ({}, "no folder of a run, a comparison or a search"),
+        ({"config.json": '{"agent": "dqn"}'}, "no folder of a run, a comparison or a search"),
+        ({"config.json": "[1]"}, "no folder of a run, a comparison or a search"),
+        ({"config.json": "{"}, "no folder of a run, a comparison or a search"),
         ({"config.json": json.dumps(config_of("dqn", 0))}, "nothing is done"),
+        ({"config.json": json.dumps(config_of("dqn", 0, kind="tune"))}, "no trial is done"),
+        ({"config.json": json.dumps(config_of("dqn", 0, kind="tune")), "trials.csv": "trial\n"}, "as trials"),
+        ({"config.json": json.dumps(config_of("dqn", 0, kind="tune")), "trials.csv": ""}, "as trials"),
+        (
+            {"config.json": '{"kind": "tune", "provenance": {}}', "trials.csv": "trial,state,mean_return\n0,failed,\n"},
+            "does not hold what was written (KeyError(",
+        ),
         ({"config.json": '{"kind": "compare", "agents": ["dqn"], "seeds": 2, "provenance": {}}'}, "nothing is done"),
         (
             {
                 "config.json": json.dumps(config_of("dqn", 0)),
                 "evaluation.csv": "a\n1\n",
                 "exposure.csv": "item,shown\n0,1\n",
+                "result.json": "{}",
+            },
+            "does not hold what a run writes",
+        ),
+        (
+            {
+                "config.json": json.dumps(config_of("dqn", 0)),
+                "evaluation.csv": "return,steps,violence\n",
                 "result.json": "{}",
             },
             "does not hold what a run writes",
@@ -384,6 +494,24 @@ def test_what_is_not_known_is_not_drawn_or_told_as_a_number(tmp_path: Path) -> N
     assert data["entries"][0]["points"] == [[0, None, 1.0]]
     assert "the violence of what they showed is not known: dqn." in page
     assert data["items"][0] == ["a", [], None, False]
+
+
+def test_a_single_run_is_not_compared(tmp_path: Path) -> None:
+    page = page_of(write_run(tmp_path / "run", config_of("dqn", 0), returns=[7.0, 9.0], curve=[1.0, 2.0]))
+    assert "<h1>dqn</h1>" in page
+    assert 'data-chart="curves"' in page
+    assert 'data-chart="profiles"' not in page
+    assert "Best of" not in page
+    two = [write_run(tmp_path / str(seed), config_of("dqn", seed), returns=[7.0]) for seed in range(2)]
+    assert 'data-chart="profiles"' in page_of(*two)
+
+
+def test_without_any_violence_known_there_is_no_panel_for_it(tmp_path: Path) -> None:
+    page = page_of(write_run(tmp_path / "blind", config_of("dqn", 0), returns=[1.0], violence=math.nan))
+    assert 'data-chart="scatter"' not in page
+    assert ">Violence</abbr>" not in page
+    assert "The violence of the items shown is not known." in page
+    assert not data_of(page)["worlds"][0]["hasViolence"]
 
 
 def size_of(packed: dict[str, Any]) -> int:

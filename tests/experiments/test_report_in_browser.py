@@ -1,6 +1,7 @@
 """The report in a real browser: Chromium without a window."""
 
 import itertools
+import math
 import os
 import shutil
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-from contracts.run_folders import config_of, sessions_of, write_comparison, write_run
+from contracts.run_folders import config_of, sessions_of, write_comparison, write_run, write_search
 from pydeeprecsys.experiments.report import write_report
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]  # one browser for all
@@ -25,21 +26,23 @@ SCREENS = [(1280, 900, "light"), (1280, 900, "dark"), (390, 844, "light"), (390,
 class Browser:
     """Chromium, with a screen to choose."""
 
-    def __init__(self, chromium: str, driver: str, page: Path) -> None:
+    def __init__(self, chromium: str, driver: str) -> None:
         options = ChromeOptions()
         options.binary_location = chromium
         for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
             options.add_argument(argument)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        self.page = page
         self.chrome = Chrome(options, ChromeService(driver))
+        self.page = Path()
 
-    def open(self, width: int, height: int, scheme: str) -> None:
-        """Open the page on such a screen, and wait for its charts."""
+    def open(self, width: int, height: int, scheme: str, page: Path | None = None) -> None:
+        """Open a page, that of four agents by default, on such a screen, and wait for its charts."""
         self.show_on(width, height)
         self.prefer(scheme)
-        self.chrome.get(self.page.as_uri())
-        self.until(lambda: len(self.all(".chart .main-svg")) >= 4)
+        self.chrome.get((page or self.page).as_uri())
+        self.until(
+            lambda: self.ask("[...document.querySelectorAll('.chart')].every((one) => one.querySelector('svg'))")
+        )
 
     def show_on(self, width: int, height: int) -> None:
         """Give the page a screen of that size."""
@@ -78,8 +81,8 @@ class Browser:
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """A page of four agents, one of which, <b>odd</b>, showed what has a hostile title."""
+def chromium() -> Iterator[Browser]:
+    """A browser without a page."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     driver = shutil.which("chromedriver")
     if not chromium or not driver:
@@ -87,6 +90,16 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
         if os.environ.get("CI"):
             pytest.fail(complaint)
         pytest.skip(complaint)
+    browser = Browser(chromium, driver)
+    try:
+        yield browser
+    finally:
+        browser.chrome.quit()
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Browser:
+    """A page of four agents, one of which, <b>odd</b>, showed what has a hostile title."""
     folder = write_comparison(tmp_path_factory.mktemp("browser") / "compared")
     shutil.rmtree(folder / "runs" / "dqn-2")  # not begun
     for seed in range(2):
@@ -95,11 +108,8 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
             folder / "runs" / f"odd-{seed}", config_of("<b>odd</b>", seed), returns=[38.0, 39.0], sessions=sessions
         )
     write_report([folder], folder / "report.html")
-    browser = Browser(chromium, driver, folder / "report.html")
-    try:
-        yield browser
-    finally:
-        browser.chrome.quit()
+    chromium.page = folder / "report.html"
+    return chromium
 
 
 @pytest.mark.parametrize(("width", "height", "scheme"), SCREENS)
@@ -155,7 +165,7 @@ def test_the_explorer_shows_the_session_that_is_chosen(browser: Browser, screen:
     ]
     assert [row[0] for row in cells] == ["1", "", "2", "", "3", "", "4", ""]
     assert [row[5] for row in cells[:4]] == ["✓ chosen", "", "", "✓ chosen"]
-    assert cells[1][6] == "Action 0.5 → 1"
+    assert [row[6] for row in cells[:4]] == ["Action 0.5 → 1", "", "", "Action 1 → 2"]
     assert cells[-1][6] == ""  # nobody looked after the last step
     forth, back = browser.one("button[name=next]"), browser.one("button[name=previous]")
     forth.click()
@@ -207,3 +217,143 @@ def test_readers_of_all_kinds_find_their_way(browser: Browser) -> None:
         "line.querySelector('.js-line').style.strokeDasharray + line.querySelector('.point').getAttribute('d'))"
     )
     assert len(looks) == len(set(looks)) == 5
+
+
+LONG = "recommenders_of_the_house.contextual.policies:ConservativeAgent"
+
+
+@pytest.fixture(scope="module")
+def crowded(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> tuple[Browser, Path]:
+    """A page of long names and paths, alike returns, and sessions of 40 slates of 8 items."""
+    folder = tmp_path_factory.mktemp("crowded")
+    dataset = f"/{'a_folder_whose_name_has_no_end/' * 6}ratings.csv"
+    titles = [f"An article of the shop with a title of the usual length, number {item}" for item in range(8)]
+    changes = {"dataset": dataset, "hyperparameters": {"learning_rate": 0.001}}
+    for agent in ("random", "oracle", "win-stay", "dqn", LONG):
+        for seed in range(2):
+            level = {"random": 30.0, "oracle": 50.0}.get(agent, 40.0)
+            write_run(
+                folder / f"{agent.replace(':', '.')}-{seed}",
+                config_of(agent, seed, **changes),
+                curve=[level, level + 1],
+                returns=[level, level + seed / 10],
+                sessions=sessions_of(["u1"], titles, n_steps=40),
+            )
+    write_run(folder / "dqn-other", config_of("dqn", 0, **changes | {"hyperparameters": {}}), returns=[40.0])
+    write_report(sorted(folder.iterdir()), folder / "page.html")
+    return chromium, folder / "page.html"
+
+
+@pytest.mark.parametrize("width", [390, 768, 1280])
+def test_nothing_is_wider_than_the_screen_or_without_an_end(crowded: tuple[Browser, Path], width: int) -> None:
+    browser, page = crowded
+    browser.open(width, 900, "light", page)
+    assert browser.ask("document.documentElement.scrollWidth") <= width
+    assert browser.ask("document.documentElement.scrollHeight") < 10_000
+    wide = "[...document.querySelectorAll('main *, header *')].filter((one) => !one.closest('.scroll, svg')"
+    assert browser.ask(f"{wide} && one.getBoundingClientRect().right > {width}).map((one) => one.outerHTML)") == []
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_names_of_agents_break_after_their_signs_only(crowded: tuple[Browser, Path], width: int) -> None:
+    browser, page = crowded
+    browser.open(width, 900, "light", page)
+    # Of each part of a name between signs: on how many lines it stands.
+    lines = browser.ask(
+        "[...document.querySelectorAll('.summary .name')].flatMap((name) => [...name.childNodes].flatMap((node) => {"
+        " if (node.nodeType !== 3) return []; const range = document.createRange();"
+        " return [...node.textContent.matchAll(/[^\\s]+/g)].map((part) => { range.setStart(node, part.index);"
+        " range.setEnd(node, part.index + part[0].length); return [part[0], range.getClientRects().length]; }); }))"
+    )
+    assert {part for part, _ in lines} >= {"win-", "stay", "ConservativeAgent", "dqn,", "0.001,"}
+    assert [part for part, count in lines if count > 1] == []
+
+
+def test_markers_of_the_legend_are_whole(crowded: tuple[Browser, Path]) -> None:
+    browser, page = crowded
+    browser.open(390, 844, "light", page)
+    boxes = browser.ask(
+        "[...document.querySelectorAll('.legend svg')].map((svg) => [svg, svg.querySelector('path')]"
+        ".map((one) => one.getBoundingClientRect()).map((box) => [box.top, box.bottom, box.height]))"
+    )
+    assert len(boxes) == 6
+    for (top, bottom, _), (upper, lower, height) in boxes:
+        assert top <= upper < lower <= bottom
+        assert height > 6
+
+
+def test_labels_of_points_do_not_collide(crowded: tuple[Browser, Path]) -> None:
+    browser, page = crowded
+    for width in (390, 1280):
+        browser.open(width, 900, "light", page)
+        boxes = browser.ask(
+            "[...document.querySelectorAll('[data-chart=scatter] .textpoint text')].map((one) =>"
+            " one.getBoundingClientRect()).map((box) => [box.left, box.right, box.top, box.bottom])"
+        )
+        assert boxes
+        for (left, right, top, bottom), (start, end, upper, lower) in itertools.combinations(boxes, 2):
+            assert right <= start or end <= left or bottom <= upper or lower <= top
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_long_sessions_are_shown_some_steps_at_a_time(crowded: tuple[Browser, Path], width: int) -> None:
+    browser, page = crowded
+    browser.open(width, 900, "light", page)
+    earlier, later = browser.one("button[name=earlier]"), browser.one("button[name=later]")
+    said = browser.one(".pages span")
+    assert (len(browser.titles), said.text, earlier.is_enabled()) == (24, "steps 1 to 3 of 40", False)
+    for _ in range(13):
+        later.click()
+    assert (len(browser.titles), said.text, later.is_enabled()) == (8, "steps 40 to 40 of 40", False)
+    earlier.click()
+    assert said.text == "steps 37 to 39 of 40"
+    browser.choose("seed", "1")
+    assert said.text == "steps 1 to 3 of 40"
+
+
+def test_paper_is_white_and_wide_enough(crowded: tuple[Browser, Path]) -> None:
+    browser, page = crowded
+    browser.open(1280, 900, "dark", page)
+    ink = "getComputedStyle(document.querySelector('[data-chart=curves] .xtick text')).fill"
+    wide = "Math.max(...[...document.querySelectorAll('.chart .main-svg')].map((one) => one.clientWidth))"
+    dark, screen = browser.ask(ink), browser.ask(wide)
+    browser.chrome.execute_script("window.dispatchEvent(new Event('beforeprint'))")  # type: ignore[no-untyped-call]
+    assert browser.ask("getComputedStyle(document.documentElement).getPropertyValue('--paper')") == "#fcfbf8"
+    assert browser.ask(ink) != dark
+    assert browser.ask(wide) <= 700 < screen
+    browser.chrome.execute_script("window.dispatchEvent(new Event('afterprint'))")  # type: ignore[no-untyped-call]
+    browser.until(lambda: browser.ask(ink) == dark and browser.ask(wide) == screen)
+
+
+def test_what_was_not_known_has_no_panel(chromium: Browser, tmp_path: Path) -> None:
+    recorded = sessions_of(["u1"], ["a"])
+    for one in recorded["sessions"][0]["steps"]:
+        one["shown"][0]["violence"] = None
+    folder = write_run(
+        tmp_path / "blind", config_of("dqn", 0), curve=[1.0], returns=[1.0], violence=math.nan, sessions=recorded
+    )
+    write_report([folder], tmp_path / "page.html")
+    chromium.open(1280, 900, "light", tmp_path / "page.html")
+    titles = (
+        "[...document.querySelectorAll('[data-chart=session] .ytitle, .y2title, .y3title')].map((t) => t.textContent)"
+    )
+    assert chromium.ask(titles) == ["Rating"]
+    assert chromium.ask("getComputedStyle(document.querySelector('.steps td:nth-child(5)')).display") == "none"
+    assert "violence" not in chromium.one(".about").text
+    assert chromium.chrome.get_log("browser") == []  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_page_of_a_search_is_drawn(chromium: Browser, tmp_path: Path, width: int) -> None:
+    trials = ["0,complete,30.0,0.001,,False", '1,complete,42.5,0.1,"[32, 32]",True', "2,pruned,,0.01,,False"]
+    folder = write_search(tmp_path / "tuned", trials)
+    write_report([folder], tmp_path / "page.html")
+    chromium.open(width, 900, "dark", tmp_path / "page.html")
+    points = [len(chart.find_elements(By.CSS_SELECTOR, ".point")) for chart in chromium.all(".chart")]
+    assert points == [2, 2, 2, 2]
+    names = [chart.accessible_name for chart in chromium.all(".chart")]
+    assert names[1:] == [
+        f"Return of complete trials by {name}" for name in ("learning_rate", "hidden_layers", "double")
+    ]
+    assert chromium.ask("document.documentElement.scrollWidth") <= width
+    assert chromium.chrome.get_log("browser") == []  # type: ignore[no-untyped-call]

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from pydeeprecsys.errors import InputError
+from pydeeprecsys.looks import looks
 from pydeeprecsys.rl.learning_statistics import COLUMNS, LearningStatistics
 
 mpl.use("Agg")
@@ -177,24 +178,42 @@ def test_plots_of_nothing_say_so() -> None:
 def test_plots_show_what_was_recorded() -> None:
     import matplotlib.pyplot as plt
 
-    statistics = LearningStatistics()
+    statistics = LearningStatistics("dqn", "CartPole-v1")
     for episode in range(5):
         statistics.append_metric("episode_rewards", episode)
         statistics.append_metric("moving_rewards", episode / 2)
         statistics.append_metric("loss", 1 / (episode + 1))
     figure = statistics.plot_learning_stats()
-    shown = {axes.get_title(): [line.get_ydata().tolist() for line in axes.lines] for axes in figure.axes}
-    assert shown == {
-        "Reward sum": [[0, 1, 2, 3, 4]],
-        "Reward moving average": [[0, 0.5, 1, 1.5, 2]],
-        "Loss": [[1, 1 / 2, 1 / 3, 1 / 4, 1 / 5]],
-        "Epsilon": [],
+    shown = {
+        (axes.get_xlabel(), axes.get_ylabel()): [line.get_ydata().tolist() for line in axes.lines]
+        for axes in figure.axes
     }
-    assert [text.get_text() for text in figure.axes[3].texts] == ["not recorded"]
+    assert shown == {  # and no empty panel for what was not
+        ("Episode", "Return"): [[0, 1, 2, 3, 4]],
+        ("Episode", "Return, moving average"): [[0, 0.5, 1, 1.5, 2]],
+        ("Update", "Loss"): [[1, 1 / 2, 1 / 3, 1 / 4, 1 / 5]],
+    }
+    assert figure.get_suptitle() == "dqn, CartPole-v1"
+    colour = looks({"dqn": "dqn"})["dqn"].colour
+    assert {line.get_color() for axes in figure.axes for line in axes.lines} == {colour}
     plt.close(figure)
     figure = statistics.plot_rewards()
     (axes,) = figure.axes
     assert [line.get_ydata().tolist() for line in axes.lines] == [[0, 1, 2, 3, 4], [0, 0.5, 1, 1.5, 2]]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["episode", "average"]
+    plt.close(figure)
+
+
+@pytest.mark.parametrize("n_recorded", [1, 2, 3, 4])
+def test_there_are_as_many_panels_as_were_recorded(n_recorded: int) -> None:
+    import matplotlib.pyplot as plt
+
+    statistics = LearningStatistics()
+    for metric in ("episode_rewards", "moving_rewards", "loss", "epsilon_values")[:n_recorded]:
+        statistics.append_metric(metric, 1.0)
+    figure = statistics.plot_learning_stats("an agent on some_$data$, seed 1")
+    assert [len(axes.lines) for axes in figure.axes] == [1] * n_recorded
+    assert figure.get_suptitle() == "an agent on some_$data$, seed 1"
     plt.close(figure)
 
 

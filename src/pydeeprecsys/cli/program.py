@@ -20,7 +20,7 @@ _VERBS = {
     "tune": "Search for good hyperparameters of an agent.",
     "evaluate": "Evaluate the policy of a run again.",
     "resume": "Continue stopped or killed runs.",
-    "report": "Write one HTML page from the results of runs and comparisons.",
+    "report": "Write one HTML page from the results of runs, comparisons and searches.",
 }
 
 

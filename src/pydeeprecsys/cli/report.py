@@ -19,10 +19,11 @@ from pydeeprecsys.experiments.run_folder import RunFolder
     help="The page to write; by default report.html in the first DIR.",
 )
 def command(folders: tuple[Path, ...], out: Path | None) -> None:
-    """Write one HTML page from the results of train or compare in each DIR, done or not.
+    """Write one HTML page from the results of train, compare or tune in each DIR, done or not.
 
-    It has a table of the agents' returns with intervals, learning curves, performance profiles, reward against
-    violence, recorded sessions step by step, and the settings, those that differ first. It needs no network.
+    For runs and comparisons it has a table of the agents' returns with intervals, learning curves, performance
+    profiles, reward against violence, and recorded sessions step by step; for a search its trials, with their
+    hyperparameters and returns; for all the settings, those that differ first. It needs no network.
     """
     out = out or RunFolder(folders[0]).report_file
     write_report(folders, out)

@@ -12,6 +12,7 @@ from pydeeprecsys.cli.agent_options import read_options
 from pydeeprecsys.cli.common import at_work, choose_out, print_files, print_warnings, screen
 from pydeeprecsys.cli.settings import JOBS, RAY, click_option, settings_options, take_settings
 from pydeeprecsys.errors import InputError
+from pydeeprecsys.experiments.captions import figure_title
 from pydeeprecsys.experiments.config import RunConfig
 from pydeeprecsys.experiments.policy_search import open_players
 from pydeeprecsys.experiments.registry import AGENTS, agent_class, agent_options
@@ -59,7 +60,7 @@ def train_with_progress(
         folder = run(config, out, on_episode=on_episode, overwrite=overwrite, play=play)
     import matplotlib.pyplot as plt
 
-    figure = folder.statistics.plot_learning_stats()
+    figure = folder.statistics.plot_learning_stats(figure_title([config.agent], folder.config, [config.seed]))
     folder.save_learning(figure)
     plt.close(figure)
     returns = folder.evaluation["return"]

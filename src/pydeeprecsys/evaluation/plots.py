@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from pydeeprecsys.evaluation.intervals import median_interval
+from pydeeprecsys.evaluation.standings import ORACLE, SIMPLE_POLICIES
 from pydeeprecsys.files import whole_file
+from pydeeprecsys.looks import looks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,10 +20,12 @@ if TYPE_CHECKING:
 
 CURVE_POINTS = 120
 """Points on a learning curve: more are not seen, and the interval of each takes time."""
-_DASHES = ["", (4, 1.5), (1, 1), (3, 1, 1.5, 1), (5, 1, 1, 1, 1, 1)]  # distinct without colour, too
+_MARKED = 7  # points of a line that have a marker
 
 
-def median_curves(axes: Axes, points: pd.DataFrame, x: str, y: str, hue: str, dashes: Any = True) -> None:
+def median_curves(
+    axes: Axes, points: pd.DataFrame, x: str, y: str, hue: str, agents: Mapping[str, str] | None = None
+) -> None:
     """Draw the median over seeds as a line for each of `hue`, with a band of its 95 % confidence intervals.
 
     The axis is scaled to the single seeds; bands from three or four of them may reach far beyond. Of fewer there is
@@ -33,39 +37,49 @@ def median_curves(axes: Axes, points: pd.DataFrame, x: str, y: str, hue: str, da
         x: name of a column.
         y: likewise; its values may be NaN where nothing is known.
         hue: likewise, of what has a line of its own.
-        dashes: see `seaborn.lineplot`.
+        agents: the agent of each of these, whose `looks` it has; by default they are agents.
     """
-    import seaborn as sns
-
     points = points.dropna(subset=[y])
     names = list(points[hue].unique())
-    colours = dict(zip(names, sns.color_palette(None if len(names) <= 10 else "husl", len(names)), strict=True))
-    medians = points.groupby([hue, x], sort=False, as_index=False)[y].median()
-    sns.lineplot(
-        medians, x=x, y=y, hue=hue, style=hue, dashes=dashes, palette=colours, errorbar=None, estimator=None, ax=axes
-    )
-    for name, own in points.groupby(hue):
-        low, high = np.transpose([median_interval(values) for _, values in own.groupby(x)[y]])
-        axes.fill_between(np.unique(own[x].astype(float)), low, high, color=colours[name], alpha=0.2, linewidth=0)
+    agents = {name: name if agents is None else agents[name] for name in names}
+    look = looks(agents)
+    for name in names:
+        own = points[points[hue] == name]
+        at, measured = zip(*own.groupby(x)[y], strict=True)
+        low, high = np.transpose([median_interval(values) for values in measured])
+        style = look[name].as_line(learns=agents[name] not in (*SIMPLE_POLICIES, ORACLE))
+        medians = [values.median() for values in measured]
+        axes.plot(at, medians, label=name, markevery=max(1, len(at) // _MARKED), markersize=6, **style)
+        axes.fill_between(np.array(at, dtype=float), low, high, color=style["color"], alpha=0.15, linewidth=0)
     lowest, highest = points[y].min(), points[y].max()
     room = 0.05 * (highest - lowest) or 1.0
     axes.set_ylim(lowest - room, highest + room)
 
 
-def line_across(axes: Axes, height: float, label: str) -> None:
+def line_across(axes: Axes, height: float, label: str, colour: str = "black") -> None:
     """Draw a horizontal reference line; the axis is extended to show it."""
-    axes.axhline(height, color="black", linewidth=1, linestyle=":", label=label)
+    axes.axhline(height, color=colour, linewidth=1, linestyle=":", label=label)
     low, high = axes.get_ylim()
     room = 0.05 * (high - low)
     axes.set_ylim(min(low, height - room), max(high, height + room))
 
 
-def learning_curves(metrics: pd.DataFrame, reference: tuple[str, float] | None = None) -> Figure:
+def legend_beside(axes: Axes) -> None:
+    """Put the legend to the right of the axes, with names as they are."""
+    lines = axes.get_lines()
+    names = [str(line.get_label()) for line in lines]
+    legend = axes.legend(lines, names, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, handlelength=3.5)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+
+
+def learning_curves(metrics: pd.DataFrame, reference: tuple[str, float] | None = None, title: str = "") -> Figure:
     """Moving average of the return over the episodes: each model's median over its seeds, with 95 % intervals.
 
     Args:
         metrics: rows of `LearningStatistics.to_frame`, of any number of models and seeds.
-        reference: label and height of a line across, such as what an oracle reaches.
+        reference: name and height of a line across, such as what an oracle reaches.
+        title: of the figure.
     """
     import matplotlib.pyplot as plt
     import seaborn as sns
@@ -75,13 +89,13 @@ def learning_curves(metrics: pd.DataFrame, reference: tuple[str, float] | None =
     curves = curves[curves["episode"].isin(shown)].assign(measurement=lambda rows: rows["measurement"].astype(float))
     with sns.axes_style("whitegrid"), sns.plotting_context("paper", font_scale=1.2):
         figure, axes = plt.subplots(figsize=(10, 5), layout="constrained")
-        dashes = [_DASHES[i % len(_DASHES)] for i in range(curves["model"].nunique())]
-        median_curves(axes, curves, x="episode", y="measurement", hue="model", dashes=dashes)
+        median_curves(axes, curves, x="episode", y="measurement", hue="model")
         if reference is not None:
-            label, height = reference
-            line_across(axes, height, label)
-        axes.set(xlabel="Episodes", ylabel="Return, moving average (100)")
-        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+            name, height = reference
+            line_across(axes, height, name, looks({name: name})[name].colour)
+        axes.set(xlabel="Episode", ylabel="Return, moving average (100)")
+        figure.suptitle(title, parse_math=False, fontsize="medium")
+        legend_beside(axes)
     plt.close(figure)
     return figure
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -143,6 +144,13 @@ class ClaimedFolder:
     def files(self) -> list[str]:
         """The names of its files and folders, without hidden ones."""
         return sorted(path.name for path in self.path.iterdir() if not path.name.startswith("."))
+
+    @property
+    def days(self) -> list[str]:
+        """The days, as YYYY-MM-DD, of the lines of its log, in order."""
+        path = self.path / _LOG
+        lines = path.read_text(errors="replace").splitlines() if path.exists() else []
+        return sorted({line[:10] for line in lines if re.match(r"\d{4}-\d\d-\d\dT", line)})
 
     @property
     def runs(self) -> list[Self]:

@@ -16,6 +16,7 @@ from pydeeprecsys.arguments import Count, checked
 from pydeeprecsys.errors import DivergenceError, InputError
 from pydeeprecsys.evaluation.plots import learning_curves
 from pydeeprecsys.evaluation.standings import ORACLE, RANDOM, standings
+from pydeeprecsys.experiments.captions import figure_title
 from pydeeprecsys.experiments.config import RunConfig, Settings
 from pydeeprecsys.experiments.provenance import provenance
 from pydeeprecsys.experiments.registry import agent_class
@@ -245,4 +246,6 @@ def _draw(runs: Sequence[RunFolder], folder: RunFolder) -> None:
     curves = pd.concat([each.statistics.to_frame().query("metric == 'moving_rewards'") for each in runs])
     oracle = [each.result["mean_return"] for each in runs if each.agent == ORACLE]
     if len(curves):
-        folder.save_curves(learning_curves(curves, (ORACLE, float(np.median(oracle))) if oracle else None))
+        agents = [*curves["model"].unique(), *([ORACLE] if oracle else [])]
+        title = figure_title(agents, folder.config, [each.seed for each in runs])
+        folder.save_curves(learning_curves(curves, (ORACLE, float(np.median(oracle))) if oracle else None, title))

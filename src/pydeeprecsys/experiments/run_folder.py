@@ -218,6 +218,22 @@ class RunFolder(ClaimedFolder):
         if best is not None:
             _write_json(self.best_file, best, indent=2)
 
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        """The table of the trials so far, see `tune.trials_table`; hyperparameters as text.
+
+        Raises:
+            InputError: the file cannot be read.
+        """
+        if not self.trials_file.exists():
+            return pd.DataFrame()
+        try:
+            table = pd.read_csv(self.trials_file, dtype=str, keep_default_na=False)
+            numbers = {"trial": table["trial"].astype(int), "mean_return": pd.to_numeric(table["mean_return"])}
+            return table.assign(**numbers, state=table["state"])
+        except (KeyError, ValueError) as error:
+            raise InputError(f"{self.trials_file} is not readable as trials ({error})") from error
+
 
 def joint_note(notes: Mapping[int, str]) -> str:
     """The note on an agent, from the notes on its runs by their seeds; empty if there are none."""

@@ -12,10 +12,12 @@ import pandas as pd
 
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.files import whole_file
+from pydeeprecsys.looks import looks
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+_Lines = dict[str, pd.Series | None]
 
 COLUMNS = ("metric", "measurement", "timestep", "episode", "model", "env")
 
@@ -129,23 +131,45 @@ class LearningStatistics:
 
     def plot_rewards(self) -> Figure:
         """Draw the return of each episode and its moving average."""
+        return self._draw([("Episode", "Return", {"episode": self.episode_rewards, "average": self.moving_rewards})])
+
+    def plot_learning_stats(self, title: str | None = None) -> Figure:
+        """Draw the return of each episode, its moving average, the loss and the exploration probability, if recorded.
+
+        Args:
+            title: of the figure, by default the models and environments.
+        """
+        panels = [
+            ("Episode", "Return", {"episode": self.episode_rewards}),
+            ("Episode", "Return, moving average", {"average": self.moving_rewards}),
+            ("Update", "Loss", {"loss": self.loss_values}),
+            ("Episode", "Exploration probability", {"epsilon": self.epsilon_values}),
+        ]
+        return self._draw(panels, title)
+
+    def _draw(self, panels: Sequence[tuple[str, str, _Lines]], title: str | None = None) -> Figure:
+        """Draw the panels, each of an x label, a y label and lines, in which something was recorded."""
         import matplotlib.pyplot as plt
 
-        figure, axes = plt.subplots()
-        _draw(axes, "Rewards", {"episode": self.episode_rewards, "moving average": self.moving_rewards})
-        axes.set_xlabel("episode")
-        return figure
-
-    def plot_learning_stats(self) -> Figure:
-        """Draw the return of each episode, its moving average, the loss and the exploration probability."""
-        import matplotlib.pyplot as plt
-
-        figure, axes = plt.subplots(2, 2, figsize=(12, 6), layout="constrained")
-        figure.suptitle("Agent learning metrics")
-        _draw(axes[0, 0], "Reward sum", {"": self.episode_rewards})
-        _draw(axes[0, 1], "Reward moving average", {"": self.moving_rewards})
-        _draw(axes[1, 0], "Loss", {"": self.loss_values})
-        _draw(axes[1, 1], "Epsilon", {"": self.epsilon_values})
+        shown = [panel for panel in panels if any(series is not None for series in panel[2].values())]
+        rows = 2 if len(shown) == 4 else 1
+        columns = max(1, len(shown) // rows)
+        size = (max(7, 4.5 * columns), 0.7 + 3.3 * rows)
+        figure, grid = plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False)
+        models, envs = (list(dict.fromkeys(row[key] for row in self.collected_metrics)) for key in ("model", "env"))
+        names = ", ".join(str(name) for name in (*models, *envs) if name is not None)
+        figure.suptitle(names if title is None else title, parse_math=False)
+        colour = looks({"": str(models[0])})[""].colour if len(models) == 1 else None
+        for axes, (x, y, lines) in zip(grid.flat, shown, strict=False):  # with nothing recorded there are empty axes
+            axes.set(xlabel=x, ylabel=y)
+            for (label, series), style in zip(lines.items(), ("-", "--"), strict=False):
+                if series is not None:
+                    axes.plot(np.arange(1, len(series) + 1), series.to_numpy(), style, label=label, color=colour)
+            if len(axes.lines) > 1:
+                axes.legend()
+        if not shown:
+            grid[0, 0].text(0.5, 0.5, "not recorded", ha="center", transform=grid[0, 0].transAxes)
+            grid[0, 0].set_axis_off()
         return figure
 
     def state_dict(self) -> dict[str, Any]:
@@ -159,15 +183,3 @@ class LearningStatistics:
         self.timestep = int(state["timestep"])
         self.episode = int(state["episode"])
         self.collected_metrics = json.loads(str(state["collected_metrics"]))
-
-
-def _draw(axes: Axes, title: str, lines: dict[str, pd.Series | None]) -> None:
-    axes.set_title(title)
-    recorded = {label: series for label, series in lines.items() if series is not None}
-    for label, series in recorded.items():
-        axes.plot(series.to_numpy(), label=label)
-    if not recorded:
-        axes.text(0.5, 0.5, "not recorded", ha="center", va="center", transform=axes.transAxes)
-        axes.set_axis_off()
-    elif len(recorded) > 1:
-        axes.legend()

@@ -3,10 +3,12 @@
 
 const report = (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
-  const DASHES = ["solid", "dash", "dot", "dashdot", "longdash", "longdashdot"];
-  const MARKERS = ["circle", "square", "diamond", "triangle-up", "cross", "x", "star", "triangle-down"];
-  const GLYPHS = ["●", "■", "◆", "▲", "✚", "✖", "★", "▼"];
-  const OPEN_GLYPHS = ["○", "□", "◇", "△"];
+  const SHAPES = { // of the markers, around 0
+    circle: "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0 -10 0Z", square: "M-4.5 -4.5h9v9h-9Z", diamond: "M0 -6L6 0L0 6L-6 0Z",
+    "triangle-up": "M0 -5.5L6 4.5H-6Z", "triangle-down": "M0 5.5L6 -4.5H-6Z",
+    cross: "M-2 -6h4v4h4v4h-4v4h-4v-4h-4v-4h4Z", x: "M-6 -3L-3 -6L0 -3L3 -6L6 -3L3 0L6 3L3 6L0 3L-3 6L-6 3L-3 0Z",
+    star: "M0 -6.5L1.6 -2H6L2.5 .8L3.8 5.5L0 2.7L-3.8 5.5L-2.5 .8L-6 -2H-1.6Z",
+  };
   const narrow = () => window.innerWidth < 640;
 
   /* Plotly reads a few tags in its labels; a name of a film is none. */
@@ -17,31 +19,18 @@ const report = (() => {
     const get = (name) => style.getPropertyValue(`--${name}`).trim();
     return {
       ink: get("ink"), quiet: get("quiet"), grid: get("grid"), rule: get("rule"), raised: get("raised"),
-      neutral: get("neutral"), accent: get("accent"), low: get("low"), middle: get("middle"), high: get("high"),
-      hues: get("hues").split(" "),
+      accent: get("accent"), low: get("low"), middle: get("middle"), high: get("high"),
       font: getComputedStyle(document.body).fontFamily,
     };
   };
 
   const translucent = (hex, share) => hex + Math.round(share * 255).toString(16).padStart(2, "0");
 
-  /* How an agent looks everywhere: colour, dash and marker, each enough to tell it by. */
-  const looks = (entries, colours) => {
-    const found = new Map();
-    let learned = 0;
-    let simple = 0;
-    for (const entry of entries) {
-      const place = entry.simple ? simple++ : learned++;
-      found.set(entry.label, {
-        color: entry.simple ? colours.neutral : colours.hues[place % colours.hues.length],
-        dash: DASHES[(entry.simple ? place + 1 : place) % DASHES.length],
-        marker: MARKERS[place % MARKERS.length] + (entry.simple ? "-open" : ""),
-        glyph: entry.simple ? OPEN_GLYPHS[place % OPEN_GLYPHS.length] : GLYPHS[place % GLYPHS.length],
-        width: entry.simple ? 1.5 : 2.2,
-      });
-    }
-    return found;
-  };
+  /* How each line looks: colour, dashes and marker, each enough to tell it by. */
+  const looks = (entries) => new Map(entries.map(({ label, look, simple }) => [label, {
+    ...look, dash: look.dashes.map((length) => `${length}px`).join() || "solid",
+    symbol: look.marker + (simple ? "-open" : ""), width: simple ? 1.5 : 2.2, fill: simple ? "none" : look.color,
+  }]));
 
   const axis = (colours, title) => ({
     title: { text: title, font: { color: colours.quiet, size: 13 }, standoff: 8 },
@@ -59,7 +48,12 @@ const report = (() => {
     xaxis: axis(colours, x), yaxis: axis(colours, y),
   });
 
-  const CONFIG = { responsive: true, displayModeBar: false, displaylogo: false };
+  /* Draw a chart; on paper, whose width Plotly does not hear of, in the size of its place. */
+  const react = (chart, traces, axes) => {
+    const printed = document.documentElement.classList.contains("printed");
+    const size = printed ? { width: chart.clientWidth, height: chart.clientHeight } : { autosize: true };
+    Plotly.react(chart, traces, { ...axes, ...size }, { responsive: !printed, displayModeBar: false, displaylogo: false });
+  };
 
   const band = (line, look, shape) => ({
     x: [...line.x, ...[...line.x].reverse()], y: [...line.high, ...[...line.low].reverse()],
@@ -78,7 +72,7 @@ const report = (() => {
     traces.push({
       x: line.x, y: line.y, name: plain(label), mode: "lines+markers", hovertemplate: hover,
       line: { color: look.color, dash: look.dash, width: look.width, shape },
-      marker: { symbol: look.marker, color: look.color, size: 8, maxdisplayed: 7 },
+      marker: { symbol: look.symbol, color: look.color, size: 8, maxdisplayed: 7 },
     });
     return traces;
   };
@@ -95,12 +89,12 @@ const report = (() => {
       } else if (entry.reached !== null) {
         traces.push({
           x: [1, longest], y: [entry.reached, entry.reached], name: label, mode: "lines+markers",
-          line: { color: own.color, dash: own.dash, width: own.width }, marker: { symbol: own.marker, size: 8 },
+          line: { color: own.color, dash: own.dash, width: own.width }, marker: { symbol: own.symbol, size: 8 },
           hovertemplate: `${label}, judged: %{y:.2f}<extra></extra>`,
         });
       }
     }
-    const axes = layout(colours, "Episodes", "Return");
+    const axes = layout(colours, "Episode", "Return");
     if (longest > 0) axes.xaxis.range = [0, 1.02 * longest];
     // The scale is that of the single seeds: bands from three or four may be many times as wide.
     const heights = world.entries.filter((one) => shown.has(one.label))
@@ -122,7 +116,7 @@ const report = (() => {
     return [traces, axes];
   };
 
-  /* Finds places for labels around points, where no other label or point is, as far as there is one. */
+  /* Finds places for labels around points, where no other label is; a label without one is left to the legend. */
   const placer = (points, width, height) => {
     const extent = (column) => {
       const numbers = points.map((point) => point[column]);
@@ -145,6 +139,7 @@ const report = (() => {
         taken.filter(({ box }) => l < box[1] && r > box[0] && b < box[3] && t > box[2])
           .reduce((sum, { weight }) => sum + weight, l < -20 || r > width + 20 ? 10 : 0);
       const [best, box] = Object.entries(boxes).sort((one, other) => crowded(one[1]) - crowded(other[1]))[0];
+      if (crowded(box) >= 3) return null;
       taken.push({ box, weight: 10 }); // two labels on each other say nothing
       return best;
     };
@@ -167,14 +162,15 @@ const report = (() => {
         traces.push({
           x: entry.points.map((point) => point[1]), y: entry.points.map((point) => point[2]),
           text: entry.points.map((point) => `seed ${point[0]}`),
-          mode: "markers", marker: { symbol: own.marker, color: own.color, size: 6, opacity: 0.6 },
+          mode: "markers", marker: { symbol: own.symbol, color: own.color, size: 6, opacity: 0.6 },
           hovertemplate: `${label}, %{text}<br>return %{y:.2f}, violence %{x:.3f}<extra></extra>`,
         });
       }
+      const textposition = place(...centre, entry.label);
       traces.push({
-        x: [centre[0]], y: [centre[1]], mode: "markers+text", text: [label], cliponaxis: false,
-        textposition: place(...centre, entry.label), textfont: { color: colours.ink, size: 12 },
-        marker: { symbol: own.marker, color: own.color, size: 13, line: { width: 2, color: own.color } },
+        x: [centre[0]], y: [centre[1]], mode: textposition ? "markers+text" : "markers", text: [label],
+        cliponaxis: false, textposition: textposition ?? "top center", textfont: { color: colours.ink, size: 12 },
+        marker: { symbol: own.symbol, color: own.color, size: 13, line: { width: 2, color: own.color } },
         hovertemplate: `${label}, mean<br>return %{y:.2f}, violence %{x:.3f}<extra></extra>`,
       });
     }
@@ -203,9 +199,9 @@ const report = (() => {
   const redraws = [];
 
   /* The legend of all charts of a world: buttons that show and hide an agent. */
-  const legend = (place, entries, colours, shown, onChange) => {
+  const legend = (place, entries, shown, onChange) => {
     place.replaceChildren();
-    const own = looks(entries, colours);
+    const own = looks(entries);
     for (const { label } of entries) {
       const look = own.get(label);
       const button = document.createElement("button");
@@ -221,21 +217,18 @@ const report = (() => {
     }
   };
 
-  const STROKES = { solid: "", dash: "7 4", dot: "2 3", dashdot: "7 3 2 3", longdash: "11 4", longdashdot: "11 3 2 3" };
-
   const sample = (look) => {
     const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
     const part = (name, attributes) => {
       const element = document.createElementNS("http://www.w3.org/2000/svg", name);
       Object.entries(attributes).forEach(([key, value]) => element.setAttribute(key, value));
       svg.append(element);
-      return element;
     };
-    svg.setAttribute("viewBox", "0 0 40 14");
+    svg.setAttribute("viewBox", "-20 -8 40 16");
     svg.setAttribute("aria-hidden", "true");
-    const stroke = { stroke: look.color, "stroke-width": 2, "stroke-dasharray": STROKES[look.dash] };
-    part("line", { x1: 0, x2: 40, y1: 7, y2: 7, ...stroke });
-    part("text", { x: 20, y: 13, "text-anchor": "middle", "font-size": 17, fill: look.color }).textContent = look.glyph;
+    const stroke = { stroke: look.color, "stroke-width": look.width };
+    part("line", { x1: -20, x2: 20, y1: 0, y2: 0, ...stroke, "stroke-dasharray": look.dashes.join(" ") });
+    part("path", { d: SHAPES[look.marker], fill: look.fill, ...stroke, "stroke-width": 1.5 });
     return svg;
   };
 
@@ -244,17 +237,17 @@ const report = (() => {
     const shown = new Set(world.entries.map((entry) => entry.label));
     const draw = () => {
       const colours = theme();
-      const look = looks(world.entries, colours);
+      const look = looks(world.entries);
       section.querySelectorAll(".chart").forEach((chart) => {
         const kind = chart.dataset.chart;
         if (!(kind in CHARTS)) return;
-        Plotly.react(chart, ...CHARTS[kind](world, shown, look, colours, chart), CONFIG);
+        react(chart, ...CHARTS[kind](world, shown, look, colours, chart));
         chart.setAttribute("aria-label", `${chart.dataset.label}. ${describe(kind, world, shown)}`);
       });
     };
     const place = section.querySelector(".legend");
     redraws.push(() => {
-      if (place) legend(place, world.entries, theme(), shown, draw);
+      if (place) legend(place, world.entries, shown, draw);
       draw();
     });
   });
@@ -262,7 +255,13 @@ const report = (() => {
   const redraw = () => redraws.forEach((one) => one());
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   matchMedia("(max-width: 640px)").addEventListener("change", redraw);
+  const onPaper = (printed) => () => {
+    document.documentElement.classList.toggle("printed", printed);
+    redraw();
+  };
+  window.addEventListener("beforeprint", onPaper(true));
+  window.addEventListener("afterprint", onPaper(false));
   redraw();
 
-  return { data, redraws, plain, theme, axis, layout, CONFIG };
+  return { data, redraws, plain, theme, axis, layout, react };
 })();

@@ -19,6 +19,8 @@ from pydeeprecsys.evaluation.standings import ORACLE, RANDOM, SIMPLE_POLICIES, s
 from pydeeprecsys.experiments.report.settings import differences, flat
 from pydeeprecsys.experiments.run_folder import RunFolder
 
+DAMAGE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What reading a file raises that does not hold what was written."""
 _MEANS = ("violence", "unmeasured", "coverage", "gini", "session_length")
 
 
@@ -27,8 +29,9 @@ class Source:
     """A folder that the report was asked for.
 
     Attributes:
-        folder: of a run or a comparison.
-        runs: the run itself, or those of the comparison that have episodes or results.
+        folder: of a run, a comparison or a search.
+        runs: the run itself, or those of the comparison that have episodes or results; none of a search, whose trials
+            have settings of their own.
     """
 
     folder: RunFolder
@@ -41,24 +44,30 @@ class Source:
 
 
 def read_source(path: Path) -> Source:
-    """Read the folder of a run or a comparison, done or not.
+    """Read the folder of a run, a comparison or a search, done or not.
 
     Raises:
         InputError: it is no such folder, nothing has been done in it yet, or one of its files cannot be read.
     """
     if not path.is_dir():
-        raise InputError(f"there is no folder {path}; name one that train or compare wrote")
+        raise InputError(f"there is no folder {path}; name one that train, compare or tune wrote")
     folder = RunFolder(path)
     config = folder.config
-    if config.get("kind") not in ("run", "compare"):
-        raise InputError(f"{path} is no folder of a run or a comparison; name one that train or compare wrote")
+    if config.get("kind") not in ("run", "compare", "tune"):
+        raise InputError(
+            f"{path} is no folder of a run, a comparison or a search; name one that train, compare or tune wrote"
+        )
+    if config["kind"] == "tune":
+        if not len(folder.trials):
+            raise InputError(f"no trial is done in {path} yet; there is something to report after the first")
+        return Source(folder, [])
     runs = []
     for run in folder.runs:
         try:
             if len(run.curve[0]) or run.measures is not None:
                 run.agent, run.seed, run.sessions["genres"]
                 runs.append(run)
-        except (KeyError, TypeError, ValueError, OSError) as error:
+        except (*DAMAGE, OSError) as error:
             if isinstance(error, InputError):
                 raise
             raise InputError(

@@ -2,8 +2,10 @@
 /* The session explorer: an agent, a seed and a user; what they were shown, and what that did to them. */
 
 (() => {
-  const { data, redraws, plain, theme, axis, layout, CONFIG } = report;
+  const { data, redraws, plain, theme, axis, layout, react } = report;
   const GAINED = 0.1; // where the scale of affinities turns from straight to logarithmic
+  const ROWS = 24; // of the table at a time
+  const CATEGORIES = 24; // in the chart
   const bend = (affinity) => Math.asinh(affinity / GAINED);
 
   /* A packed session with what is left out put back: items by name, all affinities before each step. */
@@ -42,32 +44,55 @@
     return made;
   };
 
-  const fill = (world, body, steps) => {
-    const rows = steps.flatMap((step, number) => step.shown.map((item, position) => {
-      const row = document.createElement("tr");
-      row.setAttribute("role", "row");
-      const taken = position === step.chosen;
-      const last = position === step.shown.length - 1;
-      if (!taken) row.className = "passed";
-      if (position === 0) row.classList.add("begins");
-      const unknown = item.violence === null;
-      const violence = cell(unknown ? "not known" : `${item.violence.toFixed(2)}${item.imputed ? " imputed" : ""}`);
-      if (!unknown) {
-        const meter = document.createElement("span");
-        meter.className = "meter";
-        meter.style.setProperty("--share", Math.min(1, Math.max(0, item.violence)));
-        meter.setAttribute("aria-hidden", "true");
-        violence.prepend(meter);
-      }
-      violence.title = "violence";
-      row.append(
-        cell(position === 0 ? String(number + 1) : ""), cell(item.title), cell(item.genres.join(", ") || "not known"),
-        cell(`${item.rating.toFixed(1)} ★`), violence,
-        cell(taken ? "✓ chosen" : step.chosen < 0 && last ? "none" : ""),
-        cell(last ? moves(world, step, steps[number + 1]) : ""));
-      return row;
-    }));
-    body.replaceChildren(...rows);
+  const rowsOf = (world, steps) => steps.flatMap((step, number) => step.shown.map((item, position) => {
+    const row = document.createElement("tr");
+    row.setAttribute("role", "row");
+    row.dataset.step = number + 1;
+    const taken = position === step.chosen;
+    const none = step.chosen < 0 && position === step.shown.length - 1;
+    if (!taken) row.className = "passed";
+    if (position === 0) row.classList.add("begins");
+    const unknown = item.violence === null;
+    const violence = cell(unknown ? "not known" : `${item.violence.toFixed(2)}${item.imputed ? " imputed" : ""}`);
+    if (!unknown) {
+      const meter = document.createElement("span");
+      meter.className = "meter";
+      meter.style.setProperty("--share", Math.min(1, Math.max(0, item.violence)));
+      meter.setAttribute("aria-hidden", "true");
+      violence.prepend(meter);
+    }
+    violence.title = "violence";
+    row.append(
+      cell(position === 0 ? String(number + 1) : ""), cell(item.title), cell(item.genres.join(", ") || "not known"),
+      cell(`${item.rating.toFixed(1)} ★`), violence, cell(taken ? "✓ chosen" : none ? "none" : ""),
+      cell(taken || none ? moves(world, step, steps[number + 1]) : ""));
+    return row;
+  }));
+
+  /* Shows the table a page at a time: as many whole steps as there is room for. */
+  const pager = (place) => {
+    const { earlier, later } = Object.fromEntries([...place.querySelectorAll(".pages button")].map((b) => [b.name, b]));
+    const said = place.querySelector(".pages span");
+    let rows, size, from;
+    const show = () => {
+      const shown = rows.slice(from, from + size);
+      place.querySelector("tbody").replaceChildren(...shown);
+      earlier.disabled = from === 0;
+      later.disabled = from + size >= rows.length;
+      const [first, last, all] = [shown[0], shown.at(-1), rows.at(-1)].map((row) => row.dataset.step);
+      said.textContent = `steps ${first} to ${last} of ${all}`;
+    };
+    const turn = (by) => () => {
+      from += by * size;
+      show();
+    };
+    earlier.addEventListener("click", turn(-1));
+    later.addEventListener("click", turn(1));
+    return (made, slate) => {
+      [rows, size, from] = [made, slate > ROWS ? ROWS : ROWS - (ROWS % slate), 0];
+      place.querySelector(".pages").hidden = rows.length <= size;
+      show();
+    };
   };
 
   const draw = (chart, world, steps) => {
@@ -75,8 +100,12 @@
     const at = steps.map((_, i) => i + 1);
     const taken = steps.map((step) => step.shown[step.chosen] ?? null);
     const titles = taken.map((item) => (item ? plain(item.title) : "nothing chosen"));
-    const genres = [...steps[0].affinities.keys()].map((genre) => world.genres[genre]);
-    const table = [...steps[0].affinities.keys()].map((genre) => steps.map((step) => step.affinities.get(genre)));
+    const all = [...steps[0].affinities.keys()];
+    const largest = (genre) => Math.max(...steps.map((step) => Math.abs(step.affinities.get(genre))));
+    const strongest = all.filter(largest).sort((one, other) => largest(other) - largest(one)).slice(0, CATEGORIES);
+    const kept = all.filter((genre) => strongest.includes(genre));
+    const table = kept.map((genre) => steps.map((step) => step.affinities.get(genre)));
+    const short = (name) => (chart.clientWidth < 500 && name.length > 14 ? `${name.slice(0, 13)}…` : name);
     const most = Math.max(GAINED, ...table.flat().map(Math.abs));
     const top = Math.floor(Math.log10(most));
     const half = Math.floor(top / 2);
@@ -87,32 +116,45 @@
       line: { color, width: 1.2, dash }, marker: { symbol, size: 6 },
       hovertemplate: `%{x}: %{text}<br>${name} %{y:.2f}<extra></extra>`,
     });
-    const traces = [
-      line("rating", "y2", colours.accent, "circle", "solid"),
-      line("violence", "y3", colours.high, "triangle-up", "dot"),
-      {
-        type: "heatmap", x: at, y: genres, z: table.map((row) => row.map(bend)), customdata: table,
+    const lines = [["rating", "Rating", colours.accent, "circle", "solid", [0.7, 5.3], [1, 3, 5]]];
+    if (world.hasViolence) {
+      lines.push(["violence", "Violence", colours.high, "triangle-up", "dot", [-0.08, 1.08], [0, 0.5, 1]]);
+    }
+    // In pixels: a row for each category, below a panel for each line.
+    const [row, panel, gap] = [Math.max(17, 110 / kept.length), 84, 20];
+    const heat = kept.length && kept.length * row;
+    const height = heat + lines.length * (panel + gap);
+    chart.style.height = `${height + 60}px`;
+    const axes = layout(colours, "Step", "");
+    axes.xaxis.range = [0.5, steps.length + 0.5];
+    axes.xaxis.anchor = kept.length ? "y" : "y2";
+    const ordinate = (title, domain, more) => ({ ...axis(colours, title), domain, ...more });
+    axes.yaxis = ordinate("", [0, Math.max(0.001, heat / height)], {
+      autorange: "reversed", tickvals: kept.map((_, i) => i), ticktext: kept.map((genre) => plain(short(world.genres[genre]))),
+      showgrid: false,
+    });
+    const traces = lines.map(([name, title, color, symbol, dash, range, tickvals], i) => {
+      const top = height - i * (panel + gap);
+      axes[`yaxis${i + 2}`] = ordinate(title, [(top - panel) / height, top / height], { range, tickvals });
+      return line(name, `y${i + 2}`, color, symbol, dash);
+    });
+    if (kept.length) {
+      traces.push({
+        type: "heatmap", x: at, y: kept.map((_, i) => i), z: table.map((row) => row.map(bend)), customdata: table,
+        text: kept.map((genre) => at.map(() => plain(world.genres[genre]))),
         xgap: chart.clientWidth < 12 * steps.length ? 0 : 1, ygap: 1,
         zmin: -bend(most), zmax: bend(most), colorscale: [[0, colours.low], [0.5, colours.middle], [1, colours.high]],
         colorbar: {
-          thickness: 10, len: 0.62, y: 0, yanchor: "bottom", outlinewidth: 0,
+          thickness: 10, len: heat / height, y: 0, yanchor: "bottom", outlinewidth: 0,
           title: { text: "affinity", font: { color: colours.quiet, size: 12 } },
           tickfont: { color: colours.quiet, size: 11 },
           tickvals: ticks.map(bend), ticktext: ticks.map(rounded),
         },
-        hovertemplate: "%{y} before step %{x}: %{customdata:.3~g}<extra></extra>",
-      },
-    ];
-    const axes = layout(colours, "Step", "");
-    axes.xaxis.range = [0.5, steps.length + 0.5];
-    axes.xaxis.anchor = "y";
-    const ordinate = (title, domain, more) => ({ ...axis(colours, title), domain, ...more });
-    axes.yaxis = ordinate("", [0, 0.62], {
-      autorange: "reversed", tickvals: genres, ticktext: genres.map(plain), showgrid: false,
-    });
-    axes.yaxis2 = ordinate("Rating", [0.83, 1], { range: [0.7, 5.3], tickvals: [1, 3, 5] });
-    axes.yaxis3 = ordinate("Violence", [0.65, 0.79], { range: [-0.08, 1.08], tickvals: [0, 0.5, 1] });
-    Plotly.react(chart, traces, axes, CONFIG);
+        hovertemplate: "%{text} before step %{x}: %{customdata:.3~g}<extra></extra>",
+      });
+    }
+    react(chart, traces, axes);
+    return kept.length < all.length ? `Only the ${kept.length} strongest of ${all.length} affinities are drawn.` : "";
   };
 
   const choose = (select, options, wanted) => {
@@ -124,6 +166,7 @@
     const { agent, seed, session, previous, next } = place.querySelector("form").elements;
     const entries = world.entries.filter((entry) => world.runs.some((run) => run.label === entry.label));
     const favourite = entries.find((entry) => !entry.simple) ?? entries[0];
+    const fill = pager(place);
     const show = () => {
       const runs = world.runs.filter((run) => run.label === agent.value);
       choose(seed, runs.map((run) => [String(run.seed), String(run.seed)]), seed.value);
@@ -141,14 +184,14 @@
         return known.length ? (total(known) / known.length).toFixed(2) : "not known";
       };
       const gained = total(steps.map((step) => step.reward)).toFixed(1);
+      const violence = world.hasViolence ? `, violence ${mean("violence")}` : "";
       const about = `User ${user}, ${agent.value}, seed ${seed.value}: ${steps.length} steps, return ${gained}`;
       place.querySelector(".about").textContent = taken.length
-        ? `${about}; of ${taken.length} chosen the mean rating is ${mean("rating")} ★, violence ${mean("violence")}.`
+        ? `${about}; of ${taken.length} chosen the mean rating is ${mean("rating")} ★${violence}.`
         : `${about}; nothing was chosen.`;
       place.querySelector("caption").textContent = `What user ${user} was shown.`;
-      fill(world, place.querySelector("tbody"), steps);
-      draw(place.querySelector(".chart"), world, steps);
-      place.querySelector(".steps-scroll").scrollTop = 0;
+      fill(rowsOf(world, steps), Math.max(...steps.map((step) => step.shown.length)));
+      place.querySelector(".not-drawn").textContent = draw(place.querySelector(".chart"), world, steps);
     };
     const turn = (by) => {
       session.selectedIndex += by;
@@ -158,6 +201,7 @@
     [agent, seed, session].forEach((select) => select.addEventListener("change", show));
     previous.addEventListener("click", () => turn(-1));
     next.addEventListener("click", () => turn(1));
+    place.classList.toggle("no-violence", !world.hasViolence);
     if (world.leftOut) {
       place.querySelector(".left-out").textContent =
         `${world.leftOut} more recorded sessions are in the folders; the page has no room for them.`;

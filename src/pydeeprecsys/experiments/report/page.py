@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
@@ -10,21 +11,30 @@ from typing import Any
 import jinja2
 import numpy as np
 import plotly.offline
+from markupsafe import Markup, escape
 
 import pydeeprecsys
 from pydeeprecsys.evaluation.standings import ORACLE, RANDOM
+from pydeeprecsys.experiments.captions import data_name, in_words, task_name
 from pydeeprecsys.experiments.report.content import Entry, Source, TaskResults, results
 from pydeeprecsys.experiments.report.sessions import BUDGET, pack
 from pydeeprecsys.experiments.report.settings import differences, flat, shared_settings, split_provenance
+from pydeeprecsys.experiments.report.trials import SearchResults
 from pydeeprecsys.experiments.run_folder import joint_note
+from pydeeprecsys.looks import looks
 
 
 def render(sources: Sequence[Source]) -> str:
     """The page: text, style, program and data in one."""
     here = files(__package__)
     tasks = results(sources)
+    searches = [SearchResults(source.folder) for source in sources if not source.runs]
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.FunctionLoader(lambda name: (here / name).read_text("utf-8")),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
     environment.filters |= {
@@ -33,26 +43,56 @@ def render(sources: Sequence[Source]) -> str:
         "interval": _interval,
         "percent": _percent,
         "short": _short,
+        "breakable": _breakable,
     }
-    apart, _ = differences([task.settings for task in tasks])
     differing, common = differences([shared_settings(source.folder.config) for source in sources])
-    return environment.from_string((here / "page.html").read_text("utf-8")).render(
+    return environment.get_template("page.html").render(
         version=pydeeprecsys.__version__,
         sources=sources,
-        worlds=[_task(task, apart) for task in tasks],
+        facts=_facts(sources),
+        searches=[search.section() for search in searches],
+        worlds=[_task(task, title) for task, title in zip(tasks, _titles(tasks), strict=True)],
         missing=[line for source in sources for line in missing(source)],
         differing=dict(zip(("settings", "provenance"), split_provenance(differing), strict=True)),
         common=dict(zip(("settings", "provenance"), split_provenance(common), strict=True)),
-        data=_without_nan({"worlds": [_data(task, BUDGET // len(tasks)) for task in tasks]}),
+        data=_without_nan(
+            {
+                "worlds": [_data(task, BUDGET // len(tasks)) for task in tasks],
+                "searches": [search.data() for search in searches],
+            }
+        ),
         style=(here / "page.css").read_text("utf-8"),
-        programs=[(here / name).read_text("utf-8") for name in ("charts.js", "explorer.js")],
+        programs=[(here / name).read_text("utf-8") for name in ("charts.js", "explorer.js", "trials.js")],
         plotly=plotly.offline.get_plotlyjs(),
     )
+
+
+def _facts(sources: Sequence[Source]) -> dict[str, str]:
+    """The data, the seeds and the days of the runs, for the heading."""
+    data, seeds, days = [], set(), set()
+    for source in sources:
+        record = source.folder.config["provenance"]
+        dataset = source.folder.config["dataset"]
+        counts = [f"{record[name]:,} {name}" for name in ("users", "items", "ratings") if name in record]
+        if dataset or counts:
+            name = data_name(dataset) if dataset else "a world given in Python"
+            data.append(f"{name} ({', '.join(counts)})" if counts else name)
+        for run in source.runs or source.folder.runs:
+            seeds.add(run.seed)
+            days |= set(run.days)
+    return {
+        "Data": "; ".join(dict.fromkeys(data)) or "none",
+        "Seeds": in_words(seeds) if seeds else "not known",
+        "Run on": " to ".join(dict.fromkeys([min(days), max(days)])) if days else "a day that was not logged",
+    }
 
 
 def missing(source: Source) -> list[str]:
     """What is not done yet in a folder, one line per agent."""
     config = source.folder.config
+    if config["kind"] == "tune":
+        done = len(source.folder.trials)
+        return [f"{config['agent']} in {source.path}: {done} of {config['trials']} trials"] * (done < config["trials"])
     lines = []
     runs = {(run.agent, run.seed): run for run in source.runs}
     planned = list(runs)
@@ -76,7 +116,7 @@ def missing(source: Source) -> list[str]:
     return lines
 
 
-def _task(task: TaskResults, apart: Collection[str]) -> dict[str, Any]:
+def _task(task: TaskResults, title: str) -> dict[str, Any]:
     """The values of a task in the template."""
     table = task.table
     ends = table[["median", "median_low", "median_high"]].to_numpy()
@@ -85,8 +125,10 @@ def _task(task: TaskResults, apart: Collection[str]) -> dict[str, Any]:
     rows = table.to_dict("records")
     simple_policies = {entry.label for entry in task.entries if entry.is_simple}
     entries = {entry.label: entry for entry in task.entries}
+    look = looks({entry.label: entry.agent for entry in task.entries})
     oracles = {entry.label for entry in task.entries if entry.agent == ORACLE}
     for row in rows:
+        row["colour"] = look[row["agent"]].colour
         row["simple"] = row["agent"] in simple_policies
         notes = {run.seed: run.note for run in entries[row["agent"]].done}
         row["note"] = joint_note(notes)
@@ -99,11 +141,13 @@ def _task(task: TaskResults, apart: Collection[str]) -> dict[str, Any]:
         entry.label: flat(entry.runs[0].config.get("hyperparameters", {})) | _found(entry) for entry in task.entries
     }
     return {
-        "title": _title(task.settings, apart),
+        "title": title,
         "rows": rows,
         "best": next((row for row in rows if row["agent"] not in oracles), None),
         "scale": (low, high),
         "has_items": bool(table["coverage"].notna().any()),
+        "has_violence": bool(table["violence"].notna().any()),
+        "several_seeds": bool((table["seeds"] > 1).any()),
         "unknown": [row["agent"] for row in rows if math.isnan(row["violence"])],
         "reference": next(iter(table["reference"].dropna()), None),
         "options": {label: own for label, own in options.items() if own},
@@ -118,27 +162,36 @@ def _found(entry: Entry) -> dict[str, str]:
     return {f"found: {name}": ", ".join(f"{own[name]:.4g}" for own in found) for name in (found[0] if found else ())}
 
 
-def _title(settings: Mapping[str, str], apart: Collection[str]) -> str:
-    """The data, the environment and the slates, and what else sets the task apart from others."""
-    parts = [settings["env"]]
-    if settings["dataset"] != "null":
-        size = settings.get("env_options.slate_size", "1")
-        parts = [settings["dataset"], *parts, "one item at a time" if size == "1" else f"slates of {size}"]
-    named = {"env", "dataset", "dataset_checksum", "env_options.slate_size"}
+def _titles(tasks: Sequence[TaskResults]) -> list[str]:
+    """The data, the environment and the slates of each task, and what else sets it apart from others."""
+    apart, _ = differences([task.settings for task in tasks])
+    data = ("dataset", "dataset_checksum")  # which the names of files tell apart, as a rule
+    titles = [_title(task.settings, apart, {"env", "env_options.slate_size", *data}) for task in tasks]
+    return [
+        title if titles.count(title) == 1 else _title(task.settings, apart, {"env", "env_options.slate_size"})
+        for title, task in zip(titles, tasks, strict=True)
+    ]
+
+
+def _title(settings: Mapping[str, str], apart: Collection[str], named: Collection[str]) -> str:
+    dataset = None if settings["dataset"] == "null" else settings["dataset"]
+    title = task_name(settings["env"], dataset, int(settings.get("env_options.slate_size", "1")))
     more = [f"{name.rpartition('.')[2]} {settings[name]}" for name in settings if name in apart and name not in named]
-    return ", ".join([*parts, *more])
+    return ", ".join([title, *more])
 
 
 def _data(task: TaskResults, budget: int) -> dict[str, Any]:
     """What the charts and the explorer draw of a task."""
     reached = dict(zip(task.table["agent"], task.table["median"], strict=True))
-    # In the order of the table, for the same colours everywhere; agents that are not evaluated come last.
+    # In the order of the table; agents that are not evaluated come last.
     entries = sorted(task.entries, key=lambda entry: -reached.get(entry.label, -math.inf))
+    look = looks({entry.label: entry.agent for entry in entries})
     return {
         "entries": [
             {
                 "label": entry.label,
                 "simple": entry.is_simple,
+                "look": look[entry.label].as_json(),
                 "reached": reached.get(entry.label),
                 "curve": entry.curve(),
                 "points": [
@@ -149,6 +202,7 @@ def _data(task: TaskResults, budget: int) -> dict[str, Any]:
         ],
         "profiles": task.profiles(),
         "normalized": task.scale is not None,
+        "hasViolence": bool(task.table["violence"].notna().any()),
         **pack([(entry.label, run) for entry in task.entries for run in entry.runs], budget),
     }
 
@@ -169,11 +223,16 @@ def _number(value: float, digits: int, sign: str = "-") -> str:
 
 
 def _percent(value: float) -> str:
-    return "–" if math.isnan(value) else f"{100 * value:.0f} %"
+    return "–" if math.isnan(value) else f"{100 * value:.0f}\N{NO-BREAK SPACE}%"
 
 
 def _interval(low: float, high: float, digits: int, seeds: int = 0) -> str:
     return f"not from {seeds} seed{'s' * (seeds > 1)}" if math.isnan(low) else f"{low:.{digits}f} to {high:.{digits}f}"
+
+
+def _breakable(text: str) -> Markup:
+    """A name that may break after its signs."""
+    return Markup(re.sub(r"([._:/,-])(?=[^\W\d])", r"\1<wbr>", str(escape(text))))
 
 
 def _short(text: str) -> str:

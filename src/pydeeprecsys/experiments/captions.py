@@ -1,0 +1,44 @@
+"""Headings of reports and titles of figures: what was compared, on which data, from which seeds."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+
+def data_name(dataset: str) -> str:
+    """The name of a data set; of a path to ratings, that of the file, without its options."""
+    return Path(re.sub(r"\?\w+=.*", "", dataset)).name or dataset
+
+
+def task_name(env: str, dataset: str | None, slate_size: int) -> str:
+    """The data, the environment and the slates."""
+    if dataset is None:
+        return env
+    return f"{data_name(dataset)}, {env}, {'one item at a time' if slate_size == 1 else f'slates of {slate_size}'}"
+
+
+def in_words(numbers: Iterable[int]) -> str:
+    """Numbers, such as seeds, in words: "3", "0 and 1", "0 to 4", "0, 2 and 5"."""
+    *others, last = sorted(set(numbers))
+    if len(others) > 1 and last - others[0] == len(others):
+        return f"{others[0]} to {last}"
+    return f"{', '.join(map(str, others))} and {last}" if others else str(last)
+
+
+def figure_title(agents: Iterable[str], config: Mapping[str, Any], seeds: Iterable[int]) -> str:
+    """The title of a figure of agents: their names if they are few, the data and environment, and the seeds.
+
+    Args:
+        agents: their names.
+        config: the configuration of their run or comparison.
+        seeds: of the runs.
+    """
+    names, numbers = list(dict.fromkeys(agents)), set(seeds)
+    first = ", ".join(names) if len(names) < 7 else f"{len(names)} agents"
+    task = task_name(config["env"], config["dataset"], config["env_options"].get("slate_size", 1))
+    lines = (first, f"{task}; seed{'s' * (len(numbers) > 1)} {in_words(numbers)}")
+    return "\n".join(textwrap.fill(line, 90) for line in lines)
