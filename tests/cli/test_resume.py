@@ -42,9 +42,15 @@ def killed_training(world: World, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 @pytest.fixture
-def killed(killed_training: Path, tmp_path: Path) -> None:
-    """A copy of it, as `killed`."""
+def killed(killed_training: Path, world: World, tmp_path: Path) -> None:
+    """A copy of it, as `killed`, with its world as it was."""
     shutil.copytree(killed_training, tmp_path / "killed")
+    world.save(killed_training.parent / "small.world")
+
+
+def its_world() -> Path:
+    """The file of the world of `killed`, by its path from the root."""
+    return Path(json.loads(Path("killed/config.json").read_text())["dataset"])
 
 
 def run(*arguments: str) -> int:
@@ -116,7 +122,7 @@ def damage(path: Path) -> None:
 
 
 def another_world(path: Path) -> None:
-    World.from_dataset(synthetic_dataset(n_users=60, n_items=80, n_ratings=1500, seed=1)).save("small.world")
+    World.from_dataset(synthetic_dataset(n_users=60, n_items=80, n_ratings=1500, seed=1)).save(its_world())
 
 
 def foreign(path: Path) -> None:
@@ -159,7 +165,7 @@ def older(path: Path) -> None:
             )
         ),
         (lambda path: Path("killed/metrics.csv").write_text(""), "was shortened or removed since the last checkpoint"),
-        (lambda path: Path("small.world").unlink(), "small.world"),
+        (lambda path: its_world().unlink(), "small.world"),
     ],
 )
 def test_what_cannot_be_resumed_is_said_in_one_line(

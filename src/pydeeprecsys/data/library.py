@@ -89,7 +89,7 @@ def absolute(source: str) -> str:
     if source == SYNTHETIC or source in RELEASES:
         return source
     path, query = _split(source)
-    return os.path.abspath(path) + (query and f"?{query}")
+    return os.path.abspath(path) + (query and f"?{query}") if path.exists() else source
 
 
 def _split(text: str) -> tuple[Path, str]:
