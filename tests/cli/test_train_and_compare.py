@@ -42,14 +42,6 @@ def run(*arguments: str) -> int:
     return stopped.value.code
 
 
-def test_help_needs_neither_torch_nor_numba() -> None:
-    code = "import sys; from pydeeprecsys.cli import cli; cli.main(['--help'], standalone_mode=False); "
-    code += "sys.exit('torch' in sys.modules or 'numba' in sys.modules)"
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    for verb in ("data", "train", "compare", "resume"):
-        assert verb in shown.stdout
-
-
 def as_arguments(options: dict[str, Any]) -> list[str]:
     texts = {
         name: ",".join(map(str, value)) if isinstance(value, list) else str(value) for name, value in options.items()

@@ -7,7 +7,8 @@ import pytest
 
 from contracts.quick import world_options
 from pydeeprecsys.data.world import World
-from pydeeprecsys.experiments.registry import AGENTS, agent_options, learners, make_agent
+from pydeeprecsys.experiments.catalogue import learners
+from pydeeprecsys.experiments.registry import AGENTS, agent_options, make_agent
 from pydeeprecsys.experiments.search import Search
 from pydeeprecsys.experiments.task import Task
 from pydeeprecsys.experiments.tuning import Tuning

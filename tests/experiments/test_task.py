@@ -6,7 +6,8 @@ from pydeeprecsys.data.world import World
 from pydeeprecsys.envs.single import MovieLensFairness
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments.config import RunConfig
-from pydeeprecsys.experiments.task import Task, env_options, read_env_option
+from pydeeprecsys.experiments.environments import described, read_env_option
+from pydeeprecsys.experiments.task import Task
 
 CORRIDOR = "contracts.own:OwnCorridor-v0"
 
@@ -62,7 +63,7 @@ def test_options_that_cannot_be(env: str, text: str, match: str) -> None:
 
 
 def test_options_of_the_simulated_world_are_those_of_its_constructor() -> None:
-    options = env_options("MovieLensFairness-v1")
+    options = described("MovieLensFairness-v1").arguments
     assert {"slate_size", "delta", "observe_time", "session_length", "repeats"} <= options.keys()
     assert options["delta"].type is float
 

@@ -1,5 +1,6 @@
-"""The command line: one file per command, loaded when it is called."""
+"""The command line: one file per command, loaded when it runs."""
 
-from pydeeprecsys.cli.program import SuggestingGroup, cli, main
+from pydeeprecsys.cli.commands import cli
+from pydeeprecsys.cli.program import main
 
-__all__ = ["SuggestingGroup", "cli", "main"]
+__all__ = ["cli", "main"]

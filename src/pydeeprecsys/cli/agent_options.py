@@ -3,41 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
-import click
-
-from pydeeprecsys.arguments import Argument
 from pydeeprecsys.errors import InputError
-from pydeeprecsys.experiments.claimed_folder import with_todays_values
-from pydeeprecsys.experiments.registry import agent_option
-
-_NAMES = {int: "integer", float: "float", list[int]: "n,n,..."}
-
-
-class _InRange(click.ParamType[Any]):
-    """Values of an argument's type, within its range."""
-
-    def __init__(self, argument: Argument) -> None:
-        self.argument, self.name = argument, _NAMES.get(argument.type, "text")
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Read and check the value."""
-        try:
-            if isinstance(value, str):
-                return self.argument.read(value)
-            self.argument.check(value)
-        except InputError as error:
-            self.fail(str(error), param, ctx)
-        return value
-
-
-def click_type(option: Argument) -> click.ParamType[Any]:
-    """The type that reads a hyperparameter from text."""
-    if get_origin(option.type) is Literal:
-        return click.Choice(get_args(option.type))
-    return click.BOOL if option.type is bool else _InRange(option)
+from pydeeprecsys.experiments.catalogue import agent_option
 
 
 def read_options(path: Path) -> tuple[str, dict[str, Any]]:
@@ -46,6 +17,8 @@ def read_options(path: Path) -> tuple[str, dict[str, Any]]:
     Raises:
         InputError: It is not such a file, or it names an unknown agent or hyperparameter.
     """
+    from pydeeprecsys.experiments.claimed_folder import with_todays_values  # which locks files, and takes its time
+
     try:
         config = json.loads(path.read_text())
         agent, options = config["agent"], with_todays_values(config.get("hyperparameters", config.get("options")))
@@ -56,3 +29,32 @@ def read_options(path: Path) -> tuple[str, dict[str, Any]]:
     for name in options:
         agent_option(agent, name)
     return agent, options
+
+
+def read_hyperparameters(configs: Iterable[Path], changes: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """The hyperparameters of agents, by agent, that files and settings AGENT.OPTION=VALUE hold; the latter count more.
+
+    Raises:
+        InputError: An agent or a hyperparameter is unknown or given twice, or its value cannot be.
+    """
+    hyperparameters: dict[str, dict[str, Any]] = {}
+    for path in configs:
+        agent, options = read_options(path)
+        if agent in hyperparameters:
+            raise InputError(f"--config {path}: the hyperparameters of {agent} are given twice")
+        hyperparameters[agent] = options
+    changed: set[str] = set()
+    for change in changes:
+        target, _, text = change.partition("=")
+        agent, _, name = target.rpartition(".")
+        if not text or not agent:
+            raise InputError(f"--set takes AGENT.OPTION=VALUE, such as reinforce.learning_rate=0.003, not {change!r}")
+        option = agent_option(agent, name.replace("-", "_"))
+        if (target := f"{agent}.{option.name}") in changed:
+            raise InputError(f"--set {change}: {target} is given twice")
+        changed.add(target)
+        try:
+            hyperparameters.setdefault(agent, {})[option.name] = option.read(text)
+        except InputError as error:
+            raise InputError(f"--set {change}: {error}") from error
+    return hyperparameters

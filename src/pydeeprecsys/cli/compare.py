@@ -6,73 +6,38 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import click
 import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from pydeeprecsys.cli.agent_options import read_options
 from pydeeprecsys.cli.common import at_work, choose_out, print_files, print_warnings, screen
-from pydeeprecsys.cli.settings import JOBS, RAY, settings_options, take_settings
+from pydeeprecsys.cli.options import BY_DEFAULT
+from pydeeprecsys.cli.settings import take_settings
 from pydeeprecsys.errors import DivergenceError, InputError
 from pydeeprecsys.evaluation.standings import BEST_CONSTANT
 from pydeeprecsys.experiments.compare import Comparison, Failures, compare
-from pydeeprecsys.experiments.registry import AGENTS, agent_class, agent_option, make_agent
+from pydeeprecsys.experiments.registry import make_agent
 from pydeeprecsys.experiments.task import Task
 from pydeeprecsys.rl.manager import Episode
 
-# The oracle is always evaluated along; soft actor-critic, which learns at every step, takes an hour over catalogues of
-# thousands; the others want more than 300 sessions, or slates.
-_NOT_BY_DEFAULT = ("oracle", "sac", "ppo", "linucb", "thompson", "slate-q")
-_BY_DEFAULT = [name for name in AGENTS if name not in _NOT_BY_DEFAULT]
 
-
-@click.command("compare")
-@click.option(
-    "--agents",
-    show_default=f"{','.join(_BY_DEFAULT)}, those that can act in the environment",
-    help=f"Agents to compare, separated by commas, of: {', '.join(AGENTS)}; or your own, as package.module:Class.",
-)
-@click.option(
-    "--config",
-    "configs",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    multiple=True,
-    help="An agent's hyperparameters, as 'pydeeprecsys tune' finds them: its best.json; may be repeated.",
-)
-@click.option(
-    "--set",
-    "changes",
-    multiple=True,
-    metavar="AGENT.OPTION=VALUE",
-    help="Set a hyperparameter of an agent, such as reinforce.learning_rate=0.003; may be repeated.",
-)
-def command(agents: str | None, configs: tuple[Path, ...], changes: tuple[str, ...], **arguments: Any) -> None:
-    """Train several agents, by default on simulated users, and put them side by side.
-
-    Writes all_metrics.csv, summary.csv, learning_curves.png and learning_curves.pdf, and a folder for each run; for
-    slates also DCG and NDCG of every training step, relevance_metrics.csv, and their description,
-    relevance_metrics_describe.csv. Continue a stopped or killed comparison with 'pydeeprecsys resume'.
-    """
-    names = agents.split(",") if agents is not None else None
-    hyperparameters = _hyperparameters(configs, changes)
-    for name in (*(names or ()), *hyperparameters):
-        agent_class(name)  # before a world is built
+def compare_agents(
+    agents: list[str] | None, hyperparameters: dict[str, dict[str, Any]], arguments: dict[str, Any]
+) -> None:
+    """Compare agents, by default those that can act in the environment."""
     out = choose_out(arguments["out"], arguments["overwrite"], "compare")
-    settings = take_settings(arguments, Comparison)
-    comparison = Comparison(**settings, agents=names or _able(settings["task"]), hyperparameters=hyperparameters)
+    settings = take_settings(arguments, "compare")
+    names = agents or _able(settings["task"])
+    comparison = Comparison(**settings, agents=names, hyperparameters=hyperparameters)
     compare_with_progress(comparison, out, arguments["jobs"], arguments["ray"], overwrite=arguments["overwrite"])
-
-
-command.params.extend([JOBS, RAY, *settings_options(Comparison)])
 
 
 def _able(task: Task) -> list[str]:
     """The default agents that can act in an environment."""
     manager = task.manager(0)
     able = []
-    for name in _BY_DEFAULT:
+    for name in BY_DEFAULT:
         try:
             make_agent(name, manager, 0)
         except InputError:
@@ -122,30 +87,6 @@ def compare_with_progress(
     if failures:
         named = ", ".join(f"{agent} from seed {seed}" for agent, seed in failures)
         raise DivergenceError(f"{next(iter(failures.values()))}; the table leaves out {named}")
-
-
-def _hyperparameters(configs: tuple[Path, ...], changes: tuple[str, ...]) -> dict[str, dict[str, Any]]:
-    hyperparameters: dict[str, dict[str, Any]] = {}
-    for path in configs:
-        agent, options = read_options(path)
-        if agent in hyperparameters:
-            raise InputError(f"--config {path}: the hyperparameters of {agent} are given twice")
-        hyperparameters[agent] = options
-    changed: set[str] = set()
-    for change in changes:
-        target, _, text = change.partition("=")
-        agent, _, name = target.rpartition(".")
-        if not text or not agent:
-            raise InputError(f"--set takes AGENT.OPTION=VALUE, such as reinforce.learning_rate=0.003, not {change!r}")
-        option = agent_option(agent, name.replace("-", "_"))
-        if (target := f"{agent}.{option.name}") in changed:
-            raise InputError(f"--set {change}: {target} is given twice")
-        changed.add(target)
-        try:
-            hyperparameters.setdefault(agent, {})[option.name] = option.read(text)
-        except InputError as error:
-            raise InputError(f"--set {change}: {error}") from error
-    return hyperparameters
 
 
 def _table(summary: pd.DataFrame, wide: bool) -> Table:

@@ -6,27 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 import pandas as pd
 from rich.table import Table
 
-from pydeeprecsys.cli import SuggestingGroup
 from pydeeprecsys.cli.common import progress_bars, screen
 from pydeeprecsys.data.dataset import USER_COLUMNS, Dataset
 from pydeeprecsys.data.download import data_home, fetch, fetched
-from pydeeprecsys.data.library import SYNTHETIC, open_world, read_dataset, table_options
-from pydeeprecsys.data.releases import RELEASES
+from pydeeprecsys.data.library import open_world, read_dataset
+from pydeeprecsys.data.releases import RELEASES, SYNTHETIC
 from pydeeprecsys.data.world import World
-from pydeeprecsys.errors import InputError
 
 
-@click.group("data", cls=SuggestingGroup)
-def command() -> None:
-    """See, fetch and describe data sets of ratings."""
-
-
-@command.command("list")
 def list_releases() -> None:
     """List the data sets there are, and which are here."""
     here = fetched()
@@ -40,43 +31,15 @@ def list_releases() -> None:
     screen.print(f"they are kept in {data_home()}; get one with 'pydeeprecsys data fetch NAME'", soft_wrap=True)
 
 
-@command.command("fetch")
-@click.argument("name")
-@click.option(
-    "--from",
-    "source",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Take this zip, downloaded by hand, instead of downloading; a tag-genome.zip beside it is taken too.",
-)
 def fetch_release(name: str, source: Path | None) -> None:
-    """Get the data set NAME, verified; 'pydeeprecsys data list' shows the names.
-
-    MovieLens data is for research; GroupLens' licence (in each README) does not allow to pass it on.
-    """
-    if name == SYNTHETIC:
-        raise InputError(f"{SYNTHETIC!r} needs no fetching: it is generated when it is used; give it as --dataset")
+    """Get a data set, from its address or from a zip that is here."""
     for got in fetch(name, source=source):
         origin = f" from {got.origin}" if got.origin else ""
         screen.print(f"{got.name}{origin}: {got.verified}; now at {got.path}", soft_wrap=True)
 
 
-class _WithTableOptions(click.Command):
-    """A command whose help lists the options of tables."""
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the options."""
-        with formatter.section("Options of your own ratings, after their path, as in 'ratings.csv?scale=1,10'"):
-            formatter.write_dl([(name, argument.help) for name, argument in table_options().items()])
-
-
-@command.command("describe", cls=_WithTableOptions)
-@click.argument("name")
 def describe(name: str) -> None:
-    """Describe the data set NAME: a name from 'pydeeprecsys data list', or a path as for --dataset.
-
-    Its world is built, and kept, to tell how well ratings that were held out are predicted.
-    """
+    """Describe a data set by its name or path; its world is built, and kept."""
     with progress_bars() as progress:
         progress.add_task(f"reading {name}", total=None)
         dataset = read_dataset(name)

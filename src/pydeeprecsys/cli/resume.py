@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import fields
 from pathlib import Path
 
-import click
 import torch
 
 from pydeeprecsys.cli.common import building_bar, screen
 from pydeeprecsys.cli.compare import compare_with_progress
-from pydeeprecsys.cli.settings import JOBS, RAY, describe
+from pydeeprecsys.cli.settings import describe
 from pydeeprecsys.cli.train import train_with_progress
 from pydeeprecsys.cli.tune import tune_with_progress
 from pydeeprecsys.errors import InputError
@@ -23,23 +22,15 @@ from pydeeprecsys.experiments.tuning import Tuning
 _KINDS: dict[str, type[Settings]] = {each.kind: each for each in (RunConfig, Comparison, Tuning)}
 
 
-@click.command("resume")
-@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
-def command(folder: Path, jobs: int, ray: str | None) -> None:
-    """Continue the stopped or killed run, comparison or search in FOLDER, to the same numbers as without the stop.
-
-    It uses the settings, the data and the number of threads of the first start. Finished runs are kept.
-    """
+def resume(folder: Path, jobs: int, ray_address: str | None) -> None:
+    """Continue the run, comparison or search in a folder."""
     settings = read_settings(folder)
     if isinstance(settings, Comparison):
-        compare_with_progress(settings, folder, jobs, ray)
+        compare_with_progress(settings, folder, jobs, ray_address)
     elif isinstance(settings, Tuning):
-        tune_with_progress(settings, folder, jobs, ray)
+        tune_with_progress(settings, folder, jobs, ray_address)
     elif isinstance(settings, RunConfig):
-        train_with_progress(settings, folder, jobs, ray)
-
-
-command.params.extend([JOBS, RAY])
+        train_with_progress(settings, folder, jobs, ray_address)
 
 
 def read_settings(folder: Path) -> Settings:

@@ -5,40 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import click
-
-from pydeeprecsys.cli import SuggestingGroup
-from pydeeprecsys.cli.agent_options import read_options
 from pydeeprecsys.cli.common import at_work, choose_out, print_files, print_warnings, screen
-from pydeeprecsys.cli.settings import JOBS, RAY, click_option, settings_options, take_settings
-from pydeeprecsys.errors import InputError
+from pydeeprecsys.cli.settings import take_settings
 from pydeeprecsys.experiments.captions import figure_title
 from pydeeprecsys.experiments.config import RunConfig
 from pydeeprecsys.experiments.policy_search import open_players
-from pydeeprecsys.experiments.registry import AGENTS, agent_class, agent_options
 from pydeeprecsys.experiments.run import check, run
-from pydeeprecsys.rl.agents.policy_search import PolicySearch
 from pydeeprecsys.rl.manager import MOVING_AVERAGE, Episode
 
 
-class _Agents(SuggestingGroup):
-    """A command for each agent: those of this package, and the user's own as package.module:Class."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Name the agents of this package."""
-        return list(AGENTS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Make the command of an agent."""
-        return _make_command(cmd_name) if cmd_name in AGENTS or ":" in cmd_name else None
-
-
-@click.group("train", cls=_Agents)
-def command() -> None:
-    """Train one agent, by default on simulated users; each has its own options: 'pydeeprecsys train AGENT --help'.
-
-    An agent of your own is package.module:Class.
-    """
+def train(agent: str, hyperparameters: dict[str, Any], arguments: dict[str, Any]) -> None:
+    """Train an agent with the settings that the arguments of a command hold."""
+    out = choose_out(arguments["out"], arguments["overwrite"], agent)
+    config = RunConfig(**take_settings(arguments, "run"), agent=agent, hyperparameters=hyperparameters)
+    check(config)
+    jobs, ray_address = arguments.get("jobs", 1), arguments.get("ray")
+    train_with_progress(config, out, jobs, ray_address, overwrite=arguments["overwrite"])
 
 
 def train_with_progress(
@@ -75,36 +57,3 @@ def train_with_progress(
     if folder.note:
         screen.print(folder.note, soft_wrap=True)
     print_files(out)
-
-
-def _make_command(agent: str) -> click.Command:
-    own = agent_options(agent)
-    several = [JOBS, RAY] if issubclass(agent_class(agent), PolicySearch) else []
-
-    def train(**arguments: Any) -> None:
-        out = choose_out(arguments["out"], arguments["overwrite"], agent)
-        hyperparameters = {option.name: arguments[option.name] for option in own}
-        config = RunConfig(**take_settings(arguments, RunConfig), agent=agent, hyperparameters=hyperparameters)
-        check(config)
-        jobs, ray_address = arguments.get("jobs", 1), arguments.get("ray")
-        train_with_progress(config, out, jobs, ray_address, overwrite=arguments["overwrite"])
-
-    def take_config(ctx: click.Context, param: click.Parameter, path: Path | None) -> None:
-        """Let a file's hyperparameters replace the defaults; what is given on the command line replaces both."""
-        if path is not None:
-            name, hyperparameters = read_options(path)
-            if name != agent:
-                raise InputError(f"{path} is of the agent {name!r}, not of {agent!r}")
-            ctx.default_map = {name: value for name, value in hyperparameters.items() if value is not None}
-
-    doc = (agent_class(agent).__doc__ or "").split("Args:")[0].strip()
-    config = click.Option(
-        ["--config"],
-        type=click.Path(path_type=Path, exists=True, dir_okay=False),
-        is_eager=True,
-        expose_value=False,
-        callback=take_config,
-        help="Hyperparameters in place of the agent's defaults, as 'pydeeprecsys tune' finds them: its best.json.",
-    )
-    params = [*settings_options(RunConfig), *several, config, *map(click_option, own)]
-    return click.Command(agent, callback=train, help=doc, params=params)

@@ -10,33 +10,20 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from pydeeprecsys.cli.common import at_work, choose_out, print_warnings, screen
-from pydeeprecsys.cli.settings import JOBS, RAY, settings_options, take_settings
-from pydeeprecsys.experiments.registry import agent_class
+from pydeeprecsys.cli.settings import take_settings
 from pydeeprecsys.experiments.run_folder import RunFolder
 from pydeeprecsys.experiments.search import Outcome
 from pydeeprecsys.experiments.tune import best_of, note_on, tune
 from pydeeprecsys.experiments.tuning import Tuning
 
 
-@click.command("tune")
-@click.argument("agent", metavar="AGENT")
-def command(agent: str, **arguments: Any) -> None:
-    """Search for good hyperparameters of AGENT.
-
-    Each agent declares its search space; trials are proposed by a tree-structured Parzen estimator, and pruned when
-    they fall behind the median. Writes best.json, which 'pydeeprecsys train AGENT --config' and 'compare --config'
-    take, trials.csv, and a folder for each training. The same command with its --out
-    continues a stopped search, also with more --trials.
-    """
-    agent_class(agent)  # before a world is built
+def tune_agent(agent: str, arguments: dict[str, Any]) -> None:
+    """Tune an agent with the settings that the arguments of a command hold."""
     out, overwrite = arguments["out"], arguments["overwrite"]
     goes_on = out is not None and bool(RunFolder(out).config)
     out = choose_out(out, overwrite or goes_on, f"tune-{agent}")
-    tuning = Tuning(**take_settings(arguments, Tuning), agent=agent)
+    tuning = Tuning(**take_settings(arguments, "tune"), agent=agent)
     tune_with_progress(tuning, out, arguments["jobs"], arguments["ray"], overwrite=overwrite)
-
-
-command.params.extend([JOBS, RAY, *settings_options(Tuning)])
 
 
 def tune_with_progress(

@@ -19,8 +19,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from pydeeprecsys.data.delimited import check_archive
 from pydeeprecsys.data.movielens import read_movielens, read_tag_genome
-from pydeeprecsys.data.releases import GENOME, RELEASES, Release
-from pydeeprecsys.errors import InputError, did_you_mean
+from pydeeprecsys.data.releases import GENOME, RELEASES, Release, release_of
+from pydeeprecsys.errors import InputError
 from pydeeprecsys.files import whole_file
 
 HOME_VARIABLE = "PYDEEPRECSYS_HOME"
@@ -67,7 +67,7 @@ def locate(name: str) -> Path:
     Raises:
         InputError: where there is no such release, or it was not fetched yet.
     """
-    release = _release(name)
+    release = release_of(name)
     if not _path(name).is_file():
         raise InputError(f"{name} is not here yet; get it with 'pydeeprecsys data fetch {release.name}'")
     return _path(name)
@@ -75,12 +75,6 @@ def locate(name: str) -> Path:
 
 def _path(name: str) -> Path:
     return data_home() / f"{name}.zip"
-
-
-def _release(name: str) -> Release:
-    if name not in RELEASES:
-        raise InputError(f"there is no data set {name!r} to fetch; {did_you_mean(name, RELEASES)}")
-    return RELEASES[name]
 
 
 def fetch(
@@ -106,7 +100,7 @@ def fetch(
         InputError: for an unknown name, an unusable source, a full disk, or when no address gave the release (the
             message has the cause of each).
     """
-    release = _release(name)
+    release = release_of(name)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     console = Console(stderr=True)
     hidden = not (progress and console.is_terminal)

@@ -17,7 +17,7 @@ from pydeeprecsys.data.download import data_home, locate
 from pydeeprecsys.data.factorization import FactorizationSettings
 from pydeeprecsys.data.movielens import has_genome_ids, read_movielens
 from pydeeprecsys.data.movielens_layouts import FILE_NAMES
-from pydeeprecsys.data.releases import GENOME, RELEASES
+from pydeeprecsys.data.releases import GENOME, RELEASES, SYNTHETIC
 from pydeeprecsys.data.synthetic import synthetic_dataset
 from pydeeprecsys.data.table_files import is_table
 from pydeeprecsys.data.tables import read_tables, wants_genome
@@ -25,7 +25,6 @@ from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError, did_you_mean, warn
 from pydeeprecsys.files import kept
 
-SYNTHETIC = "synthetic"
 RECIPE = 3
 """Part of the name of every kept world: raised when reading, generating or factorizing gives other worlds."""
 

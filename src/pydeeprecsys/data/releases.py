@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pydeeprecsys.errors import InputError, did_you_mean
+
 GENOME = "tag-genome"
+SYNTHETIC = "synthetic"
+"""The generated data set."""
 
 _GROUPLENS = "https://files.grouplens.org/datasets"
 # Byte-identical copies of four releases, kept by the Recommenders project.
@@ -83,3 +87,14 @@ RELEASES = {
     )
 }
 """Releases that can be fetched, by name."""
+
+
+def release_of(name: str) -> Release:
+    """The release of a name.
+
+    Raises:
+        InputError: there is none; the message names the nearest.
+    """
+    if name not in RELEASES:
+        raise InputError(f"there is no data set {name!r} to fetch; {did_you_mean(name, RELEASES)}")
+    return RELEASES[name]

@@ -11,8 +11,9 @@ from typing import Any, ClassVar, Self
 from pydeeprecsys.arguments import Count, Natural, NonNegative, Seed, checked
 from pydeeprecsys.data.library import Progress
 from pydeeprecsys.errors import InputError
+from pydeeprecsys.experiments.environments import has_users
 from pydeeprecsys.experiments.registry import agent_options
-from pydeeprecsys.experiments.task import Task, has_users
+from pydeeprecsys.experiments.task import Task
 from pydeeprecsys.rl.manager import Manager
 from pydeeprecsys.simulation.movielens.simulator import Pool
 

@@ -16,6 +16,7 @@ from pydeeprecsys.envs.interest_evolution import InterestEvolution
 from pydeeprecsys.envs.single import MovieLensFairness, simulated_users
 from pydeeprecsys.errors import InputError, did_you_mean
 from pydeeprecsys.evaluation.oracle import OracleAgent
+from pydeeprecsys.experiments.catalogue import agent_option
 from pydeeprecsys.experiments.item_estimates import item_estimates, world_features
 from pydeeprecsys.experiments.simulated_order import simulated_order
 from pydeeprecsys.history import HistoryLayout
@@ -222,11 +223,6 @@ def agent_class(name: str) -> type[ReinforcementLearning]:
     return AGENTS[name]
 
 
-def learners() -> list[str]:
-    """The agents that declare a search space of hyperparameters."""
-    return [name for name, agent in AGENTS.items() if agent.search_space]
-
-
 def bases() -> list[str]:
     """The agents that declare parameters which a policy search may change."""
     return [name for name, agent in AGENTS.items() if agent.parameter_space]
@@ -258,18 +254,6 @@ def agent_options(name: str) -> list[Argument]:
             changed = {"type": kind, "optional": default is None, "default": default}
             options[i] = option._replace(**changed, help=f"{option.help} {text}")
     return options
-
-
-def agent_option(agent: str, name: str) -> Argument:
-    """One hyperparameter of an agent.
-
-    Raises:
-        InputError: There is no such agent, or it has no such hyperparameter; the message names the nearest.
-    """
-    options = {option.name: option for option in agent_options(agent)}
-    if name not in options:
-        raise InputError(f"the agent {agent!r} has no option {name!r}; {did_you_mean(name, options)}")
-    return options[name]
 
 
 def read_base(text: str) -> tuple[str, dict[str, Any]]:

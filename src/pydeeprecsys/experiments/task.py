@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import InitVar, dataclass, field
-from importlib import import_module
-from inspect import signature
 from typing import Any
 
 import gymnasium as gym
-from gymnasium.envs.registration import EnvSpec, load_env_creator
 
-from pydeeprecsys.arguments import Argument, arguments_of, checked
-from pydeeprecsys.data.library import SYNTHETIC, Progress, absolute, open_world
+from pydeeprecsys.arguments import checked
+from pydeeprecsys.data.library import Progress, absolute, open_world
+from pydeeprecsys.data.releases import SYNTHETIC
 from pydeeprecsys.data.world import World
-from pydeeprecsys.envs.single import MovieLensFairness
-from pydeeprecsys.errors import InputError, did_you_mean
+from pydeeprecsys.errors import InputError
+from pydeeprecsys.experiments.environments import DEFAULT_ENV, env_option, has_users, spec
 from pydeeprecsys.rl.manager import Manager
 from pydeeprecsys.simulation.movielens.simulator import Pool
-
-DEFAULT_ENV = "MovieLensFairness-v0"
 
 
 @checked
@@ -69,7 +65,7 @@ class Task:
     @property
     def is_batched(self) -> bool:
         """Whether many environments are stepped at the cost of few."""
-        return str(_spec(self.env).vector_entry_point).startswith("pydeeprecsys.")
+        return str(spec(self.env).vector_entry_point).startswith("pydeeprecsys.")
 
     def manager(self, seed: int, n_envs: int = 1, pool: Pool | None = None) -> Manager:
         """Environments with the random streams seed, seed + 1, ..., whose users are of a pool, if they have users.
@@ -90,70 +86,3 @@ class Task:
     def as_json(self) -> dict[str, Any]:
         """Everything but the world."""
         return {"env": self.env, "env_options": dict(self.env_options), "dataset": self.dataset}
-
-
-def has_users(env: str) -> bool:
-    """Whether an environment simulates users of a data set: one of this package, or derived from it."""
-    entry_point = _entry_point(env)
-    return isinstance(entry_point, type) and issubclass(entry_point, MovieLensFairness)
-
-
-def env_options(env: str) -> dict[str, Argument]:
-    """The options of an environment by name: the arguments of its constructor.
-
-    The seed, the data set and the pool of users are not among them, nor is the version, which belongs to the id.
-    """
-    entry_point = _entry_point(env)
-    ours = has_users(env) or entry_point.__module__.startswith("pydeeprecsys.")
-    by_the_run = {"render_mode", *(("seed", "dataset", "pool", "version") if ours else ())}
-    return {name: argument for name, argument in arguments_of(entry_point).items() if name not in by_the_run}
-
-
-def env_option(env: str, name: str) -> Argument:
-    """One option of an environment.
-
-    Raises:
-        InputError: there is no such environment, or it has no such option; the message names the nearest.
-    """
-    if name == "pool" and has_users(env):
-        raise InputError("the pool of users is no option of the environment; give train_pool and evaluation_pool")
-    known = env_options(env)
-    if name in known:
-        return known[name]
-    others = [each for each in signature(_entry_point(env)).parameters.values() if each.kind is each.VAR_KEYWORD]
-    if not others or "Unpack" in str(others[0].annotation):
-        raise InputError(f"{env} has no option {name!r}; {did_you_mean(name, known)}")
-    return Argument(name, Any, optional=True, range=None, default=None, help="")
-
-
-def read_env_option(env: str, text: str) -> tuple[str, Any]:
-    """The name and the value of an option of an environment, from NAME=VALUE.
-
-    Raises:
-        InputError: it is not of this form, there is no such option, or the text is no value of its type.
-    """
-    name, equals, value = text.partition("=")
-    if not name or not equals:
-        raise InputError(f"an option of the environment is NAME=VALUE, such as slate_size=3, not {text!r}")
-    argument = env_option(env, name.replace("-", "_"))
-    return argument.name, argument.read(value)
-
-
-def _spec(env: str) -> EnvSpec:
-    module, _, name = env.rpartition(":")
-    try:
-        if module:
-            import_module(module)
-        return gym.spec(name)
-    except ImportError as error:
-        raise InputError(f"the module of the environment {env!r} cannot be imported: {error}") from error
-    except gym.error.Error as error:
-        raise InputError(f"there is no environment {env!r}; {did_you_mean(name, gym.registry)}") from error
-
-
-def _entry_point(env: str) -> Callable[..., Any]:
-    entry_point: Any = _spec(env).entry_point
-    try:
-        return load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
-    except (ImportError, gym.error.Error) as error:
-        raise InputError(f"{env} cannot be made: {error}") from error

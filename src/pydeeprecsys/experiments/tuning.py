@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from pydeeprecsys.arguments import Count, Seed, checked
-from pydeeprecsys.errors import InputError
+from pydeeprecsys.experiments.catalogue import agent_option, not_tuned
 from pydeeprecsys.experiments.config import RunConfig, Settings
-from pydeeprecsys.experiments.registry import agent_class, agent_option, agent_options, learners
+from pydeeprecsys.experiments.registry import agent_class, agent_options
 from pydeeprecsys.rl.search_space import SearchSpace
 from pydeeprecsys.simulation.movielens.simulator import Pool
 
@@ -52,7 +52,7 @@ class Tuning(Settings):
         for option in self.hyperparameters:
             agent_option(self.agent, option)
         if not self.space:
-            raise InputError(f"the agent {self.agent!r} has no search space; {', '.join(learners())} have one")
+            raise not_tuned(self.agent)
         self.run(0, {})  # which checks its settings
 
     @property

@@ -13,7 +13,8 @@ from gymnasium.spaces import Discrete
 from contracts.recommenders import drawn_ratings
 from pydeeprecsys.arguments import Argument, arguments_of
 from pydeeprecsys.errors import InputError
-from pydeeprecsys.experiments.registry import AGENTS, learners
+from pydeeprecsys.experiments.catalogue import learners
+from pydeeprecsys.experiments.registry import AGENTS
 from pydeeprecsys.history import HistoryLayout
 from pydeeprecsys.rl.agents.baselines import VariedAgent
 from pydeeprecsys.rl.agents.epsilon_greedy import DecayingEpsilonGreedy

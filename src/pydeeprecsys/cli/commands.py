@@ -1,0 +1,297 @@
+"""The commands and their options. What they run is imported when it runs: help and errors need not wait for torch."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+
+from pydeeprecsys.cli.agent_options import read_hyperparameters, read_options
+from pydeeprecsys.cli.options import (
+    BY_DEFAULT,
+    ENV_OPTION,
+    JOBS,
+    RAY,
+    click_option,
+    complete_agents,
+    complete_datasets,
+    complete_hyperparameters,
+    complete_learners,
+    complete_releases,
+    read_environment,
+    settings_options,
+)
+from pydeeprecsys.data.releases import SYNTHETIC, release_of
+from pydeeprecsys.errors import InputError, did_you_mean
+from pydeeprecsys.experiments import catalogue
+
+_MAY_END_A_SENTENCE = re.compile(r"(\S+)[.!?](?=\s+[^a-z\d]|$)")
+_ENDS_NONE = re.compile(r"\W*(al|approx|cf|e\.g|eq|etc|fig|i\.e|resp|sec|vs|([A-Z]\.)*[A-Z])", re.IGNORECASE)
+
+
+def first_sentence(text: str) -> str:
+    """The first sentence of a text, or its first paragraph; an abbreviation or an initial ends no sentence."""
+    text = " ".join(text.strip().split("\n\n")[0].split())
+    ends = (end.end() for end in _MAY_END_A_SENTENCE.finditer(text) if not _ENDS_NONE.fullmatch(end[1]))
+    return text[: next(ends, None)]
+
+
+class _Command(click.Command):
+    """A command that is listed with the first sentence of its help."""
+
+    def get_short_help_str(self, limit: int = 45) -> str:
+        """The first sentence of the help, however long."""
+        return first_sentence(self.help or "")
+
+
+class SuggestingGroup(click.Group):
+    """A group of commands that names the nearest when there is none of the name given."""
+
+    command_class = _Command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or fail with a hint."""
+        if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            known = did_you_mean(args[0], self.list_commands(ctx))
+            raise click.UsageError(f"{ctx.command_path}: there is no {args[0]!r}; {known}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=SuggestingGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="pydeeprecsys")
+def cli() -> None:
+    """Recommender systems that learn by reinforcement, compared on simulated users built from real ratings.
+
+    Start with:  pydeeprecsys compare
+    """
+
+
+@cli.group(cls=SuggestingGroup)
+def data() -> None:
+    """See, fetch and describe data sets of ratings."""
+
+
+@data.command("list")
+def list_releases() -> None:
+    """List the data sets there are, and which are here."""
+    from pydeeprecsys.cli.data import list_releases
+
+    list_releases()
+
+
+@data.command()
+@click.argument("name", shell_complete=complete_releases)
+@click.option(
+    "--from",
+    "source",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Take this zip, downloaded by hand, instead of downloading; a tag-genome.zip beside it is taken too.",
+)
+def fetch(name: str, source: Path | None) -> None:
+    """Get the data set NAME, verified; 'pydeeprecsys data list' shows the names.
+
+    MovieLens data is for research; GroupLens' licence (in each README) does not allow to pass it on.
+    """
+    if name == SYNTHETIC:
+        raise InputError(f"{SYNTHETIC!r} needs no fetching: it is generated when it is used; give it as --dataset")
+    release_of(name)
+    from pydeeprecsys.cli.data import fetch_release
+
+    fetch_release(name, source)
+
+
+class _WithTableOptions(_Command):
+    """A command whose help lists the options of tables."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the options."""
+        options = catalogue.settings("tables").values()
+        with formatter.section("Options of your own ratings, after their path, as in 'ratings.csv?scale=1,10'"):
+            formatter.write_dl([(option.name, option.help) for option in options])
+
+
+@data.command(cls=_WithTableOptions)
+@click.argument("name", shell_complete=complete_datasets)
+def describe(name: str) -> None:
+    """Describe the data set NAME: a name from 'pydeeprecsys data list', or a path as for --dataset.
+
+    Its world is built, and kept, to tell how well ratings that were held out are predicted.
+    """
+    from pydeeprecsys.cli.data import describe
+
+    describe(name)
+
+
+class _Agents(SuggestingGroup):
+    """A command for each agent: those of this package, and the user's own as package.module:Class."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name the agents of this package."""
+        return catalogue.agent_names()
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Make the command of an agent."""
+        return _train(cmd_name) if cmd_name in catalogue.agent_names() or ":" in cmd_name else None
+
+
+@cli.group(cls=_Agents)
+def train() -> None:
+    """Train one agent, by default on simulated users.
+
+    Each has its own options: 'pydeeprecsys train AGENT --help'. An agent of your own is package.module:Class.
+    """
+
+
+def _train(agent: str) -> click.Command:
+    entry = catalogue.agent(agent)
+
+    def run(**arguments: Any) -> None:
+        read_environment(arguments)
+        from pydeeprecsys.cli.train import train
+
+        train(agent, {name: arguments[name] for name in entry.arguments}, arguments)
+
+    def take_config(ctx: click.Context, param: click.Parameter, path: Path | None) -> None:
+        """Let a file's hyperparameters replace the defaults; what is given on the command line replaces both."""
+        if path is not None:
+            name, hyperparameters = read_options(path)
+            if name != agent:
+                raise InputError(f"{path} is of the agent {name!r}, not of {agent!r}")
+            ctx.default_map = {name: value for name, value in hyperparameters.items() if value is not None}
+
+    config = click.Option(
+        ["--config"],
+        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        is_eager=True,
+        expose_value=False,
+        callback=take_config,
+        help="Hyperparameters in place of the agent's defaults, as 'pydeeprecsys tune' finds them: its best.json.",
+    )
+    several = [JOBS, RAY] if "search" in entry.traits else []
+    params = [*settings_options("run"), *several, config, *map(click_option, entry.arguments.values())]
+    return _Command(agent, callback=run, help=entry.help, params=params)
+
+
+@cli.command()
+@click.option(
+    "--agents",
+    shell_complete=complete_agents,
+    show_default=f"{','.join(BY_DEFAULT)}, those that can act in the environment",
+    help=f"Agents to compare, separated by commas, of: {', '.join(catalogue.agent_names())}; or your own, as "
+    "package.module:Class.",
+)
+@click.option(
+    "--config",
+    "configs",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    multiple=True,
+    help="An agent's hyperparameters, as 'pydeeprecsys tune' finds them: its best.json; may be repeated.",
+)
+@click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="AGENT.OPTION=VALUE",
+    shell_complete=complete_hyperparameters,
+    help="Set a hyperparameter of an agent, such as reinforce.learning_rate=0.003; may be repeated.",
+)
+def compare(agents: str | None, configs: tuple[Path, ...], changes: tuple[str, ...], **arguments: Any) -> None:
+    """Train several agents, by default on simulated users, and put them side by side.
+
+    Writes all_metrics.csv, summary.csv, learning_curves.png and learning_curves.pdf, and a folder for each run; for
+    slates also DCG and NDCG of every training step, relevance_metrics.csv, and their description,
+    relevance_metrics_describe.csv. Continue a stopped or killed comparison with 'pydeeprecsys resume'.
+    """
+    names = agents.split(",") if agents is not None else None
+    hyperparameters = read_hyperparameters(configs, changes)
+    for name in (*(names or ()), *hyperparameters):
+        catalogue.agent(name)
+    read_environment(arguments)
+    from pydeeprecsys.cli.compare import compare_agents
+
+    compare_agents(names, hyperparameters, arguments)
+
+
+compare.params.extend([JOBS, RAY, *settings_options("compare")])
+
+
+@cli.command()
+@click.argument("agent", metavar="AGENT", shell_complete=complete_learners)
+def tune(agent: str, **arguments: Any) -> None:
+    """Search for good hyperparameters of AGENT.
+
+    Each agent declares its search space; trials are proposed by a tree-structured Parzen estimator, and pruned when
+    they fall behind the median. Writes best.json, which 'pydeeprecsys train AGENT --config' and 'compare --config'
+    take, trials.csv, and a folder for each training. The same command with its --out
+    continues a stopped search, also with more --trials.
+    """
+    if "tuned" not in catalogue.agent(agent).traits:
+        raise catalogue.not_tuned(agent)
+    read_environment(arguments)
+    from pydeeprecsys.cli.tune import tune_agent
+
+    tune_agent(agent, arguments)
+
+
+tune.params.extend([JOBS, RAY, *settings_options("tune")])
+
+
+@cli.command()
+@click.argument("folder", metavar="RUN", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--pool",
+    type=click.Choice(get_args(catalogue.settings("run")["evaluation_pool"].type)),
+    help="Pool of users; by default that of the run's evaluation.",
+)
+@click.option("--sessions", type=click.IntRange(1), help="Number of episodes; by default as in the run.")
+def evaluate(folder: Path, pool: Any, sessions: int | None, env_option: tuple[str, ...]) -> None:
+    """Evaluate the policy in the folder RUN again, on other users, in more sessions or with other options.
+
+    RUN is the folder of a run that is done, or of a comparison, of which all runs that are done are evaluated. The
+    results of the run stay as they are: the files of the evaluation go to RUN/evaluations.
+    """
+    from pydeeprecsys.cli.evaluate import evaluate
+
+    evaluate(folder, pool, sessions, env_option)
+
+
+evaluate.params.append(ENV_OPTION)
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+def resume(folder: Path, jobs: int, ray: str | None) -> None:
+    """Continue the stopped or killed run, comparison or search in FOLDER, to the same numbers as without the stop.
+
+    It uses the settings, the data and the number of threads of the first start. Finished runs are kept.
+    """
+    from pydeeprecsys.cli.resume import resume
+
+    resume(folder, jobs, ray)
+
+
+resume.params.extend([JOBS, RAY])
+
+
+@cli.command()
+@click.argument("folders", nargs=-1, required=True, metavar="DIR...", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The page to write; by default report.html in the first DIR.",
+)
+def report(folders: tuple[Path, ...], out: Path | None) -> None:
+    """Write one HTML page from the results of train, compare or tune in each DIR, done or not.
+
+    For runs and comparisons it has a table of the agents' returns with intervals, learning curves, performance
+    profiles, reward against violence, and recorded sessions step by step; for a search its trials, with their
+    hyperparameters and returns; for all the settings, those that differ first. It needs no network.
+    """
+    from pydeeprecsys.cli.report import report
+
+    report(folders, out)
