@@ -6,7 +6,7 @@ import itertools
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from rich.progress import (
 from pydeeprecsys.errors import DivergenceError, InputError
 from pydeeprecsys.experiments.config import Settings
 from pydeeprecsys.experiments.run_folder import RunFolder
+from pydeeprecsys.progress import watched
 
 screen = Console(highlight=False, markup=False)
 
@@ -99,18 +100,16 @@ def at_work(out: Path) -> Iterator[tuple[Progress, Callable[[], None]]]:
         ) from error
 
 
-@contextmanager
-def progress_bars() -> Iterator[Progress]:
-    """Progress bars with time spent and time left, that vanish when all is done; none where nobody watches."""
-    columns = (
+def progress_bars() -> AbstractContextManager[Progress]:
+    """Progress bars with time spent and time left; lines now and then where no terminal is."""
+    return watched(
+        screen,
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as progress:
-        yield progress
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,11 @@ from pydeeprecsys.errors import DivergenceError, InputError
 from pydeeprecsys.evaluation.standings import BEST_CONSTANT
 from pydeeprecsys.experiments.compare import Comparison, Failures, compare
 from pydeeprecsys.experiments.registry import make_agent
+from pydeeprecsys.experiments.run_folder import RunFolder
 from pydeeprecsys.experiments.task import Task
 from pydeeprecsys.rl.manager import Episode
+
+_LOOK_EVERY = 5.0  # seconds, at the files of runs in other processes
 
 
 def compare_agents(
@@ -56,18 +60,30 @@ def compare_with_progress(
     """
     print_warnings(comparison)
     failures: Failures = {}
+    runs, looked = [RunFolder(out).run(config.agent, config.seed) for config in comparison.runs()], time.monotonic()
+    is_here = jobs == 1 and ray_address is None
     with at_work(out) as (progress, stop_if_asked):
-        bar = progress.add_task("", total=len(comparison.agents) * comparison.seeds * comparison.episodes)
+        bar = progress.add_task("comparing", total=len(comparison.agents) * comparison.seeds * comparison.episodes)
 
         def on_episode(agent: str, seed: int, number: int, episode: Episode) -> None:
-            progress.update(bar, advance=1, description=f"{agent}, seed {seed}: return {sum(episode.rewards):.1f}")
+            if is_here:
+                did = "evaluating" if number + 1 == comparison.episodes else f"return {sum(episode.rewards):.1f}"
+                progress.update(bar, advance=1, description=f"{agent}, seed {seed}: {did}")
+
+        def look() -> None:
+            """Look how far other processes are, now and then."""
+            nonlocal looked
+            stop_if_asked()
+            if not is_here and time.monotonic() - looked >= _LOOK_EVERY:
+                progress.update(bar, completed=sum(run.episodes_so_far for run in runs))
+                looked = time.monotonic()
 
         summary = compare(
             comparison,
             out,
             on_episode,
             jobs,
-            stop_if_asked=stop_if_asked,
+            stop_if_asked=look,
             ray_address=ray_address,
             overwrite=overwrite,
             failures=failures,

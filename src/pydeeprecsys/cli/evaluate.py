@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydeeprecsys.cli.common import screen
+from pydeeprecsys.cli.common import progress_bars, screen
 from pydeeprecsys.cli.resume import read_settings
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments.compare import Comparison
@@ -27,11 +27,14 @@ def evaluate(folder: Path, pool: Pool | None, sessions: int | None, env_options:
     else:
         raise InputError(f"{folder} is of a search; give one of the runs in it")
     options = dict(read_env_option(settings.task.env, text) for text in env_options)
-    for run, config in runs:
-        again = evaluate_again(run, config, pool=pool, episodes=sessions, env_options=options)
-        returns = again.evaluation["return"]
-        screen.print(
-            f"{config.agent}, seed {config.seed}: return {returns.mean():.2f} in {len(returns)} episodes; "
-            f"files in {again.path}",
-            soft_wrap=True,
-        )
+    with progress_bars() as progress:
+        bar = progress.add_task("evaluating", total=len(runs))
+        for run, config in runs:
+            again = evaluate_again(run, config, pool=pool, episodes=sessions, env_options=options)
+            returns = again.evaluation["return"]
+            screen.print(
+                f"{config.agent}, seed {config.seed}: return {returns.mean():.2f} in {len(returns)} episodes; "
+                f"files in {again.path}",
+                soft_wrap=True,
+            )
+            progress.advance(bar)

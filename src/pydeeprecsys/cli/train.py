@@ -35,8 +35,8 @@ def train_with_progress(
         bar = progress.add_task(config.agent, total=config.episodes)
 
         def on_episode(number: int, episode: Episode) -> None:
-            description = f"{config.agent}: return {sum(episode.rewards):.1f}"
-            progress.update(bar, completed=number + 1, description=description)
+            did = "evaluating" if number + 1 == config.episodes else f"return {sum(episode.rewards):.1f}"
+            progress.update(bar, completed=number + 1, description=f"{config.agent}: {did}")
             stop_if_asked()
 
         folder = run(config, out, on_episode=on_episode, overwrite=overwrite, play=play)

@@ -22,6 +22,7 @@ from pydeeprecsys.data.movielens import read_movielens, read_tag_genome
 from pydeeprecsys.data.releases import GENOME, RELEASES, Release, release_of
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.files import whole_file
+from pydeeprecsys.progress import watched
 
 HOME_VARIABLE = "PYDEEPRECSYS_HOME"
 MIRROR_VARIABLE = "PYDEEPRECSYS_MIRROR"
@@ -90,7 +91,7 @@ def fetch(
     Args:
         name: one of `RELEASES`.
         source: a zip downloaded by hand, to copy instead; a `tag-genome.zip` beside it is taken too.
-        progress: whether to show a progress bar on standard error, where that is a terminal.
+        progress: whether to show progress on standard error: a bar in a terminal, elsewhere a line now and then.
         urls: addresses to try instead of $PYDEEPRECSYS_MIRROR/`name`.zip and those of the release.
 
     Returns:
@@ -101,10 +102,10 @@ def fetch(
             message has the cause of each).
     """
     release = release_of(name)
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
-    hidden = not (progress and console.is_terminal)
-    with Progress(*columns, TimeRemainingColumn(), console=console, disable=hidden, transient=True) as bars:
+    shown = watched(console, TextColumn("{task.description}"), *columns) if progress else Progress(disable=True)
+    with shown as bars:
         if source is not None:
             got = [_take(release, source, bars)]
         elif _path(name).is_file():

@@ -17,8 +17,9 @@ from pydeeprecsys.data.dataset import Dataset
 from pydeeprecsys.data.factorization import FactorizationSettings, factorize
 from pydeeprecsys.data.observed import damped_means
 from pydeeprecsys.data.violence import impute
-from pydeeprecsys.errors import InputError
+from pydeeprecsys.errors import InputError, shortened
 from pydeeprecsys.files import saved_arrays, whole_file
+from pydeeprecsys.notebook import table
 
 FORMAT = "pydeeprecsys world 3"
 _IN_HEADER = ("name", "categories", "record")
@@ -76,6 +77,19 @@ class World:
     def n_items(self) -> int:
         """How many items there are."""
         return len(self.item_vectors)
+
+    def _repr_html_(self) -> str:
+        """Its size and quality, for notebooks."""
+        facts = {
+            "users": f"{self.n_users:,}",
+            "items": f"{self.n_items:,}",
+            "ratings": f"{len(self.rating_stars):,}",
+            "categories": shortened(self.categories),
+            "violence measured": f"{self.violence_measured.mean():.0%} of the items",
+        }
+        if (error := self.record.get("held_out_rmse")) is not None:
+            facts["RMSE on held-out ratings"] = f"{error:.3f}"
+        return table(f"World of {self.name}", facts)
 
     def affinities(self, vectors: Floats) -> Floats:
         """The affinities of user vectors: a view of (..., d) as (..., c)."""

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ import numpy as np
 
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.learning_statistics import COLUMNS, LearningStatistics
+
+_END = 1 << 16  # bytes
+_EPISODE = re.compile(rb",(\d+),[^,\n]*,[^,\n]*\n")  # in a line that is whole
 
 
 class MetricsFile:
@@ -100,3 +104,13 @@ def read_metrics(path: Path, metric: str | None = None) -> list[dict[str, Any]]:
             }
             for line in csv.DictReader(lines, header)
         ]
+
+
+def episodes_in(path: Path) -> int:
+    """Episodes that the measurements in a file are of: from its end, however large it is; 0 if there is no file."""
+    if not path.exists():
+        return 0
+    with path.open("rb") as file:
+        file.seek(-min(_END, path.stat().st_size), os.SEEK_END)
+        numbers = _EPISODE.findall(file.read())
+    return int(numbers[-1]) + 1 if numbers else 0

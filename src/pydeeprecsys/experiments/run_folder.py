@@ -17,7 +17,7 @@ from pydeeprecsys.errors import InputError
 from pydeeprecsys.evaluation.plots import save_figure
 from pydeeprecsys.evaluation.standings import run_measures
 from pydeeprecsys.experiments.claimed_folder import ClaimedFolder
-from pydeeprecsys.experiments.metrics_file import MetricsFile, read_metrics
+from pydeeprecsys.experiments.metrics_file import MetricsFile, episodes_in, read_metrics
 from pydeeprecsys.files import whole_file
 from pydeeprecsys.rl.checkpoint import load_checkpoint, save_checkpoint
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
@@ -104,6 +104,11 @@ class RunFolder(ClaimedFolder):
     def measurements(self, metric: str | None = None) -> list[dict[str, Any]]:
         """The measurements so far, of one metric or of all; see `read_metrics`."""
         return read_metrics(self.path / _METRICS, metric) if (self.path / _METRICS).exists() else []
+
+    @property
+    def episodes_so_far(self) -> int:
+        """Training episodes that the measurements so far are of."""
+        return episodes_in(self.path / _METRICS)
 
     @cached_property
     def curve(self) -> tuple[Ints, Floats]:

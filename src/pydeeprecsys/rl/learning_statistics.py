@@ -13,6 +13,7 @@ import pandas as pd
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.files import whole_file
 from pydeeprecsys.looks import looks
+from pydeeprecsys.notebook import table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -124,6 +125,15 @@ class LearningStatistics:
         measurements = frame.astype({"measurement": float}).groupby(levels, dropna=False)["measurement"]
         return measurements.agg(["count", "mean", "std", "min", "max"])
 
+    def _repr_html_(self) -> str:
+        """Number, mean and last of the measurements of each metric, for notebooks."""
+        measured: dict[str, list[float]] = {}
+        for collected in self.collected_metrics:
+            measured.setdefault(collected["metric"], []).extend(np.atleast_1d(collected["measurement"]).tolist())
+        rows = {name: [len(each), f"{np.mean(each):.4g}", f"{each[-1]:.4g}"] for name, each in measured.items() if each}
+        title = " in ".join(filter(None, ["LearningStatistics", self.env_name]))
+        return table(f"{title}: {self.model_name}" if self.model_name else title, {"": ["n", "mean", "last"], **rows})
+
     def save_csv(self, path: str | os.PathLike[str]) -> None:
         """Write `to_frame` as CSV; the file appears whole or not at all."""
         with whole_file(path) as temporary:
@@ -151,11 +161,15 @@ class LearningStatistics:
         """Draw the panels, each of an x label, a y label and lines, in which something was recorded."""
         import matplotlib.pyplot as plt
 
+        from pydeeprecsys.figures import ShownOnce
+
         shown = [panel for panel in panels if any(series is not None for series in panel[2].values())]
         rows = 2 if len(shown) == 4 else 1
         columns = max(1, len(shown) // rows)
         size = (max(7, 4.5 * columns), 0.7 + 3.3 * rows)
-        figure, grid = plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False)
+        figure, grid = plt.subplots(
+            rows, columns, figsize=size, layout="constrained", squeeze=False, FigureClass=ShownOnce
+        )
         models, envs = (list(dict.fromkeys(row[key] for row in self.collected_metrics)) for key in ("model", "env"))
         names = ", ".join(str(name) for name in (*models, *envs) if name is not None)
         figure.suptitle(names if title is None else title, parse_math=False)

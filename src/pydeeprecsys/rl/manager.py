@@ -18,6 +18,8 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from pydeeprecsys.envs.adapted import Adapted, adapted
 from pydeeprecsys.envs.batch_of_one import BatchOfOne
 from pydeeprecsys.errors import InputError
+from pydeeprecsys.notebook import table
+from pydeeprecsys.progress import Line
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning
 from pydeeprecsys.rl.agents.policy_search import PolicySearch
 from pydeeprecsys.rl.generations import Candidate, GenerationLoop, Play, Played
@@ -125,6 +127,18 @@ class Manager:
         print(f"Action space: {self.env.action_space}")
         print(f"Observation space: {self.env.observation_space}")
 
+    def _repr_html_(self) -> str:
+        """The environment and how it is stepped, for notebooks."""
+        facts = {
+            "environments": self.batch.num_envs,
+            "actions": self.env.action_space,
+            "observations": self.env.observation_space,
+            "slate size": self.slate_size,
+            "longest episode, in steps": self.max_episode_steps,
+            "reward threshold": self.reward_threshold,
+        }
+        return table(f"Manager of {self.env_name or self.env.unwrapped}", facts)
+
     def train(
         self,
         rl: ReinforcementLearning,
@@ -148,7 +162,7 @@ class Manager:
                 with slates of several items, `timestep_<name>` for each of its `metadata["series"]`.
             max_episodes: number of episodes, over all environments together, in the order in which they end; None for
                 no limit.
-            should_print: keep one line of progress on screen.
+            should_print: keep one line of progress on screen, with a bar in a notebook; in a log one per half minute.
             on_episode: called after each episode with its number from 0.
             max_steps: how many environment steps, over all environments together; episodes that are not over by then
                 do not count. No limit when not given.
@@ -159,11 +173,14 @@ class Manager:
             DivergenceError: a loss or a reward is NaN or infinite; the agent keeps its last finite parameters.
         """
         limit = math.inf if max_steps is None else max_steps
+        most = math.inf if max_episodes is None else max_episodes
+        line = Line(most, is_shown=should_print)
         episodes: EpisodeLoop | GenerationLoop
         if isinstance(rl, PolicySearch):
             play = play or partial(self.play, rl, on_step=on_step)
-            budget = {"max_episodes": math.inf if max_episodes is None else max_episodes, "max_steps": limit}
-            episodes = GenerationLoop(rl, play, seed=self._seed, statistics=statistics, **budget)
+            episodes = GenerationLoop(
+                rl, play, seed=self._seed, statistics=statistics, max_episodes=most, max_steps=limit
+            )
         else:
             episodes = self._rollout(rl, training=True, max_steps=limit, statistics=statistics, on_step=on_step)
         self._training = episodes
@@ -173,7 +190,7 @@ class Manager:
             last.extend(self._resumed["last_returns"])
             self._resumed = None
         self._last_returns = last
-        while (max_episodes is None or episodes.episodes < max_episodes) and not self._is_solved(last):
+        while episodes.episodes < most and not self._is_solved(last):
             number = episodes.episodes
             episode = next(episodes, None)
             if episode is None:
@@ -191,12 +208,10 @@ class Manager:
                 for name, mean in episode.measures.items():
                     if not math.isnan(mean):  # what is not known is not recorded
                         statistics.append_metric(name, mean)
-            if should_print:
-                print(f"\rEpisode {number} Mean Rewards {moving_average:.2f} Last Reward {reward_sum:.2f}\t\t", end="")
+            line.update(f"Episode {number} Mean Rewards {moving_average:.2f} Last Reward {reward_sum:.2f}", number + 1)
             if on_episode is not None:
                 on_episode(number, episode)
-        if should_print:
-            print("Reward threshold reached" if self._is_solved(last) else "")
+        line.end("Reward threshold reached" if self._is_solved(last) else "")
 
     def _is_solved(self, returns: Collection[float]) -> bool:
         """Whether the mean of the last episodes has reached the threshold."""
@@ -325,11 +340,12 @@ class Manager:
             default_params: what every agent gets besides.
             episodes: for each training.
             runs_per_combination: trainings; run i has seed i, and so has its agent where it takes a `random_state`.
-            verbose: keep one line of progress on screen.
+            verbose: as `should_print` of `train`.
 
         Returns:
             For each combination, "name=value, ...", the last moving average of the return of each run.
         """
+        line = Line(is_shown=verbose)
         results: dict[str, list[float]] = {}
         seeded = "random_state" in signature(agent).parameters and "random_state" not in default_params
         for values in itertools.product(*params.values()):
@@ -344,10 +360,8 @@ class Manager:
                 moving_rewards = statistics.moving_rewards
                 assert moving_rewards is not None
                 results[key].append(float(moving_rewards.iloc[-1]))
-                if verbose:
-                    print(f"\rTested combination {key} round {run} result was {results[key][-1]:.2f}\t\t", end="")
-        if verbose:
-            print()
+                line.update(f"Tested combination {key} round {run} result was {results[key][-1]:.2f}")
+        line.end()
         return results
 
 
