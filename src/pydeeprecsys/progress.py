@@ -25,8 +25,8 @@ _RENEWED_EVERY = 0.5  # seconds, of a bar in a notebook
 def watched(console: Console, *columns: str | ProgressColumn) -> Iterator[Progress]:
     """Give progress bars with these columns, which vanish when all is done.
 
-    Where the console is no terminal, lines report the task that was added last: what, how far, and the time since it
-    was added.
+    Where the console is no terminal, lines report the task that was added last: what, how far, in the task's field
+    `unit`, and the time since it was added.
     """
     # Rich takes a file for a terminal if FORCE_COLOR is set, and draws nothing on one that cannot move its cursor.
     is_drawn = console.file.isatty() and console.is_terminal and not console.is_dumb_terminal
@@ -47,10 +47,11 @@ def watched(console: Console, *columns: str | ProgressColumn) -> Iterator[Progre
 def _report(progress: Progress, done: Event, show: Callable[[str], None] | None) -> None:
     while not done.wait(LINE_EVERY if show is None else _RENEWED_EVERY):
         for task in progress.tasks[-1:]:
-            how_far = "" if task.total is None else f": {task.completed:,.0f} of {task.total:,.0f}"
+            unit = f" {task.fields['unit']}" if "unit" in task.fields else ""
+            how_far = "" if task.total is None else f": {task.completed:,.0f} of {task.total:,.0f}{unit}"
             text = f"{task.description}{how_far}, {timedelta(seconds=int(task.elapsed or 0))}"
             if show is None:
-                progress.console.print(text, soft_wrap=True, markup=False)
+                progress.console.print(text, soft_wrap=True, markup=False, highlight=False)
             else:
                 show(notebook.bar(text, task.completed, task.total))
     if show is not None:

@@ -254,3 +254,14 @@ def test_saving_replaces_and_makes_folders(world: World, saved: Path) -> None:
     assert World.load(saved).name == "new"
     world.save(saved.parent / "a" / "b" / "deep.world")
     assert_same(World.load(saved.parent / "a" / "b" / "deep.world"), world)
+
+
+def test_a_notebook_shows_its_facts(world: World) -> None:
+    shown = replace(world, name="<mine>")._repr_html_()
+    assert shown.startswith("<table><caption>World of &lt;mine&gt;</caption>")
+    for name, value in (("users", "60"), ("items", "80"), ("ratings", f"{len(world.rating_stars):,}")):
+        assert f"<tr><th>{name}</th><td>{value}</td></tr>" in shown
+    assert f"<td>{world.record['held_out_rmse']:.3f}</td>" in shown
+    assert len(shown) < 2000
+    bare = replace(world, categories=tuple(map(str, range(10_000))), record={})
+    assert len(bare._repr_html_()) < 2000

@@ -1,8 +1,11 @@
 import subprocess
 import sys
+import types
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -220,3 +223,31 @@ def test_there_are_as_many_panels_as_were_recorded(n_recorded: int) -> None:
 def test_importing_it_does_not_import_matplotlib() -> None:
     code = "import sys, pydeeprecsys.rl.learning_statistics; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_notebook_shows_number_mean_and_last() -> None:
+    statistics = LearningStatistics("<DQN>", "CartPole-v1")
+    for rewards in ([1.0, 2.0], [6.0]):
+        statistics.append_metric("timestep_rewards", rewards)
+        statistics.append_metric("episode_rewards", sum(rewards))
+    statistics.append_metric("timestep_ndcg", [])
+    shown = statistics._repr_html_()
+    assert shown.startswith("<table><caption>LearningStatistics in CartPole-v1: &lt;DQN&gt;</caption>")
+    assert "<tr><th>timestep_rewards</th><td>3</td><td>3</td><td>6</td></tr>" in shown
+    assert "<tr><th>episode_rewards</th><td>2</td><td>4.5</td><td>6</td></tr>" in shown
+    assert LearningStatistics()._repr_html_().startswith("<table><caption>LearningStatistics</caption>")
+
+
+def test_a_notebook_shows_a_figure_once(statistics: LearningStatistics, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[bytes] = []
+    display: Any = types.ModuleType("IPython.display")
+    display.display, display.Image = shown.append, lambda picture: picture
+    monkeypatch.setitem(sys.modules, "IPython", types.ModuleType("IPython"))
+    monkeypatch.setitem(sys.modules, "IPython.display", display)
+    for draw in (statistics.plot_rewards, statistics.plot_learning_stats):
+        figure: Any = draw()
+        assert plt.fignum_exists(figure.number)  # for scripts, which show all open figures at the end
+        figure._ipython_display_()
+        assert not plt.fignum_exists(figure.number)
+        assert shown.pop().startswith(b"\x89PNG")
+    assert not shown

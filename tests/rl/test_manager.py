@@ -779,3 +779,10 @@ def test_limit_and_threshold_that_are_given_hold() -> None:
 def test_seeds_and_numbers_of_environments_are_integers(wrong: dict[str, Any]) -> None:
     with pytest.raises(InputError, match="give an integer, at least"):
         Manager("CartPole-v1", **wrong)
+
+
+def test_a_notebook_shows_its_facts() -> None:
+    shown = Manager("CartPole-v1", n_envs=3)._repr_html_()
+    assert shown.startswith("<table><caption>Manager of CartPole-v1</caption><tr><th>environments</th><td>3</td></tr>")
+    assert "<tr><th>actions</th><td>Discrete(2)</td></tr>" in shown
+    assert "<tr><th>longest episode, in steps</th><td>500</td></tr>" in shown

@@ -28,6 +28,8 @@ from pydeeprecsys.experiments.run_folder import RunFolder
 from pydeeprecsys.progress import watched
 
 screen = Console(highlight=False, markup=False)
+if screen.width < 20:  # no terminal's, but an inherited COLUMNS; with 0 nothing would be printed
+    screen.width = 80
 
 
 def print_warnings(settings: Settings) -> None:

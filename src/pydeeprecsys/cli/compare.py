@@ -61,9 +61,10 @@ def compare_with_progress(
     print_warnings(comparison)
     failures: Failures = {}
     runs, looked = [RunFolder(out).run(config.agent, config.seed) for config in comparison.runs()], time.monotonic()
+    total = len(comparison.agents) * comparison.seeds * comparison.episodes
     is_here = jobs == 1 and ray_address is None
     with at_work(out) as (progress, stop_if_asked):
-        bar = progress.add_task("comparing", total=len(comparison.agents) * comparison.seeds * comparison.episodes)
+        bar = progress.add_task("comparing", total=total, unit="episodes")
 
         def on_episode(agent: str, seed: int, number: int, episode: Episode) -> None:
             if is_here:

@@ -28,7 +28,7 @@ def evaluate(folder: Path, pool: Pool | None, sessions: int | None, env_options:
         raise InputError(f"{folder} is of a search; give one of the runs in it")
     options = dict(read_env_option(settings.task.env, text) for text in env_options)
     with progress_bars() as progress:
-        bar = progress.add_task("evaluating", total=len(runs))
+        bar = progress.add_task("evaluating", total=len(runs), unit="runs")
         for run, config in runs:
             again = evaluate_again(run, config, pool=pool, episodes=sessions, env_options=options)
             returns = again.evaluation["return"]

@@ -32,7 +32,7 @@ def train_with_progress(
         at_work(out) as (progress, stop_if_asked),
         open_players(config, out, jobs, ray_address, stop_if_asked=stop_if_asked) as play,
     ):
-        bar = progress.add_task(config.agent, total=config.episodes)
+        bar = progress.add_task(config.agent, total=config.episodes, unit="episodes")
 
         def on_episode(number: int, episode: Episode) -> None:
             did = "evaluating" if number + 1 == config.episodes else f"return {sum(episode.rewards):.1f}"

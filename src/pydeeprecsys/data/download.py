@@ -163,7 +163,7 @@ def _transfer(url: str, part: Path, bars: Progress) -> None:
         response.raise_for_status()
         # A server need not say the size; the bar then only shows that something comes.
         total = int(response.headers.get("Content-Length", 0)) or None
-        task = bars.add_task(url.rpartition("/")[2], total=total)
+        task = bars.add_task(url.rpartition("/")[2], total=total, unit="bytes")
         for chunk in response.iter_content(1 << 16):
             file.write(chunk)
             bars.advance(task, len(chunk))
