@@ -135,3 +135,12 @@ def test_the_command_itself_answers_the_shell(words: str, answer: str, tmp_path:
     variables = os.environ | completion(words)
     shown = subprocess.run(command, env=variables, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (shown.stdout, shown.stderr) == (answer, "")
+
+
+@pytest.mark.parametrize(("shell", "line"), [("bash", "complete -o"), ("zsh", "#compdef"), ("fish", "complete --no-f")])
+def test_there_is_a_script_for_each_shell(shell: str, line: str) -> None:
+    command = [sys.executable, "-m", "pydeeprecsys.cli"]
+    variables = os.environ | {"_PYDEEPRECSYS_COMPLETE": f"{shell}_source"}
+    shown = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+    assert line in shown.stdout
+    assert f"_PYDEEPRECSYS_COMPLETE={shell}_complete" in shown.stdout

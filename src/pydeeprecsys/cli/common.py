@@ -104,13 +104,9 @@ def at_work(out: Path) -> Iterator[tuple[Progress, Callable[[], None]]]:
 
 def progress_bars() -> AbstractContextManager[Progress]:
     """Progress bars with time spent and time left; lines now and then where no terminal is."""
+    description = TextColumn("{task.description}", markup=False)
     return watched(
-        screen,
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
+        screen, description, *(BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     )
 
 
