@@ -12,20 +12,18 @@ from pydeeprecsys.cli import cli
 from pydeeprecsys.cli.commands import first_sentence
 from pydeeprecsys.experiments.catalogue import agent_names
 
+ROOT = Path(__file__).parents[2]
 HELP = ("--help", "train --help", "train dqn -h", "train cma-es --help", "compare --help", "tune --help")
 HELP += ("resume --help", "evaluate --help", "report --help", "data --help", "data fetch --help", "data describe -h")
 ERRORS = ("nosuch", "train", "train nosuch", "train dqn --no-such-option", "train dqn --n-steps few", "tune nosuch")
 ERRORS += ("train ppo --learning-rate -1", "train dqn --state-encoder none", "train ease --out", "resume nowhere")
 ERRORS += ("compare --agents random,nosuch", "compare --set dqn.rate=1", "compare --set dqn.n_steps=few", "report")
 ERRORS += ("train dqn --env NoSuch-v0", "tune dqn --env-option nosuch=1", "compare --env-option slate_size=few")
-ERRORS += (
-    "tune oracle",
-    "tune ppo --env CartPole-v1 --world-version 1",
-    "compare --config nowhere.json",
-    "data fetch nosuch",
-)
+ERRORS += ("tune oracle", "tune ppo --env CartPole-v1 --world-version 1", "compare --config nowhere.json")
+ERRORS += ("train dqn --dataset nosuch.csv", "compare --dataset ml-1n?scale=1,5", "resume .", "evaluate .")
+ERRORS += ("train dqn --out .", "compare --out src", "tune ppo --out .", "data fetch nosuch", "data fetch synthetic")
 
-SLOW = {"torch", "numba", "pandas", "scipy", "matplotlib", "optuna", "rich"}
+SLOW = {"torch", "numba", "pandas", "scipy", "matplotlib", "optuna"}
 RUN_AND_LOOK = f"""
 import contextlib, io, sys
 from pydeeprecsys.cli import main
@@ -43,7 +41,7 @@ for words in sys.argv[1:]:
 
 def test_help_and_usage_errors_import_nothing_slow() -> None:
     command = [sys.executable, "-c", RUN_AND_LOOK, *HELP, *ERRORS]
-    shown = subprocess.run(command, capture_output=True, text=True, check=False)
+    shown = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert not shown.stderr
     codes = [line.rsplit(" ", 1)[1] for line in shown.stdout.splitlines()]
     assert codes == ["0"] * len(HELP) + ["2"] * len(ERRORS)

@@ -14,6 +14,7 @@ from pydeeprecsys.cli.options import (
     ENV_OPTION,
     JOBS,
     RAY,
+    check_kind,
     click_option,
     complete_agents,
     complete_datasets,
@@ -152,9 +153,12 @@ def _train(agent: str) -> click.Command:
 
     def run(**arguments: Any) -> None:
         read_environment(arguments)
+        from pydeeprecsys.cli.common import choose_out
+
+        out = choose_out(arguments["out"], arguments["overwrite"], agent)
         from pydeeprecsys.cli.train import train
 
-        train(agent, {name: arguments[name] for name in entry.arguments}, arguments)
+        train(agent, {name: arguments[name] for name in entry.arguments}, arguments, out)
 
     def take_config(ctx: click.Context, param: click.Parameter, path: Path | None) -> None:
         """Let a file's hyperparameters replace the defaults; what is given on the command line replaces both."""
@@ -212,9 +216,12 @@ def compare(agents: str | None, configs: tuple[Path, ...], changes: tuple[str, .
     for name in (*(names or ()), *hyperparameters):
         catalogue.agent(name)
     read_environment(arguments)
+    from pydeeprecsys.cli.common import choose_out
+
+    out = choose_out(arguments["out"], arguments["overwrite"], "compare")
     from pydeeprecsys.cli.compare import compare_agents
 
-    compare_agents(names, hyperparameters, arguments)
+    compare_agents(names, hyperparameters, arguments, out)
 
 
 compare.params.extend([JOBS, RAY, *settings_options("compare")])
@@ -233,9 +240,15 @@ def tune(agent: str, **arguments: Any) -> None:
     if "tuned" not in catalogue.agent(agent).traits:
         raise catalogue.not_tuned(agent)
     read_environment(arguments)
+    from pydeeprecsys.cli.common import choose_out
+    from pydeeprecsys.experiments.claimed_folder import ClaimedFolder
+
+    out, overwrite = arguments["out"], arguments["overwrite"]
+    goes_on = out is not None and bool(ClaimedFolder(out).config)
+    out = choose_out(out, overwrite or goes_on, f"tune-{agent}")
     from pydeeprecsys.cli.tune import tune_agent
 
-    tune_agent(agent, arguments)
+    tune_agent(agent, arguments, out)
 
 
 tune.params.extend([JOBS, RAY, *settings_options("tune")])
@@ -255,6 +268,7 @@ def evaluate(folder: Path, pool: Any, sessions: int | None, env_option: tuple[st
     RUN is the folder of a run that is done, or of a comparison, of which all runs that are done are evaluated. The
     results of the run stay as they are: the files of the evaluation go to RUN/evaluations.
     """
+    check_kind(folder)
     from pydeeprecsys.cli.evaluate import evaluate
 
     evaluate(folder, pool, sessions, env_option)
@@ -270,6 +284,7 @@ def resume(folder: Path, jobs: int, ray: str | None) -> None:
 
     It uses the settings, the data and the number of threads of the first start. Finished runs are kept.
     """
+    check_kind(folder)
     from pydeeprecsys.cli.resume import resume
 
     resume(folder, jobs, ray)

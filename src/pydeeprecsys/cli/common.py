@@ -9,6 +9,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -23,9 +24,11 @@ from rich.progress import (
 )
 
 from pydeeprecsys.errors import DivergenceError, InputError
-from pydeeprecsys.experiments.config import Settings
-from pydeeprecsys.experiments.run_folder import RunFolder
+from pydeeprecsys.experiments.claimed_folder import ClaimedFolder
 from pydeeprecsys.progress import watched
+
+if TYPE_CHECKING:
+    from pydeeprecsys.experiments.config import Settings
 
 screen = Console(highlight=False, markup=False)
 if screen.width < 20:  # no terminal's, but an inherited COLUMNS; with 0 nothing would be printed
@@ -58,7 +61,7 @@ def choose_out(out: Path | None, overwrite: bool, label: str) -> Path:
         click.get_current_context().call_on_close(partial(_remove_if_empty, made))
         return made[0]
     if not overwrite and out.exists() and any(out.iterdir()):
-        advice = f"continue its run with 'pydeeprecsys resume {out}', or " if RunFolder(out).config else ""
+        advice = f"continue its run with 'pydeeprecsys resume {out}', or " if ClaimedFolder(out).config else ""
         raise InputError(f"{out} exists; {advice}give another --out")
     return out
 
@@ -80,7 +83,7 @@ def _remove_if_empty(folders: Sequence[Path]) -> None:
 
 def print_files(out: Path) -> None:
     """Print the names of the files in a folder of results."""
-    screen.print(f"files in {out}: {', '.join(RunFolder(out).files)}", soft_wrap=True)
+    screen.print(f"files in {out}: {', '.join(ClaimedFolder(out).files)}", soft_wrap=True)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from pydeeprecsys.cli.common import at_work, choose_out, print_files, print_warnings, screen
+from pydeeprecsys.cli.common import at_work, print_files, print_warnings, screen
 from pydeeprecsys.cli.options import BY_DEFAULT
 from pydeeprecsys.cli.settings import take_settings
 from pydeeprecsys.errors import DivergenceError, InputError
@@ -27,10 +27,9 @@ _LOOK_EVERY = 5.0  # seconds, at the files of runs in other processes
 
 
 def compare_agents(
-    agents: list[str] | None, hyperparameters: dict[str, dict[str, Any]], arguments: dict[str, Any]
+    agents: list[str] | None, hyperparameters: dict[str, dict[str, Any]], arguments: dict[str, Any], out: Path
 ) -> None:
     """Compare agents, by default those that can act in the environment."""
-    out = choose_out(arguments["out"], arguments["overwrite"], "compare")
     settings = take_settings(arguments, "compare")
     names = agents or _able(settings["task"])
     comparison = Comparison(**settings, agents=names, hyperparameters=hyperparameters)

@@ -12,7 +12,7 @@ from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 from pydeeprecsys.arguments import Argument
-from pydeeprecsys.data.releases import GENOME, RELEASES, SYNTHETIC
+from pydeeprecsys.data.releases import GENOME, RELEASES, SYNTHETIC, path_of
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments import catalogue
 from pydeeprecsys.experiments.environments import DEFAULT_ENV, described, env_option, read_env_option, spec
@@ -140,19 +140,29 @@ def settings_options(kind: str) -> list[click.Parameter]:
     return [*options, ENV_OPTION, _WORLD_VERSION, _THREADS, _OUT, _OVERWRITE]
 
 
+def check_kind(folder: Path) -> None:
+    """Raise an InputError if a folder is not of a run, a comparison or a search."""
+    from pydeeprecsys.experiments.claimed_folder import ClaimedFolder  # which locks files, and takes its time
+
+    _ = ClaimedFolder(folder).kind
+
+
 def read_environment(arguments: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """The environment and its options that the arguments of a command hold.
 
     Raises:
-        InputError: there is no such environment, or an option that has no effect on it, or another that cannot be.
+        InputError: there is no such environment or data set, or an option that has no effect on the environment, or
+            another that cannot be.
     """
-    env, version = arguments["env"], arguments["world_version"]
+    env, version, dataset = arguments["env"], arguments["world_version"], arguments["dataset"]
     if version is not None:
         by_default = click.get_current_context().get_parameter_source("env") is ParameterSource.DEFAULT
         if not by_default and env != f"MovieLensFairness-v{version}":
             raise InputError(f"--world-version is without effect on {env}; leave it out")
         env = f"MovieLensFairness-v{version}"
     spec(env)
+    if dataset is not None and dataset not in (SYNTHETIC, *RELEASES):
+        path_of(dataset)
     options = dict(read_env_option(env, text) for text in arguments["env_option"])
     for name in _SHORTHANDS:
         if (value := arguments[name]) is not None:

@@ -12,7 +12,6 @@ from pydeeprecsys.cli.compare import compare_with_progress
 from pydeeprecsys.cli.settings import describe
 from pydeeprecsys.cli.train import train_with_progress
 from pydeeprecsys.cli.tune import tune_with_progress
-from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments.compare import Comparison
 from pydeeprecsys.experiments.config import RunConfig, Settings
 from pydeeprecsys.experiments.provenance import provenance
@@ -41,9 +40,7 @@ def read_settings(folder: Path) -> Settings:
     """
     results = RunFolder(folder)
     config = results.config
-    if config.get("kind") not in _KINDS:
-        raise InputError(f"{folder} has no config.json of a run; give the folder that train, compare or tune wrote to")
-    kind = _KINDS[config["kind"]]
+    kind = _KINDS[results.kind]
     results.check_settings([each.name for each in fields(kind) if each.name != "task"])
     torch.set_num_threads(config["provenance"]["threads"])
     with building_bar(str(config["dataset"])) as progress:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydeeprecsys.cli.common import at_work, choose_out, print_files, print_warnings, screen
+from pydeeprecsys.cli.common import at_work, print_files, print_warnings, screen
 from pydeeprecsys.cli.settings import take_settings
 from pydeeprecsys.experiments.captions import figure_title
 from pydeeprecsys.experiments.config import RunConfig
@@ -14,9 +14,8 @@ from pydeeprecsys.experiments.run import check, run
 from pydeeprecsys.rl.manager import MOVING_AVERAGE, Episode
 
 
-def train(agent: str, hyperparameters: dict[str, Any], arguments: dict[str, Any]) -> None:
+def train(agent: str, hyperparameters: dict[str, Any], arguments: dict[str, Any], out: Path) -> None:
     """Train an agent with the settings that the arguments of a command hold."""
-    out = choose_out(arguments["out"], arguments["overwrite"], agent)
     config = RunConfig(**take_settings(arguments, "run"), agent=agent, hyperparameters=hyperparameters)
     check(config)
     jobs, ray_address = arguments.get("jobs", 1), arguments.get("ray")

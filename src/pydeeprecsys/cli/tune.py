@@ -9,7 +9,7 @@ import click
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from pydeeprecsys.cli.common import at_work, choose_out, print_warnings, screen
+from pydeeprecsys.cli.common import at_work, print_warnings, screen
 from pydeeprecsys.cli.settings import take_settings
 from pydeeprecsys.experiments.run_folder import RunFolder
 from pydeeprecsys.experiments.search import Outcome
@@ -17,13 +17,10 @@ from pydeeprecsys.experiments.tune import best_of, note_on, tune
 from pydeeprecsys.experiments.tuning import Tuning
 
 
-def tune_agent(agent: str, arguments: dict[str, Any]) -> None:
+def tune_agent(agent: str, arguments: dict[str, Any], out: Path) -> None:
     """Tune an agent with the settings that the arguments of a command hold."""
-    out, overwrite = arguments["out"], arguments["overwrite"]
-    goes_on = out is not None and bool(RunFolder(out).config)
-    out = choose_out(out, overwrite or goes_on, f"tune-{agent}")
     tuning = Tuning(**take_settings(arguments, "tune"), agent=agent)
-    tune_with_progress(tuning, out, arguments["jobs"], arguments["ray"], overwrite=overwrite)
+    tune_with_progress(tuning, out, arguments["jobs"], arguments["ray"], overwrite=arguments["overwrite"])
 
 
 def tune_with_progress(

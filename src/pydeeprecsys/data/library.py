@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +16,7 @@ from pydeeprecsys.data.download import data_home, locate
 from pydeeprecsys.data.factorization import FactorizationSettings
 from pydeeprecsys.data.movielens import has_genome_ids, read_movielens
 from pydeeprecsys.data.movielens_layouts import FILE_NAMES
-from pydeeprecsys.data.releases import GENOME, RELEASES, SYNTHETIC
+from pydeeprecsys.data.releases import GENOME, RELEASES, SYNTHETIC, path_of, split
 from pydeeprecsys.data.synthetic import synthetic_dataset
 from pydeeprecsys.data.table_files import is_table
 from pydeeprecsys.data.tables import read_tables, wants_genome
@@ -87,16 +86,8 @@ def absolute(source: str) -> str:
     """The name of a data set, or its path from the root, so that it is found from any folder."""
     if source == SYNTHETIC or source in RELEASES:
         return source
-    path, query = _split(source)
+    path, query = split(source)
     return os.path.abspath(path) + (query and f"?{query}") if path.exists() else source
-
-
-def _split(text: str) -> tuple[Path, str]:
-    """The path, and the options after the question mark; both may hold question marks."""
-    marks = [len(text), *(mark.start() for mark in re.finditer(r"\?", text))]
-    paths = {mark: Path(text[:mark]).expanduser() for mark in marks}
-    end = next((mark for mark in sorted(marks, reverse=True) if paths[mark].exists()), min(marks))
-    return paths[end], text[end + 1 :]
 
 
 def _reader(source: str | Path) -> tuple[Callable[..., Dataset], Path, dict[str, Any]]:
@@ -106,12 +97,7 @@ def _reader(source: str | Path) -> tuple[Callable[..., Dataset], Path, dict[str,
     if text in RELEASES:
         path, named = locate(text), {"name": text}
     else:
-        path, query = _split(text)
-        if not path.exists():
-            raise InputError(
-                f"there is no data set {str(path)!r}: give a path, or a name after 'pydeeprecsys data fetch NAME'; "
-                + did_you_mean(str(path), [SYNTHETIC, *RELEASES])
-            )
+        path, query = path_of(text)
         if is_table(path):
             options: dict[str, Any] = _table_options(path, query) if query else {}
             if wants_genome(options):

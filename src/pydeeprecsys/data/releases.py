@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from pydeeprecsys.errors import InputError, did_you_mean
 
@@ -98,3 +100,26 @@ def release_of(name: str) -> Release:
     if name not in RELEASES:
         raise InputError(f"there is no data set {name!r} to fetch; {did_you_mean(name, RELEASES)}")
     return RELEASES[name]
+
+
+def split(text: str) -> tuple[Path, str]:
+    """The path, and the options after the question mark; both may hold question marks."""
+    marks = [len(text), *(mark.start() for mark in re.finditer(r"\?", text))]
+    paths = {mark: Path(text[:mark]).expanduser() for mark in marks}
+    end = next((mark for mark in sorted(marks, reverse=True) if paths[mark].exists()), min(marks))
+    return paths[end], text[end + 1 :]
+
+
+def path_of(text: str) -> tuple[Path, str]:
+    """The path to ratings of the user's own, and the options after the question mark.
+
+    Raises:
+        InputError: there is nothing at the path.
+    """
+    path, query = split(text)
+    if not path.exists():
+        raise InputError(
+            f"there is no data set {str(path)!r}: give a path, or a name after 'pydeeprecsys data fetch NAME'; "
+            + did_you_mean(str(path), [SYNTHETIC, *RELEASES])
+        )
+    return path, query

@@ -63,6 +63,20 @@ class ClaimedFolder:
         return config if str(config.get("kind")) in _KINDS and isinstance(config.get("provenance"), dict) else {}
 
     @property
+    def kind(self) -> str:
+        """What it is of: "run", "compare" or "tune".
+
+        Raises:
+            InputError: it is of none of these.
+        """
+        kind = str(self.config.get("kind"))
+        if kind not in _INNER:
+            raise InputError(
+                f"{self.path} has no config.json of a run; give the folder that train, compare or tune wrote to"
+            )
+        return kind
+
+    @property
     def _written(self) -> dict[str, Any]:
         """The configuration as it is written; empty if there is none."""
         try:
