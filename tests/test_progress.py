@@ -10,6 +10,9 @@ import pytest
 from rich.console import Console
 
 from pydeeprecsys import progress
+from pydeeprecsys.data.library import open_world
+from pydeeprecsys.data.synthetic import synthetic_dataset
+from pydeeprecsys.data.world import World
 from pydeeprecsys.progress import Line, watched
 
 
@@ -117,6 +120,16 @@ def test_a_notebook_has_one_bar_that_vanishes(notebook: Notebook) -> None:
         assert notebook.places == ['<progress value="2" max="8"></progress> &lt;train&gt;: 2 of 8, 0:00:00']
     assert notebook.places == [""]
     assert not file.getvalue()
+
+
+def test_a_notebook_shows_how_far_a_world_is(notebook: Notebook) -> None:
+    World.from_dataset(dataset := synthetic_dataset(n_users=60, n_items=80, n_ratings=1500))
+    assert not notebook.places
+    open_world(dataset)
+    (bar,) = notebook.places
+    done, total = re.findall(r'"(\d+)"', bar)
+    assert done == total
+    assert bar.endswith("building the world of synthetic")
 
 
 def test_a_line_is_renewed_in_place_in_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,6 +58,19 @@ def _report(progress: Progress, done: Event, show: Callable[[str], None] | None)
         show("")
 
 
+def notebook_bar(text: str) -> Callable[[float, float], None]:
+    """A function that shows in a notebook how many of how many steps are done; it does nothing elsewhere."""
+    places: list[Callable[[str], None] | None] = []
+
+    def show(done: float, total: float) -> None:
+        if not places:
+            places.append(notebook.new_place())
+        if places[0] is not None:
+            places[0](notebook.bar(text, done, total))
+
+    return show
+
+
 class Line:
     """One line on standard output: renewed in place in a terminal, beside a bar in a notebook, else now and then.
 

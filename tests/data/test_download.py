@@ -1,7 +1,9 @@
 import errno
 import hashlib
+import io
 import re
 import shutil
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -129,6 +131,11 @@ def test_download(server: Server, tiny: Path, home: Path) -> None:
     assert server.asked == ["first/tiny.zip"]
 
 
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
 def test_the_progress_bar_is_for_terminals(
     server: Server, tiny: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -136,10 +143,11 @@ def test_the_progress_bar_is_for_terminals(
     fetch("tiny")
     assert capsys.readouterr() == ("", "")
     locate("tiny").unlink()
-    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
     fetch("tiny")
-    out, err = capsys.readouterr()
-    assert out == ""
+    assert capsys.readouterr().out == ""
+    err = terminal.getvalue()
     assert "tiny.zip" in err
     assert "bytes" in err
 

@@ -23,6 +23,7 @@ from pydeeprecsys.data.tables import read_tables, wants_genome
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError, did_you_mean, warn
 from pydeeprecsys.files import kept
+from pydeeprecsys.progress import notebook_bar
 
 RECIPE = 3
 """Part of the name of every kept world: raised when reading, generating or factorizing gives other worlds."""
@@ -48,20 +49,20 @@ def read_dataset(source: str | Path) -> Dataset:
     return read(path, **options)
 
 
-def open_world(
-    source: str | Path | Dataset | World = SYNTHETIC, progress: Progress = lambda done, total: None
-) -> World:
+def open_world(source: str | Path | Dataset | World = SYNTHETIC, progress: Progress | None = None) -> World:
     """Open a world by name, path or data set; a new one is built and kept, see `files.kept`.
 
     Args:
         source: an argument of `read_dataset`, a saved world (`.world`), a `Dataset`, or a `World`, returned as it is.
-        progress: called with the sweeps done and their total number while a new world is factorized.
+        progress: called with the sweeps done and their total number while a new world is factorized; by default a bar
+            in a notebook, and nothing elsewhere.
 
     Raises:
         InputError: no such data set, or one that cannot be read.
     """
     if isinstance(source, World):
         return source
+    progress = progress or notebook_bar(f"building the world of {getattr(source, 'name', source)}")
     if isinstance(source, Dataset):
         return World.from_dataset(source, progress=progress)
     if str(source).endswith(".world"):
