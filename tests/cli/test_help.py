@@ -22,6 +22,7 @@ ERRORS += ("train dqn --env NoSuch-v0", "tune dqn --env-option nosuch=1", "compa
 ERRORS += ("tune oracle", "tune ppo --env CartPole-v1 --world-version 1", "compare --config nowhere.json")
 ERRORS += ("train dqn --dataset nosuch.csv", "compare --dataset ml-1n?scale=1,5", "resume .", "evaluate .")
 ERRORS += ("train dqn --out .", "compare --out src", "tune ppo --out .", "data fetch nosuch", "data fetch synthetic")
+ERRORS += ("report .", "report nowhere", "data describe nosuch")
 
 SLOW = {"torch", "numba", "pandas", "scipy", "matplotlib", "optuna"}
 RUN_AND_LOOK = f"""

@@ -351,11 +351,11 @@ def test_a_line_that_is_being_written_is_left_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "complaint"),
     [
-        (None, "there is no folder"),
-        ({}, "no folder of a run, a comparison or a search"),
-        ({"config.json": '{"agent": "dqn"}'}, "no folder of a run, a comparison or a search"),
-        ({"config.json": "[1]"}, "no folder of a run, a comparison or a search"),
-        ({"config.json": "{"}, "no folder of a run, a comparison or a search"),
+        (None, "does not exist"),
+        ({}, "has no config.json of a run"),
+        ({"config.json": '{"agent": "dqn"}'}, "has no config.json of a run"),
+        ({"config.json": "[1]"}, "has no config.json of a run"),
+        ({"config.json": "{"}, "has no config.json of a run"),
         ({"config.json": json.dumps(config_of("dqn", 0))}, "nothing is done"),
         ({"config.json": json.dumps(config_of("dqn", 0, kind="tune"))}, "no trial is done"),
         ({"config.json": json.dumps(config_of("dqn", 0, kind="tune")), "trials.csv": "trial\n"}, "as trials"),

@@ -14,6 +14,7 @@ from pydeeprecsys.cli.options import (
     ENV_OPTION,
     JOBS,
     RAY,
+    check_dataset,
     check_kind,
     click_option,
     complete_agents,
@@ -28,6 +29,7 @@ from pydeeprecsys.data.releases import SYNTHETIC, release_of
 from pydeeprecsys.errors import InputError, did_you_mean
 from pydeeprecsys.experiments import catalogue
 
+_RESULTS = click.Path(path_type=Path, exists=True, file_okay=False)
 _MAY_END_A_SENTENCE = re.compile(r"(\S+)[.!?](?=\s+[^a-z\d]|$)")
 _ENDS_NONE = re.compile(r"\W*(al|approx|cf|e\.g|eq|etc|fig|i\.e|resp|sec|vs|([A-Z]\.)*[A-Z])", re.IGNORECASE)
 
@@ -123,6 +125,7 @@ def describe(name: str) -> None:
 
     Its world is built, and kept, to tell how well ratings that were held out are predicted.
     """
+    check_dataset(name)
     from pydeeprecsys.cli.data import describe
 
     describe(name)
@@ -255,7 +258,7 @@ tune.params.extend([JOBS, RAY, *settings_options("tune")])
 
 
 @cli.command()
-@click.argument("folder", metavar="RUN", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("folder", metavar="RUN", type=_RESULTS)
 @click.option(
     "--pool",
     type=click.Choice(get_args(catalogue.settings("run")["evaluation_pool"].type)),
@@ -278,7 +281,7 @@ evaluate.params.append(ENV_OPTION)
 
 
 @cli.command()
-@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("folder", type=_RESULTS)
 def resume(folder: Path, jobs: int, ray: str | None) -> None:
     """Continue the stopped or killed run, comparison or search in FOLDER, to the same numbers as without the stop.
 
@@ -294,7 +297,7 @@ resume.params.extend([JOBS, RAY])
 
 
 @cli.command()
-@click.argument("folders", nargs=-1, required=True, metavar="DIR...", type=click.Path(path_type=Path))
+@click.argument("folders", nargs=-1, required=True, metavar="DIR...", type=_RESULTS)
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -307,6 +310,8 @@ def report(folders: tuple[Path, ...], out: Path | None) -> None:
     profiles, reward against violence, and recorded sessions step by step; for a search its trials, with their
     hyperparameters and returns; for all the settings, those that differ first. It needs no network.
     """
+    for folder in folders:
+        check_kind(folder)
     from pydeeprecsys.cli.report import report
 
     report(folders, out)

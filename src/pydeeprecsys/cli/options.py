@@ -147,6 +147,12 @@ def check_kind(folder: Path) -> None:
     _ = ClaimedFolder(folder).kind
 
 
+def check_dataset(name: str) -> None:
+    """Raise an InputError if a data set is neither known by its name nor a path to something."""
+    if name not in (SYNTHETIC, *RELEASES):
+        path_of(name)
+
+
 def read_environment(arguments: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """The environment and its options that the arguments of a command hold.
 
@@ -161,8 +167,8 @@ def read_environment(arguments: dict[str, Any]) -> tuple[str, dict[str, Any]]:
             raise InputError(f"--world-version is without effect on {env}; leave it out")
         env = f"MovieLensFairness-v{version}"
     spec(env)
-    if dataset is not None and dataset not in (SYNTHETIC, *RELEASES):
-        path_of(dataset)
+    if dataset is not None:
+        check_dataset(dataset)
     options = dict(read_env_option(env, text) for text in arguments["env_option"])
     for name in _SHORTHANDS:
         if (value := arguments[name]) is not None:
