@@ -98,6 +98,7 @@ def test_the_list_of_agents_cuts_no_sentence() -> None:
 @pytest.mark.parametrize(
     ("words", "completed"),
     [
+        ("", ["data", "train", "compare", "tune", "evaluate", "resume", "report"]),
         ("c", ["compare"]),
         ("train w", ["win-stay"]),
         ("train dqn --learning", ["--learning-rate"]),

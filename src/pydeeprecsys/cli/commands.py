@@ -54,6 +54,10 @@ class SuggestingGroup(click.Group):
 
     command_class = _Command
 
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name the commands, in the order in which they are declared."""
+        return list(self.commands)
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
