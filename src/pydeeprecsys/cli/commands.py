@@ -41,18 +41,21 @@ def first_sentence(text: str) -> str:
     return text[: next(ends, None)]
 
 
-class _Command(click.Command):
-    """A command that is listed with the first sentence of its help."""
+def _summary(command: click.Command, limit: int = 45) -> str:
+    return first_sentence(command.help or "")
 
-    def get_short_help_str(self, limit: int = 45) -> str:
-        """The first sentence of the help, however long."""
-        return first_sentence(self.help or "")
+
+class _Command(click.Command):
+    """A command that is listed with the first sentence of its help, however long."""
+
+    get_short_help_str = _summary
 
 
 class SuggestingGroup(click.Group):
     """A group of commands that names the nearest when there is none of the name given."""
 
     command_class = _Command
+    get_short_help_str = _summary
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name the commands, in the order in which they are declared."""
