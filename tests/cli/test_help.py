@@ -9,7 +9,7 @@ import pytest
 from click.shell_completion import BashComplete
 
 from pydeeprecsys.cli import cli
-from pydeeprecsys.cli.commands import first_sentence
+from pydeeprecsys.cli.groups import first_sentence
 from pydeeprecsys.experiments.catalogue import agent_names
 
 ROOT = Path(__file__).parents[2]

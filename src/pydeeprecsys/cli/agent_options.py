@@ -1,4 +1,4 @@
-"""Hyperparameters of agents on the command line."""
+"""Agents on the command line: their hyperparameters, and the command that trains each."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import click
+
+from pydeeprecsys.cli.groups import SuggestingGroup, SummarizedCommand
+from pydeeprecsys.cli.options import JOBS, RAY, click_option, read_environment, settings_options
 from pydeeprecsys.errors import InputError
+from pydeeprecsys.experiments import catalogue
 from pydeeprecsys.experiments.catalogue import agent_option
 
 
@@ -58,3 +63,48 @@ def read_hyperparameters(configs: Iterable[Path], changes: Iterable[str]) -> dic
         except InputError as error:
             raise InputError(f"--set {change}: {error}") from error
     return hyperparameters
+
+
+class Agents(SuggestingGroup):
+    """A command for each agent that trains it: those of this package, and the user's own as package.module:Class."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name the agents of this package."""
+        return catalogue.agent_names()
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Make the command of an agent."""
+        return _train(cmd_name) if cmd_name in catalogue.agent_names() or ":" in cmd_name else None
+
+
+def _train(agent: str) -> click.Command:
+    entry = catalogue.agent(agent)
+
+    def run(**arguments: Any) -> None:
+        read_environment(arguments)
+        from pydeeprecsys.cli.common import choose_out
+
+        out = choose_out(arguments["out"], arguments["overwrite"], agent)
+        from pydeeprecsys.cli.train import train
+
+        train(agent, {name: arguments[name] for name in entry.arguments}, arguments, out)
+
+    def take_config(ctx: click.Context, param: click.Parameter, path: Path | None) -> None:
+        """Let a file's hyperparameters replace the defaults; what is given on the command line replaces both."""
+        if path is not None:
+            name, hyperparameters = read_options(path)
+            if name != agent:
+                raise InputError(f"{path} is of the agent {name!r}, not of {agent!r}")
+            ctx.default_map = {name: value for name, value in hyperparameters.items() if value is not None}
+
+    config = click.Option(
+        ["--config"],
+        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        is_eager=True,
+        expose_value=False,
+        callback=take_config,
+        help="Hyperparameters in place of the agent's defaults, as 'pydeeprecsys tune' finds them: its best.json.",
+    )
+    several = [JOBS, RAY] if "search" in entry.traits else []
+    params = [*settings_options("run"), *several, config, *map(click_option, entry.arguments.values())]
+    return SummarizedCommand(agent, callback=run, help=entry.help, params=params)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any, get_args
 
 import click
 
-from pydeeprecsys.cli.agent_options import read_hyperparameters, read_options
+from pydeeprecsys.cli.agent_options import Agents, read_hyperparameters
+from pydeeprecsys.cli.groups import SuggestingGroup, SummarizedCommand
 from pydeeprecsys.cli.options import (
     BY_DEFAULT,
     ENV_OPTION,
@@ -16,7 +16,6 @@ from pydeeprecsys.cli.options import (
     RAY,
     check_dataset,
     check_kind,
-    click_option,
     complete_agents,
     complete_datasets,
     complete_hyperparameters,
@@ -26,49 +25,10 @@ from pydeeprecsys.cli.options import (
     settings_options,
 )
 from pydeeprecsys.data.releases import SYNTHETIC, release_of
-from pydeeprecsys.errors import InputError, did_you_mean
+from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments import catalogue
 
 _RESULTS = click.Path(path_type=Path, exists=True, file_okay=False)
-_MAY_END_A_SENTENCE = re.compile(r"(\S+)[.!?](?=\s+[^a-z\d]|$)")
-_ENDS_NONE = re.compile(r"\W*(al|approx|cf|e\.g|eq|etc|fig|i\.e|resp|sec|vs|([A-Z]\.)*[A-Z])", re.IGNORECASE)
-
-
-def first_sentence(text: str) -> str:
-    """The first sentence of a text, or its first paragraph; an abbreviation or an initial ends no sentence."""
-    text = " ".join(text.strip().split("\n\n")[0].split())
-    ends = (end.end() for end in _MAY_END_A_SENTENCE.finditer(text) if not _ENDS_NONE.fullmatch(end[1]))
-    return text[: next(ends, None)]
-
-
-def _summary(command: click.Command, limit: int = 45) -> str:
-    return first_sentence(command.help or "")
-
-
-class _Command(click.Command):
-    """A command that is listed with the first sentence of its help, however long."""
-
-    get_short_help_str = _summary
-
-
-class SuggestingGroup(click.Group):
-    """A group of commands that names the nearest when there is none of the name given."""
-
-    command_class = _Command
-    get_short_help_str = _summary
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Name the commands, in the order in which they are declared."""
-        return list(self.commands)
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command, or fail with a hint."""
-        if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
-            known = did_you_mean(args[0], self.list_commands(ctx))
-            raise click.UsageError(f"{ctx.command_path}: there is no {args[0]!r}; {known}")
-        return super().resolve_command(ctx, args)
 
 
 @click.group(cls=SuggestingGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -115,7 +75,7 @@ def fetch(name: str, source: Path | None) -> None:
     fetch_release(name, source)
 
 
-class _WithTableOptions(_Command):
+class _WithTableOptions(SummarizedCommand):
     """A command whose help lists the options of tables."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -138,57 +98,12 @@ def describe(name: str) -> None:
     describe(name)
 
 
-class _Agents(SuggestingGroup):
-    """A command for each agent: those of this package, and the user's own as package.module:Class."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Name the agents of this package."""
-        return catalogue.agent_names()
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Make the command of an agent."""
-        return _train(cmd_name) if cmd_name in catalogue.agent_names() or ":" in cmd_name else None
-
-
-@cli.group(cls=_Agents)
+@cli.group(cls=Agents)
 def train() -> None:
     """Train one agent, by default on simulated users.
 
     Each has its own options: 'pydeeprecsys train AGENT --help'. An agent of your own is package.module:Class.
     """
-
-
-def _train(agent: str) -> click.Command:
-    entry = catalogue.agent(agent)
-
-    def run(**arguments: Any) -> None:
-        read_environment(arguments)
-        from pydeeprecsys.cli.common import choose_out
-
-        out = choose_out(arguments["out"], arguments["overwrite"], agent)
-        from pydeeprecsys.cli.train import train
-
-        train(agent, {name: arguments[name] for name in entry.arguments}, arguments, out)
-
-    def take_config(ctx: click.Context, param: click.Parameter, path: Path | None) -> None:
-        """Let a file's hyperparameters replace the defaults; what is given on the command line replaces both."""
-        if path is not None:
-            name, hyperparameters = read_options(path)
-            if name != agent:
-                raise InputError(f"{path} is of the agent {name!r}, not of {agent!r}")
-            ctx.default_map = {name: value for name, value in hyperparameters.items() if value is not None}
-
-    config = click.Option(
-        ["--config"],
-        type=click.Path(path_type=Path, exists=True, dir_okay=False),
-        is_eager=True,
-        expose_value=False,
-        callback=take_config,
-        help="Hyperparameters in place of the agent's defaults, as 'pydeeprecsys tune' finds them: its best.json.",
-    )
-    several = [JOBS, RAY] if "search" in entry.traits else []
-    params = [*settings_options("run"), *several, config, *map(click_option, entry.arguments.values())]
-    return _Command(agent, callback=run, help=entry.help, params=params)
 
 
 @cli.command()
