@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from pydeeprecsys.data.movielens_layouts import GENRES
 from pydeeprecsys.envs.observations import DEMOGRAPHICS
-from pydeeprecsys.experiments.run import load_policy, run
+from pydeeprecsys.experiments.evaluate_again import load_policy
+from pydeeprecsys.experiments.run import run
 from pydeeprecsys.rl.agents.policy_gradient import PolicyGradientAgent
 from pydeeprecsys.rl.agents.ppo import PPOAgent
 from pydeeprecsys.rl.rollout import Step

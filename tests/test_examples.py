@@ -1,9 +1,13 @@
 """The examples run, and leave what they say."""
 
+import json
 import re
 import runpy
 import shlex
+import sys
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import matplotlib as mpl
 import numpy as np
@@ -23,6 +27,22 @@ def small(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     monkeypatch.chdir(tmp_path)
     world.save(tmp_path / "small.world")
     return tmp_path
+
+
+class MLflow:
+    """The functions of MLflow 3 that the example calls, with their arguments."""
+
+    @staticmethod
+    def start_run(run_id: Any = None, experiment_id: Any = None, run_name: str | None = None) -> None: ...
+
+    @staticmethod
+    def log_params(params: dict[str, Any], synchronous: bool | None = None, run_id: str | None = None) -> None: ...
+
+    @staticmethod
+    def log_metrics(metrics: dict[str, float], step: int | None = None, synchronous: bool | None = None) -> None: ...
+
+    @staticmethod
+    def end_run(status: str = "FINISHED") -> None: ...
 
 
 def run(name: str, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
@@ -74,6 +94,30 @@ def test_own_dynamic_stays_bounded_in_sessions_of_any_length(world: World) -> No
     np.testing.assert_allclose(affinities[:, shown], 0, atol=1e-12)
     np.testing.assert_allclose(affinities[:, ~shown], 0.5)
     assert world.affinities(world.user_vectors[:2]).tolist() == before.tolist()  # what it was given stays as it was
+
+
+def test_tracking_into_files(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("tracking.py", monkeypatch, "--episodes", "3", "--dataset", "small.world")
+    tracked, done = small / "output" / "tracking" / "tracked" / "reinforce-0", small / "output" / "tracking" / "run"
+    params = json.loads((tracked / "params.json").read_text())
+    assert params.items() >= {"agent": "reinforce", "episodes": 3, "discount_factor": 0.99}.items()
+    *episodes, final = map(json.loads, (tracked / "metrics.jsonl").read_text().splitlines())
+    returns = pd.read_csv(done / "metrics.csv").query("metric == 'episode_rewards'")["measurement"].astype(float)
+    assert [line["episode_rewards"] for line in episodes] == pytest.approx(returns.tolist())
+    assert all("loss" in line for line in episodes)
+    assert final["final_return"] == pytest.approx(pd.read_csv(done / "evaluation.csv")["return"].mean())
+    assert (tracked / "status.txt").read_text() == "FINISHED"
+
+
+def test_tracking_by_mlflow(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mlflow = mock.create_autospec(MLflow)
+    monkeypatch.setitem(sys.modules, "mlflow", mlflow)
+    run("tracking.py", monkeypatch, "--mlflow", "--episodes", "2", "--dataset", "small.world")
+    names = [call[0] for call in mlflow.mock_calls]
+    assert names == ["start_run", "log_params", *["log_metrics"] * 3, "end_run"]
+    assert mlflow.start_run.call_args.kwargs == {"run_name": "reinforce-0"}
+    assert [call.kwargs["step"] for call in mlflow.log_metrics.mock_calls] == [0, 1, 2]
+    assert mlflow.end_run.call_args.kwargs == {"status": "FINISHED"}
 
 
 @pytest.mark.slow

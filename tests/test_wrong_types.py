@@ -8,6 +8,7 @@ import gymnasium as gym
 import pytest
 
 from pydeeprecsys.errors import InputError
+from pydeeprecsys.experiments.compare import Comparison
 from pydeeprecsys.experiments.config import RunConfig
 from pydeeprecsys.experiments.task import Task
 from pydeeprecsys.rl.agents.ppo import PPOAgent
@@ -33,6 +34,11 @@ def run(**settings: Any) -> Any:
         (lambda: run(task=3), "^task must be of the type Task, it is 3$"),
         (lambda: run(agent=3), "^agent must be text, it is 3$"),
         (lambda: run(hyperparameters=3), "^hyperparameters must be of the type Mapping, it is 3$"),
+        (
+            lambda: Comparison(task=Task(env="CartPole-v1"), agents="ppo"),
+            "^agents must be a list of texts, it is 'ppo'$",
+        ),
+        (lambda: Comparison(task=Task(env="CartPole-v1"), agents=[PPOAgent]), "^agents must be a list of texts"),  # type: ignore[list-item]
         (lambda: Task(env=3), "^env must be text, it is 3$"),  # type: ignore[arg-type]
         (lambda: Task(env_options=3), "^env_options must be of the type Mapping, it is 3$"),  # type: ignore[arg-type]
         (lambda: PPOAgent(3, 2, history=3), "^history must be of the type HistoryLayout, it is 3$"),

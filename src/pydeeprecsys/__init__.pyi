@@ -28,6 +28,7 @@ from .rl.agents.rainbow import RainbowDQNAgent as RainbowDQNAgent
 from .rl.agents.reinforce import ReinforceAgent as ReinforceAgent
 from .rl.agents.slate_q import SlateQAgent as SlateQAgent
 from .rl.agents.soft_actor_critic import SoftActorCritic as SoftActorCritic
+from .rl.callback import Callback as Callback
 from .rl.learning_statistics import LearningStatistics as LearningStatistics
 from .rl.manager import CartpoleManager as CartpoleManager
 from .rl.manager import HighwayManager as HighwayManager

@@ -10,7 +10,7 @@ import operator
 import re
 import reprlib
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, is_dataclass
 from numbers import Integral, Real
@@ -82,6 +82,7 @@ _TYPES: dict[Any, tuple[Any, str]] = {
     bool: ((bool, np.bool_), "True or False"),
     str: (str, "text"),
 }
+_LISTS = {list[int]: "a list of integers", Sequence[str]: "a list of texts"}
 _BOOLS = {"true": True, "True": True, "false": False, "False": False}
 
 
@@ -91,7 +92,7 @@ class Argument(NamedTuple):
     Attributes:
         name: Name of the argument.
         type: Plain type, without None and metadata; Any for a union, unless it is of classes of this package. Values of
-            Any are not checked, and of containers only the kind of container, save for list[int].
+            Any are not checked, and of containers only the kind of container, save for lists of integers or texts.
         optional: Whether None is allowed.
         range: Range of the number, or of each number in a list; None for any number.
         default: Default value; `inspect.Parameter.empty` if it is required.
@@ -152,9 +153,10 @@ def _unmet(value: Any, kind: Any, bounds: Range | None) -> str:
     """What a value must be but is not; empty if it is."""
     if get_origin(kind) is Literal:
         return "" if value in get_args(kind) else f"one of {', '.join(map(str, get_args(kind)))}"
-    if kind == list[int]:
-        fits = isinstance(value, (list, tuple)) and not any(_unmet(number, int, bounds) for number in value)
-        return "" if fits else "a list of integers" + (f", each {bounds}" if bounds else "")
+    if kind in _LISTS:
+        (part,) = get_args(kind)
+        fits = isinstance(value, (list, tuple)) and not any(_unmet(each, part, bounds) for each in value)
+        return "" if fits else _LISTS[kind] + (f", each {bounds}" if bounds else "")
     if kind not in _TYPES:
         kinds = [get_origin(part) or part for part in (get_args(kind) if isinstance(kind, UnionType) else [kind])]
         fits = not all(map(_has_instances, kinds)) or isinstance(value, tuple(kinds))

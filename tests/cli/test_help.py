@@ -15,10 +15,12 @@ from pydeeprecsys.experiments.catalogue import agent_names
 ROOT = Path(__file__).parents[2]
 HELP = ("--help", "train --help", "train dqn -h", "train cma-es --help", "compare --help", "tune --help")
 HELP += ("resume --help", "evaluate --help", "report --help", "data --help", "data fetch --help", "data describe -h")
+HELP += ("run --help", "env --help", "env", "env MovieLensFairness-v1", "env InterestEvolution-v0")
 ERRORS = ("nosuch", "train", "train nosuch", "train dqn --no-such-option", "train dqn --n-steps few", "tune nosuch")
 ERRORS += ("train ppo --learning-rate -1", "train dqn --state-encoder none", "train ease --out", "resume nowhere")
 ERRORS += ("compare --agents random,nosuch", "compare --set dqn.rate=1", "compare --set dqn.n_steps=few", "report")
 ERRORS += ("train dqn --env NoSuch-v0", "tune dqn --env-option nosuch=1", "compare --env-option slate_size=few")
+ERRORS += ("run", "run nowhere.yaml", f"run {__file__}", "run src", "env NoSuch-v0")
 ERRORS += ("tune oracle", "tune ppo --env CartPole-v1 --world-version 1", "compare --config nowhere.json")
 ERRORS += ("train dqn --dataset nosuch.csv", "compare --dataset ml-1n?scale=1,5", "resume .", "evaluate .")
 ERRORS += ("train dqn --out .", "compare --out src", "tune ppo --out .", "data fetch nosuch", "data fetch synthetic")

@@ -13,7 +13,8 @@ from pydeeprecsys.data.world import World
 from pydeeprecsys.envs.vector import MovieLensFairnessVector
 from pydeeprecsys.errors import DivergenceError, InputError
 from pydeeprecsys.experiments.config import RunConfig
-from pydeeprecsys.experiments.run import check, evaluate_again, run
+from pydeeprecsys.experiments.evaluate_again import evaluate_again
+from pydeeprecsys.experiments.run import check, run
 from pydeeprecsys.experiments.run_folder import RunFolder
 from pydeeprecsys.experiments.task import Task
 from pydeeprecsys.rl.manager import Episode

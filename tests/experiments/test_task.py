@@ -1,5 +1,6 @@
 from typing import Any
 
+import gymnasium as gym
 import pytest
 
 from pydeeprecsys.data.world import World
@@ -104,3 +105,17 @@ def test_a_configuration_is_read_back(world: World) -> None:
     own = RunConfig(task=Task(world=world), agent="random", seed=4)
     with pytest.raises(InputError, match="started from Python, with a world of its own"):
         RunConfig.from_json(own.as_json())
+
+
+@pytest.mark.parametrize(("length", "reason"), [(0, "a corridor has a length"), (3.0, "cannot be interpreted")])
+def test_an_option_that_the_environment_itself_refuses_is_one_line(length: Any, reason: str) -> None:
+    def make(length: Any) -> gym.Env[Any, Any]:
+        assert range(length), "a corridor\nhas a length"
+        return gym.make("CartPole-v1")
+
+    gym.register("Refusing-v0", entry_point=make)
+    try:
+        with pytest.raises(InputError, match=f"^Refusing-v0 cannot be made: .*{reason}"):
+            Task(env="Refusing-v0", env_options={"length": length}).manager(0)
+    finally:
+        del gym.registry["Refusing-v0"]

@@ -126,18 +126,18 @@ def test_a_training_that_falls_behind_ends(world: World, tmp_path: Path) -> None
     trial = Trial(0, tuning.defaults, {6: 100.0})
 
     told: list[int] = []
-    outcome = run_trial((tuning, tmp_path), trial, lambda number, episodes: told.append(episodes))
+    outcome = run_trial((tuning, tmp_path, []), trial, lambda number, episodes: told.append(episodes))
     assert (outcome.state, outcome.returns, list(outcome.running)) == ("pruned", [], [4, 5, 6])
     assert told == [1, 2, 3, 4, 5, 6]
     assert math.isnan(outcome.mean_return)
     # It was below the threshold before it was killed, and nobody had heard of it.
-    assert run_trial((tuning, tmp_path), trial, lambda number, episodes: None) == outcome
+    assert run_trial((tuning, tmp_path, []), trial, lambda number, episodes: None) == outcome
 
 
 def test_a_training_that_diverges_is_a_failed_trial(world: World, tmp_path: Path) -> None:
     tuning = quick(world, seeds=1)
     options = tuning.defaults | {"learning_rate": 1e37}
-    outcome = run_trial((tuning, tmp_path), Trial(0, options, {}), lambda number, episodes: None)
+    outcome = run_trial((tuning, tmp_path, []), Trial(0, options, {}), lambda number, episodes: None)
     assert outcome.state == "failed"
     assert best_of([outcome]) is None
 

@@ -8,25 +8,25 @@ from typing import Any, get_args
 import click
 
 from pydeeprecsys.cli.agent_options import Agents, read_hyperparameters
-from pydeeprecsys.cli.groups import SuggestingGroup, SummarizedCommand
+from pydeeprecsys.cli.data_commands import data
+from pydeeprecsys.cli.groups import SuggestingGroup
 from pydeeprecsys.cli.options import (
     BY_DEFAULT,
     ENV_OPTION,
     JOBS,
+    OUT,
+    OVERWRITE,
     RAY,
-    check_dataset,
     check_kind,
     complete_agents,
-    complete_datasets,
+    complete_environments,
     complete_hyperparameters,
     complete_learners,
-    complete_releases,
     read_environment,
     settings_options,
 )
-from pydeeprecsys.data.releases import SYNTHETIC, release_of
-from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments import catalogue
+from pydeeprecsys.experiments.environments import DEFAULT_ENV
 
 _RESULTS = click.Path(path_type=Path, exists=True, file_okay=False)
 
@@ -40,62 +40,20 @@ def cli() -> None:
     """
 
 
-@cli.group(cls=SuggestingGroup)
-def data() -> None:
-    """See, fetch and describe data sets of ratings."""
+cli.add_command(data)
 
 
-@data.command("list")
-def list_releases() -> None:
-    """List the data sets there are, and which are here."""
-    from pydeeprecsys.cli.data import list_releases
+@cli.command()
+@click.argument("env", default=DEFAULT_ENV, shell_complete=complete_environments)
+def env(env: str) -> None:
+    """Show the options of the environment ENV: their types, ranges and defaults.
 
-    list_releases()
-
-
-@data.command()
-@click.argument("name", shell_complete=complete_releases)
-@click.option(
-    "--from",
-    "source",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Take this zip, downloaded by hand, instead of downloading; a tag-genome.zip beside it is taken too.",
-)
-def fetch(name: str, source: Path | None) -> None:
-    """Get the data set NAME, verified; 'pydeeprecsys data list' shows the names.
-
-    MovieLens data is for research; GroupLens' licence (in each README) does not allow to pass it on.
+    ENV is a Gymnasium id, by default MovieLensFairness-v0; others of this package are MovieLensFairness-v1 and
+    InterestEvolution-v0.
     """
-    if name == SYNTHETIC:
-        raise InputError(f"{SYNTHETIC!r} needs no fetching: it is generated when it is used; give it as --dataset")
-    release_of(name)
-    from pydeeprecsys.cli.data import fetch_release
+    from pydeeprecsys.cli.env import show_options
 
-    fetch_release(name, source)
-
-
-class _WithTableOptions(SummarizedCommand):
-    """A command whose help lists the options of tables."""
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the options."""
-        options = catalogue.settings("tables").values()
-        with formatter.section("Options of your own ratings, after their path, as in 'ratings.csv?scale=1,10'"):
-            formatter.write_dl([(option.name, option.help) for option in options])
-
-
-@data.command(cls=_WithTableOptions)
-@click.argument("name", shell_complete=complete_datasets)
-def describe(name: str) -> None:
-    """Describe the data set NAME: a name from 'pydeeprecsys data list', or a path as for --dataset.
-
-    Its world is built, and kept, to tell how well ratings that were held out are predicted.
-    """
-    check_dataset(name)
-    from pydeeprecsys.cli.data import describe
-
-    describe(name)
+    show_options(env)
 
 
 @cli.group(cls=Agents)
@@ -177,6 +135,41 @@ def tune(agent: str, **arguments: Any) -> None:
 
 
 tune.params.extend([JOBS, RAY, *settings_options("tune")])
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A setting in place of the file's, such as seed=1, env_options.slate_size=3 or "
+    "hyperparameters.learning_rate=0.01; may be repeated.",
+)
+@click.option(
+    "--threads", type=click.IntRange(1), help="Threads of torch; by default those of the config.json, otherwise 1."
+)
+def run(file: Path, changes: tuple[str, ...], **arguments: Any) -> None:
+    """Run the whole experiment that FILE describes: a run, a comparison or a search, in a new folder.
+
+    FILE is YAML, or the config.json of any run, comparison or search, whose numbers are repeated to the bit. Its paths
+    are relative to the working directory.
+    """
+    from pydeeprecsys.experiments.experiment_file import read_experiment
+
+    experiment = read_experiment(file, changes)
+    from pydeeprecsys.cli.common import choose_out
+
+    kind, agent = experiment["kind"], experiment.get("agent")
+    label = "-".join(filter(None, [kind if kind != "run" else "", agent]))
+    out = choose_out(arguments["out"], arguments["overwrite"], label)
+    from pydeeprecsys.cli.run import run_experiment
+
+    run_experiment(file, experiment, arguments, out)
+
+
+run.params.extend([JOBS, RAY, OUT, OVERWRITE])
 
 
 @cli.command()

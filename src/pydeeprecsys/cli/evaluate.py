@@ -11,7 +11,7 @@ from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments.compare import Comparison
 from pydeeprecsys.experiments.config import RunConfig
 from pydeeprecsys.experiments.environments import read_env_option
-from pydeeprecsys.experiments.run import evaluate_again
+from pydeeprecsys.experiments.evaluate_again import evaluate_again
 from pydeeprecsys.experiments.run_folder import RunFolder
 from pydeeprecsys.simulation.movielens.simulator import Pool
 

@@ -48,7 +48,8 @@ def complete_releases(ctx: click.Context, param: click.Parameter, incomplete: st
     return [name for name in RELEASES if name.startswith(incomplete)]
 
 
-def _complete_environments(ctx: click.Context, param: click.Parameter, incomplete: str) -> _Completions:
+def complete_environments(ctx: click.Context, param: click.Parameter, incomplete: str) -> _Completions:
+    """The environments that Gymnasium knows."""
     return [name for name in gym.registry if name.startswith(incomplete)]
 
 
@@ -57,7 +58,7 @@ def _complete_env_options(ctx: click.Context, param: click.Parameter, incomplete
     return [f"{name}=" for name in (known.arguments if known else ()) if name.startswith(incomplete)]
 
 
-_COMPLETED = {"env": _complete_environments, "dataset": complete_datasets}
+_COMPLETED = {"env": complete_environments, "dataset": complete_datasets}
 
 # The oracle is always evaluated along; soft actor-critic, which learns at every step, takes an hour over catalogues of
 # thousands; the others want more than 300 sessions, or slates.
@@ -69,7 +70,7 @@ ENV_OPTION = click.Option(
     multiple=True,
     metavar="NAME=VALUE",
     shell_complete=_complete_env_options,
-    help="An option of the environment, of the type that its constructor declares; may be repeated.",
+    help="An option of the environment, see 'pydeeprecsys env ENV'; may be repeated.",
 )
 JOBS = click.Option(
     ["--jobs"],
@@ -98,12 +99,12 @@ _THREADS = click.Option(
     show_default=True,
     help="Threads of torch. More may be faster for many users on an idle machine; other numbers, other last bits.",
 )
-_OUT = click.Option(
+OUT = click.Option(
     ["--out"],
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for the results; by default a new one under runs/.",
 )
-_OVERWRITE = click.Option(
+OVERWRITE = click.Option(
     ["--overwrite"],
     is_flag=True,
     help="Delete the run, comparison or search in --out and start over; refused if it holds anything else.",
@@ -137,7 +138,9 @@ def settings_options(kind: str) -> list[click.Parameter]:
     shorthands = [simulated[name]._replace(default=None) for name in _SHORTHANDS]
     described_once = (task["env"], task["dataset"], *shorthands, *settings_of(kind))
     options = [click_option(argument) for argument in described_once]
-    return [*options, ENV_OPTION, _WORLD_VERSION, _THREADS, _OUT, _OVERWRITE]
+    for option in options[2 : 2 + len(shorthands)]:
+        option.show_default = "that of the environment"
+    return [*options, ENV_OPTION, _WORLD_VERSION, _THREADS, OUT, OVERWRITE]
 
 
 def check_kind(folder: Path) -> None:

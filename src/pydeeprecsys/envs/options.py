@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
 
@@ -20,32 +20,31 @@ from pydeeprecsys.simulation.movielens.simulator import Consumption, Pool, Repea
 
 
 class WorldOptions(TypedDict, total=False):
-    """Options of the simulated world. The defaults are those of v0; for those of v1 see docs/worlds.md.
+    """Options of the simulated world; `defaults` has their defaults, which 'pydeeprecsys env' prints.
 
     Attributes:
         version: 0 (default) or 1, which sets the defaults of the other options; v1 is `MovieLensFairness-v1`.
         dataset: "synthetic" (default), the name of a fetched data set, a path to ratings or to a saved world, a
             `Dataset`, or a `World`.
-        delta: Relative change of the affinities for the categories of a liked item, 1.0 by default: addiction above 0,
-            boredom below 0.
-        threshold: Lowest rating that changes affinities, 3.0 stars by default.
-        lambda_non_violent: Weight λ in the reward of showing no violence, 0 by default.
+        delta: Relative change of the affinities for the categories of a liked item: addiction above 0, boredom below 0.
+        threshold: Lowest rating in stars that changes affinities.
+        lambda_non_violent: Weight λ in the reward of showing no violence.
         pool: Pool of users that sessions draw from: "all" (default), "train", "evaluation" or "test".
-        pool_seed: Seed of the split into pools, 0 by default.
-        session_length: Ratings per session, 50 by default.
-        choice: Choice model, uniform by default.
+        pool_seed: Seed of the split into pools.
+        session_length: Ratings per session.
+        choice: Choice model.
         dynamics: Dynamics, in place of those that delta and threshold describe.
         reward: Reward function, in place of the one that lambda_non_violent describes.
-        consumption: "slate" (default) if a user consumes the whole slate, "chosen" for the chosen item only, if any.
-        choice_scale: Factor from ratings in stars to the scores of the choice model, 1.0 by default.
-        repeats: Repeats of items consumed in the session: "allow" (default), rated one star ("bore"), or an error
-            ("refuse"). Unless allowed, `info["action_mask"]` holds the items left.
+        consumption: "slate" if a user consumes the whole slate, "chosen" for the chosen item only, if any.
+        choice_scale: Factor from ratings in stars to the scores of the choice model.
+        repeats: Repeats of items consumed in the session: "allow", rated one star ("bore"), or an error ("refuse").
+            Unless allowed, `info["action_mask"]` holds the items left.
         patience: Patience, which ends sessions in place of session_length.
-        observation: "last" (default; "founding" is an alias), "history", "items" or "affinity".
-        history_length: Number of slates in the observation: of "history" 10 by default, of "items" as many as a session
+        observation: "last" ("founding" is an alias), "history", "items" or "affinity".
+        history_length: Number of slates in the observation "history"; or in "items", by default as many as a session
             can have.
         observe_time: Append to the observation, unless it is "items", the time within the session: the slates shown
-            over the maximum of a session (its length, or the max_steps of its patience); False by default.
+            over the maximum of a session (its length, or the max_steps of its patience).
     """
 
     version: Literal[0, 1]
@@ -83,6 +82,18 @@ FAITHFUL: WorldOptions = {
 _RULES = {"session_length", "choice", "consumption", "choice_scale", "repeats", "patience"}
 """Options that are attributes of a `Simulator`, which has their defaults."""
 
+_DEFAULTS: dict[str, Any] = {
+    **{each.name: each.default for each in fields(Simulator) if each.name in _RULES},
+    "delta": 1.0,
+    "threshold": 3.0,
+    "lambda_non_violent": 0.0,
+    "pool_seed": 0,
+    "observation": "last",
+    "history_length": 10,
+    "observe_time": False,
+}
+"""The defaults of v0."""
+
 _DESCRIBED = {"dynamics": {"delta", "threshold"}, "patience": {"session_length"}, "reward": {"lambda_non_violent"}}
 """Parts, and the options that describe one where none is given."""
 
@@ -93,6 +104,13 @@ def _with_defaults(options: WorldOptions) -> WorldOptions:
     kept = {name: part for name, part in defaults if not _DESCRIBED.get(name, set()) & options.keys()}
     merged: WorldOptions = {**kept, **options}  # type: ignore[typeddict-item]
     return merged
+
+
+def defaults(version: int = 0) -> dict[str, Any]:
+    """The defaults of the options of a version; none for options that describe a part, where it has another part."""
+    whole = _DEFAULTS | (FAITHFUL if version == 1 else {})
+    replaced = {name for part, names in _DESCRIBED.items() if whole.get(part) is not None for name in names}
+    return {name: value for name, value in whole.items() if name not in replaced}
 
 
 def make_simulator(slate_size: int = 1, **options: Unpack[WorldOptions]) -> Simulator:
@@ -110,15 +128,15 @@ def make_simulator(slate_size: int = 1, **options: Unpack[WorldOptions]) -> Simu
         raise InputError("session_length and patience exclude each other: both end sessions; give one of them")
     check_arguments(WorldOptions, options)
     world = open_world(options.get("dataset", "synthetic"))
+    given: dict[str, Any] = {**_DEFAULTS, **options}
     rules: dict[str, Any] = {name: value for name, value in options.items() if name in _RULES}
     simulator = Simulator(
         world,
         slate_size,
-        pool=user_pool(world.n_users, options.get("pool", "all"), options.get("pool_seed", 0)),
-        dynamics=options.get("dynamics")
-        or GenreReinforcement(options.get("delta", 1.0), options.get("threshold", 3.0)),
-        reward=options.get("reward") or EnjoymentAndCalm(options.get("lambda_non_violent", 0.0)),
-        history_length=options.get("history_length", 10) if options.get("observation") == "history" else 1,
+        pool=user_pool(world.n_users, options.get("pool", "all"), given["pool_seed"]),
+        dynamics=options.get("dynamics") or GenreReinforcement(given["delta"], given["threshold"]),
+        reward=options.get("reward") or EnjoymentAndCalm(given["lambda_non_violent"]),
+        history_length=given["history_length"] if given["observation"] == "history" else 1,
         **rules,
     )
     if options.get("observation") == "items":
@@ -132,9 +150,9 @@ def make_observation(simulator: Simulator, **options: Unpack[WorldOptions]) -> O
     Raises:
         InputError: The observation takes no time, or does not fit the dynamics.
     """
-    options = _with_defaults(options)
-    observation: Observation = OBSERVATIONS[options.get("observation", "last")](simulator)
-    if not options.get("observe_time", False):
+    given: dict[str, Any] = {**_DEFAULTS, **_with_defaults(options)}
+    observation: Observation = OBSERVATIONS[given["observation"]](simulator)
+    if not given["observe_time"]:
         return observation
     if isinstance(observation, ShownItems):
         raise InputError("the observation 'items' holds the time already, as the slates shown; leave out observe_time")

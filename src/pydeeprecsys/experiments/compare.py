@@ -23,6 +23,7 @@ from pydeeprecsys.experiments.registry import agent_class
 from pydeeprecsys.experiments.run import check, run
 from pydeeprecsys.experiments.run_folder import RunFolder, joint_note
 from pydeeprecsys.experiments.workers import Report, open_workers
+from pydeeprecsys.rl.callback import Callback
 from pydeeprecsys.rl.manager import Episode
 
 OnEpisode = Callable[[str, int, int, Episode], None]
@@ -94,6 +95,7 @@ def compare(
     ray_address: str | None = None,
     overwrite: bool = False,
     failures: Failures | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> pd.DataFrame:
     """Train and evaluate all agents from all seeds, and keep the files in the folder up to date.
 
@@ -110,6 +112,7 @@ def compare(
         ray_address: of a Ray cluster for the runs, see `open_workers`.
         overwrite: remove the comparison that the folder holds, and begin anew.
         failures: receives the runs that diverged; the other runs continue.
+        callbacks: of every run, one after the other, see `run`; with several processes, copies of them in each.
 
     Returns:
         The summary, see `summarize`.
@@ -135,7 +138,7 @@ def compare(
     failures = {} if failures is None else failures
     # Workers first: what the folder holds is not removed for an address that was mistyped.
     with (
-        open_workers((comparison, folder.path.resolve()), folder.path, jobs, ray_address) as workers,
+        open_workers((comparison, folder.path.resolve(), callbacks), folder.path, jobs, ray_address) as workers,
         folder.claimed(overwrite=overwrite) as log,
     ):
         folder.begin(
@@ -162,11 +165,11 @@ def compare(
     return summarize(done, failures)
 
 
-def _run(shared: tuple[Comparison, Path], training: tuple[str, int], report: Report) -> str | None:
-    comparison, out = shared
+def _run(shared: tuple[Comparison, Path, Sequence[Callback]], training: tuple[str, int], report: Report) -> str | None:
+    comparison, out, callbacks = shared
     folder = RunFolder(out).run(*training).path
     try:
-        run(comparison.run(*training), folder, on_episode=partial(report, *training))
+        run(comparison.run(*training), folder, on_episode=partial(report, *training), callbacks=callbacks)
     except DivergenceError as error:
         return str(error)
     return None

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 from pydeeprecsys.arguments import Count, Natural, NonNegative, Seed, checked
 from pydeeprecsys.data.library import Progress
 from pydeeprecsys.errors import InputError
-from pydeeprecsys.experiments.environments import has_users
+from pydeeprecsys.experiments.environments import DEFAULT_ENV, has_users
 from pydeeprecsys.experiments.registry import agent_options
 from pydeeprecsys.experiments.task import Task
 from pydeeprecsys.rl.manager import Manager
@@ -75,15 +75,18 @@ class Settings:
 
     @classmethod
     def from_json(cls, config: Mapping[str, Any], progress: Progress | None = None) -> Self:
-        """The settings that `as_json` gave; `progress` is called while a new world is built.
+        """The settings that `as_json` gave, or some of them; `progress` is called while a new world is built.
 
         Raises:
             InputError: the users and items were given as a world, which is not known any more.
         """
-        if config["dataset"] is None and has_users(config["env"]):
-            raise InputError("it was started from Python, with a world of its own: continue with the same call")
-        task = Task(env=config["env"], env_options=config["env_options"], dataset=config["dataset"], progress=progress)
-        return cls(task=task, **{each.name: config[each.name] for each in fields(cls) if each.name != "task"})
+        given = {each.name: config[each.name] for each in fields(Task) if each.name in config}
+        own = {each.name: config[each.name] for each in fields(cls) if each.name in config}
+        if config.get("dataset", "") is None and has_users(config.get("env", DEFAULT_ENV)):
+            raise InputError(
+                "it names no dataset: it was started from Python, with a world of its own: continue with the same call"
+            )
+        return cls(task=Task(**given, progress=progress), **own)
 
 
 def _plain(settings: dict[str, Any]) -> dict[str, Any]:

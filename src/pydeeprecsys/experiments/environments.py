@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from inspect import signature
+from inspect import Parameter, signature
 from typing import Any
 
 import gymnasium as gym
@@ -23,7 +23,7 @@ def has_users(env: str) -> bool:
 
 
 def described(env: str) -> Entry:
-    """An environment and its options: the arguments of its constructor.
+    """An environment and its options: the arguments of its constructor, with the defaults of its id.
 
     The seed, the data set and the pool of users are not among them, nor is the version, which belongs to the id.
     """
@@ -32,16 +32,30 @@ def described(env: str) -> Entry:
 
 def described_now(env: str) -> Entry:
     """An environment and its options, from its class."""
+    made_by = entry_point(env)
+    from pydeeprecsys.envs.options import defaults
     from pydeeprecsys.envs.single import MovieLensFairness
 
-    made_by = entry_point(env)
     has_users = isinstance(made_by, type) and issubclass(made_by, MovieLensFairness)
     ours = has_users or made_by.__module__.startswith("pydeeprecsys.")
     by_the_run = {"render_mode", *(("seed", "dataset", "pool", "version") if ours else ())}
-    options = {name: argument for name, argument in arguments_of(made_by).items() if name not in by_the_run}
+    registered = spec(env).kwargs
+    own = {**(defaults(registered.get("version", 0)) if has_users else {}), **registered}
+    options = {
+        name: argument._replace(default=_plain(own.get(name, argument.default)))
+        for name, argument in arguments_of(made_by).items()
+        if name not in by_the_run
+    }
     others = [each for each in signature(made_by).parameters.values() if each.kind is each.VAR_KEYWORD]
     is_open = bool(others) and "Unpack" not in str(others[0].annotation)
     return Entry("", ["users"] * has_users + ["open"] * is_open, options)
+
+
+def _plain(default: Any) -> Any:
+    """A default as it is, if it is a number, a word or none, otherwise its text."""
+    if default is Parameter.empty or isinstance(default, bool | int | float | str | None):
+        return default
+    return getattr(default, "__name__", repr(default))
 
 
 def env_option(env: str, name: str) -> Argument:

@@ -8,6 +8,7 @@ import json
 import os
 import re
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from pydeeprecsys.rl.learning_statistics import COLUMNS, LearningStatistics
 
 _END = 1 << 16  # bytes
 _EPISODE = re.compile(rb",(\d+),[^,\n]*,[^,\n]*\n")  # in a line that is whole
+_NO_HYPERPARAMETERS = ("kind", "provenance", "env_options", "hyperparameters", "checkpoint_every")
 
 
 class MetricsFile:
@@ -26,18 +28,25 @@ class MetricsFile:
     A measurement is written as JSON: a number, or a list of numbers. A process killed while it writes leaves half a
     line at most, which `read_back` cuts off: a checkpoint holds the size of the file at its time.
 
+    TensorBoard shows the settings in its tab HPARAMS, beside the last point of each metric.
+
     Args:
         path: of the CSV file; the first `append` begins it anew.
         statistics: the measurements.
+        config: the settings of the run.
     """
 
-    def __init__(self, path: Path, statistics: LearningStatistics) -> None:
+    def __init__(self, path: Path, statistics: LearningStatistics, config: Mapping[str, Any]) -> None:
         from torch.utils.tensorboard import SummaryWriter  # takes a while to import
+        from torch.utils.tensorboard.summary import hparams
 
         self.path, self.statistics = path, statistics
         self._written = 0  # measurements
         self._size = 0  # bytes
         self._events = SummaryWriter(path.parent)
+        # The start of a session alone. A list of the hyperparameters would hide those that other agents have.
+        _, start, _ = hparams(_hyperparameters(config), {})  # type: ignore[no-untyped-call]
+        self._events.file_writer.add_summary(start)  # type: ignore[attr-defined]
 
     def append(self) -> int:
         """Write the measurements since the last call, and give the size of the file in bytes."""
@@ -78,10 +87,24 @@ class MetricsFile:
         self.statistics.collected_metrics = read_metrics(self.path)
         self._written, self._size = len(self.statistics.collected_metrics), size
 
+    def add_final(self, measures: Mapping[str, float]) -> None:
+        """Give TensorBoard what the run reached in its evaluation, as far as it is known."""
+        for name, value in measures.items():
+            if value == value:
+                self._events.add_scalar(f"final/{name}", value, self.statistics.episode)
+
     def close(self) -> None:
-        """Write the last measurements, and close the events."""
-        self.append()
+        """Close the events."""
         self._events.close()
+
+
+def _hyperparameters(config: Mapping[str, Any]) -> dict[str, bool | float | str | None]:
+    """The settings as TensorBoard takes them: the hyperparameters and the environment's options beside the others."""
+    settings = {**config, **config["env_options"], **config["hyperparameters"]}
+    for name in _NO_HYPERPARAMETERS:
+        del settings[name]
+    plain = bool | int | float | str | None
+    return {name: value if isinstance(value, plain) else json.dumps(value) for name, value in settings.items()}
 
 
 def read_metrics(path: Path, metric: str | None = None) -> list[dict[str, Any]]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import replace
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +19,10 @@ from pydeeprecsys.experiments.registry import DEFAULT_BASE, make_agent, read_bas
 from pydeeprecsys.experiments.run_folder import RunFolder
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning
 from pydeeprecsys.rl.agents.policy_search import PolicySearch
+from pydeeprecsys.rl.callback import Callback, Callbacks
 from pydeeprecsys.rl.generations import Play
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.manager import Episode, Manager
-from pydeeprecsys.simulation.movielens.simulator import Pool
 
 OnEpisode = Callable[[int, Episode], None]
 Log = Callable[[str], None]
@@ -40,6 +38,7 @@ def run(
     on_episode: OnEpisode = lambda number, episode: None,
     overwrite: bool = False,
     play: Play | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> RunFolder:
     """Train and evaluate an agent, as far as that is not done yet, and keep the folder up to date.
 
@@ -54,6 +53,8 @@ def run(
             run, after a checkpoint.
         overwrite: remove the run that the folder holds, and begin anew.
         play: plays the candidates of a policy search, see `open_players`; by default this process does.
+        callbacks: called before and during the training, after each evaluation and at the end; not if the run is done.
+            An exception from `on_episode` stops the run like one from the function.
 
     Returns:
         The folder, to read the results from.
@@ -67,7 +68,9 @@ def run(
     with results.claimed(overwrite=overwrite) as log:
         results.begin(config.as_json() | {"provenance": provenance(config.task.world)})
         if not results.is_done:
-            _Run(config, results, log, play).finish(on_episode)
+            part = _Run(config, results, log, play=play, callbacks=callbacks)
+            with closing(part.metrics), part.calls.running(config.as_json()):
+                part.finish(on_episode)
     return results
 
 
@@ -95,7 +98,9 @@ def _made(config: RunConfig, manager: Manager, statistics: LearningStatistics | 
 class _Run:
     """A run in progress: the agent, its environments and its statistics, whose state a checkpoint holds."""
 
-    def __init__(self, config: RunConfig, folder: RunFolder, log: Log, play: Play | None) -> None:
+    def __init__(
+        self, config: RunConfig, folder: RunFolder, log: Log, *, play: Play | None, callbacks: Sequence[Callback]
+    ) -> None:
         log(f"{config.agent}, seed {config.seed}: started")
         self.config, self.folder, self.log, self.play = config, folder, log, play
         self.manager = config.training_manager()
@@ -109,6 +114,7 @@ class _Run:
         self.metrics = folder.open_metrics(self.statistics)
         if (state := folder.load_checkpoint()) is not None:
             self.load_state_dict(state)
+        self.calls = Callbacks(callbacks, self.statistics)
 
     def state_dict(self) -> dict[str, Any]:
         """All that the rest of the run depends on; the metrics are written first, for it says how far they were."""
@@ -138,20 +144,22 @@ class _Run:
             if config.evaluate_every is not None and (best := folder.load_checkpoint(best=True)) is not None:
                 self.agent.load_state_dict(best)
         finally:
-            self.metrics.close()
+            self.metrics.append()
             if hasattr(self.agent, "save"):
                 self.agent.save(folder.agent_file)
         if isinstance(self.agent, PolicySearch) and self.agent.parameters:
             base, options = read_base(config.hyperparameters.get("base", DEFAULT_BASE))
             folder.write_parameters(base, options | self.agent.parameters)
         manager = config.evaluation_manager()
-        evaluation = evaluate(_policy(config, self.agent, manager), manager, config.evaluation_episodes)
+        evaluation = evaluate(policy_in(config, self.agent, manager), manager, config.evaluation_episodes)
         folder.write_evaluation(evaluation)
         mean_return = float(evaluation.episodes["return"].mean())
         if note:
             self.log(note)
         folder.finish({"seconds": self.seconds, "mean_return": mean_return, "updates": updates, "note": note})
         self.log(f"evaluated in {config.evaluation_episodes} episodes: mean return {mean_return:.3f}")
+        self.metrics.add_final(folder.measures or {})
+        self.calls.on_evaluation(len(self._returns()), folder.measures or {}, final=True)
 
     def _train(self, on_episode: OnEpisode) -> None:
         config, log = self.config, self.log
@@ -175,6 +183,7 @@ class _Run:
                 self.metrics.append()
                 written = now
             try:
+                self.calls.on_episode(number, episode)
                 on_episode(number, episode)
             except BaseException:
                 if self.can_resume:
@@ -190,6 +199,7 @@ class _Run:
                 max_steps=config.steps,
                 should_print=False,
                 on_episode=after_episode,
+                on_step=self.calls.on_step,
                 play=self.play,
             )
         except DivergenceError as error:
@@ -211,11 +221,12 @@ class _Run:
         """Measure the policy as it is now, and keep it if none before was better."""
         before = self.statistics.get_metrics(_EVALUATION_RETURN)
         manager = self.config.selection_manager()
-        outputs = manager.execute_episodes(_policy(self.config, self.agent, manager), self.config.evaluation_episodes)
+        outputs = manager.execute_episodes(policy_in(self.config, self.agent, manager), self.config.evaluation_episodes)
         mean_return = float(np.mean([output.reward_sum for output in outputs]))
         self.statistics.append_metric(_EVALUATION_RETURN, mean_return)
         if before is None or mean_return > before.max():
             self.folder.save_checkpoint(self.agent.state_dict(), best=True)
+        self.calls.on_evaluation(len(self._returns()), {"return": mean_return}, final=False)
 
     def _note(self) -> str:
         """Why an agent that learns never updated, and what to change, in one line; empty for all others."""
@@ -229,69 +240,8 @@ class _Run:
         return f"{done}: the first update waits for {self.agent.first_update}; train for more episodes or lower that"
 
 
-def _policy(config: RunConfig, agent: ReinforcementLearning, manager: Manager) -> ReinforcementLearning:
+def policy_in(config: RunConfig, agent: ReinforcementLearning, manager: Manager) -> ReinforcementLearning:
     """The agent as it is evaluated: the oracle reads the users of an environment, so it has to be that one's."""
     if isinstance(agent, OracleAgent):
         return make_agent(config.agent, manager, config.seed, **config.hyperparameters)
     return agent
-
-
-def load_policy(config: RunConfig, folder: RunFolder) -> ReinforcementLearning:
-    """The agent of a run that is done, as it was evaluated.
-
-    Raises:
-        InputError: the run is not done, or a file of it is damaged or missing.
-    """
-    if not folder.is_done:
-        raise InputError(f"{folder.path} is not finished; continue it with 'pydeeprecsys resume {folder.path}'")
-    agent = make_agent(config.agent, config.training_manager(), config.seed, **config.hyperparameters)
-    if (best := folder.load_checkpoint(best=True)) is not None:
-        agent.load_state_dict(best)
-    elif (state := folder.load_checkpoint()) is not None:
-        agent.load_state_dict(state["agent"])
-    elif hasattr(agent, "load"):
-        agent.load(folder.agent_file)
-    return agent
-
-
-def evaluate_again(
-    folder: RunFolder,
-    config: RunConfig,
-    *,
-    pool: Pool | None = None,
-    episodes: int | None = None,
-    env_options: Mapping[str, Any] | None = None,
-) -> RunFolder:
-    """Evaluate the policy of a run that is done once more, and leave the results of the run as they are.
-
-    Args:
-        folder: of the run.
-        config: its settings.
-        pool: of users; by default that of the run's own evaluation.
-        episodes: by default as many as in the run's own evaluation.
-        env_options: options of the environment that differ from those of the run.
-
-    Returns:
-        A folder in that of the run, with the files of the evaluation; one for each pool, number and options.
-
-    Raises:
-        InputError: the run is not done; or the policy does not fit the observations of the environment.
-    """
-    if pool is not None and not config.task.has_users:
-        raise InputError(f"{config.task.env} has no pools of users; leave the pool out")
-    policy, made = load_policy(config, folder), provenance(config.task.world)
-    folder.check_data(made)
-    options, pool = dict(env_options or {}), pool or config.evaluation_pool
-    episodes = config.evaluation_episodes if episodes is None else episodes
-    task = replace(config.task, env_options={**config.task.env_options, **options})
-    manager = config.evaluation_manager(task, pool)
-    before, now = (each.env.observation_space for each in (config.training_manager(), manager))
-    if before.shape != now.shape:
-        raise InputError(f"the policy was trained on observations of {before}, which are now of {now}")
-    words = [pool, str(episodes), *(f"{name}={value}" for name, value in options.items())]
-    again = folder.again(re.sub(r"[^\w=.,+-]", "_", "-".join(filter(None, words))))
-    settings = {"kind": "evaluation", "pool": pool, "episodes": episodes, "env_options": options}
-    with again.claimed():
-        again.begin(settings | {"provenance": made}, may_change=settings)
-        again.write_evaluation(evaluate(_policy(config, policy, manager), manager, episodes))
-    return again

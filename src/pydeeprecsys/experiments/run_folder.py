@@ -82,7 +82,7 @@ class RunFolder(ClaimedFolder):
 
     def open_metrics(self, statistics: LearningStatistics) -> MetricsFile:
         """The file that the statistics go to as they come."""
-        return MetricsFile(self.path / _METRICS, statistics)
+        return MetricsFile(self.path / _METRICS, statistics, self.config)
 
     @cached_property
     def statistics(self) -> LearningStatistics:

@@ -17,6 +17,9 @@ from pydeeprecsys.experiments.environments import DEFAULT_ENV, env_option, has_u
 from pydeeprecsys.rl.manager import Manager
 from pydeeprecsys.simulation.movielens.simulator import Pool
 
+# What environments of others raise for an option that cannot be.
+_OPTION_ERRORS = (AssertionError, ArithmeticError, LookupError, TypeError, ValueError)
+
 
 @checked
 @dataclass(frozen=True, kw_only=True)
@@ -78,8 +81,10 @@ class Task:
         users: dict[str, Any] = {"dataset": self.world, "pool": pool or "all"} if self.has_users else {}
         try:
             manager = Manager(self.env, seed, n_envs=n_envs, **users, **self.env_options)
-        except (ImportError, gym.error.Error) as error:
-            raise InputError(f"{self.env} cannot be made: {error}") from error
+        except InputError:
+            raise
+        except (ImportError, gym.error.Error, *_OPTION_ERRORS) as error:
+            raise InputError(f"{self.env} cannot be made: {' '.join(str(error).split())}") from error
         manager.reward_threshold = float("inf")
         return manager
 

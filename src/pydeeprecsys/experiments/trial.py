@@ -13,6 +13,7 @@ from pydeeprecsys.experiments.run_folder import RunFolder
 from pydeeprecsys.experiments.search import Outcome
 from pydeeprecsys.experiments.tuning import Tuning
 from pydeeprecsys.experiments.workers import Report
+from pydeeprecsys.rl.callback import Callback
 from pydeeprecsys.rl.manager import MOVING_AVERAGE, Episode
 
 
@@ -24,12 +25,12 @@ class Trial(NamedTuple):
     thresholds: dict[int, float]
 
 
-class _Pruned(Exception):
+class Pruned(Exception):
     """The training is pruned."""
 
 
 class _Pruner:
-    """Follows the running return of a training, and raises _Pruned once it is below a threshold.
+    """Follows the running return of a training, and raises Pruned once it is below a threshold.
 
     The running return is the mean of the last 100 episodes, of all if there are fewer.
 
@@ -62,24 +63,24 @@ class _Pruner:
         self.check(self._returns)
 
     def check(self, returns: Sequence[float]) -> None:
-        """Raise _Pruned if the running return of these is below a threshold."""
+        """Raise Pruned if the running return of these is below a threshold."""
         while self._checks and self._checks[0] <= len(returns):
             k = self._checks.pop(0)
             last = returns[max(0, k - MOVING_AVERAGE) : k]
             running = self._running[self._before + k] = math.fsum(last) / len(last)
             if running < self._thresholds.get(self._before + k, -math.inf):
-                raise _Pruned
+                raise Pruned
 
 
-def run_trial(shared: tuple[Tuning, Path], trial: Trial, report: Report) -> Outcome:
+def run_trial(shared: tuple[Tuning, Path, Sequence[Callback]], trial: Trial, report: Report) -> Outcome:
     """Run a trial, or continue it where it was stopped.
 
     Args:
-        shared: the search, and its folder.
+        shared: the search, its folder, and the callbacks of its trainings.
         trial: what to try.
         report: called after each training episode with the number of the trial and of its episodes so far.
     """
-    tuning, out = shared
+    tuning, out, callbacks = shared
     returns: list[float] = []
     running: dict[int, float] = {}
     for index in range(tuning.seeds):
@@ -92,9 +93,9 @@ def run_trial(shared: tuple[Tuning, Path], trial: Trial, report: Report) -> Outc
             pruner.add(number, episode)
 
         try:
-            folder = run(config, folder.path, on_episode=on_episode)
+            folder = run(config, folder.path, on_episode=on_episode, callbacks=callbacks)
             pruner.check(folder.series("episode_rewards"))  # for a training that was done before
-        except _Pruned:
+        except Pruned:
             return Outcome(trial.number, trial.hyperparameters, "pruned", returns=returns, running=running)
         except DivergenceError:
             return Outcome(trial.number, trial.hyperparameters, "failed", returns=returns, running=running)

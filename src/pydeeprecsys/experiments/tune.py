@@ -18,6 +18,7 @@ from pydeeprecsys.experiments.search import ROUND, Outcome, Search
 from pydeeprecsys.experiments.trial import Trial, run_trial
 from pydeeprecsys.experiments.tuning import Tuning
 from pydeeprecsys.experiments.workers import open_workers
+from pydeeprecsys.rl.callback import Callback
 
 
 def tune(
@@ -30,6 +31,7 @@ def tune(
     stop_if_asked: Callable[[], None] = lambda: None,
     ray_address: str | None = None,
     overwrite: bool = False,
+    callbacks: Sequence[Callback] = (),
 ) -> list[Outcome]:
     """Try hyperparameters, and keep the files in the folder up to date.
 
@@ -48,6 +50,7 @@ def tune(
         stop_if_asked: called often; it may raise KeyboardInterrupt; results so far are kept.
         ray_address: of a Ray cluster for the trials, see `open_workers`.
         overwrite: remove the search that the folder holds, and begin anew.
+        callbacks: of every training, see `compare`; the `on_end` of one that is pruned gets a `Pruned`.
 
     Returns:
         The outcomes of all trials.
@@ -66,7 +69,7 @@ def tune(
 
     # Workers first: what the folder holds is not removed for an address that was mistyped.
     with (
-        open_workers((tuning, folder.path.resolve()), folder.path, jobs, ray_address) as workers,
+        open_workers((tuning, folder.path.resolve(), callbacks), folder.path, jobs, ray_address) as workers,
         folder.claimed(overwrite=overwrite),
     ):
         folder.begin(tuning.as_json() | {"provenance": provenance(tuning.task.world)}, may_change={"trials"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from copy import deepcopy
 from functools import partial
 from inspect import signature
@@ -22,6 +22,7 @@ from pydeeprecsys.notebook import table
 from pydeeprecsys.progress import Line
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning
 from pydeeprecsys.rl.agents.policy_search import PolicySearch
+from pydeeprecsys.rl.callback import Callback, Callbacks, together
 from pydeeprecsys.rl.generations import Candidate, GenerationLoop, Play, Played
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
 from pydeeprecsys.rl.rollout import Episode, EpisodeLoop, EpisodeOutput, OnStep, Step
@@ -149,6 +150,7 @@ class Manager:
         max_steps: int | None = None,
         on_step: OnStep | None = None,
         play: Play | None = None,
+        callbacks: Sequence[Callback] = (),
     ) -> None:
         """Let an agent act and learn.
 
@@ -168,10 +170,27 @@ class Manager:
                 do not count. No limit when not given.
             on_step: called after each step.
             play: plays the candidates of a policy search, and no other agent; by default these environments do.
+            callbacks: called before the training, after each step and episode, and at the end.
 
         Raises:
             DivergenceError: a loss or a reward is NaN or infinite; the agent keeps its last finite parameters.
         """
+        if callbacks:
+            statistics = LearningStatistics() if statistics is None else statistics
+            calls = Callbacks(callbacks, statistics)
+            env = self.env.spec.id if self.env.spec else type(self.env.unwrapped).__name__
+            with calls.running({"agent": type(rl).__name__, "env": env, "seed": self._seed}):
+                self.train(
+                    rl,
+                    statistics,
+                    max_episodes,
+                    should_print,
+                    on_episode=together(calls.on_episode, on_episode),
+                    max_steps=max_steps,
+                    on_step=together(calls.on_step, on_step),
+                    play=play,
+                )
+            return
         limit = math.inf if max_steps is None else max_steps
         most = math.inf if max_episodes is None else max_episodes
         line = Line(most, is_shown=should_print)
