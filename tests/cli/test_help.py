@@ -100,7 +100,7 @@ def test_the_list_of_agents_cuts_no_sentence() -> None:
 @pytest.mark.parametrize(
     ("words", "completed"),
     [
-        ("", ["data", "train", "compare", "tune", "evaluate", "resume", "report"]),
+        ("", ["data", "env", "train", "compare", "tune", "run", "evaluate", "resume", "report"]),
         ("c", ["compare"]),
         ("train w", ["win-stay"]),
         ("train dqn --learning", ["--learning-rate"]),
