@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from zipfile import BadZipFile, ZipFile
 from zlib import error as ZlibError
 
@@ -120,6 +121,15 @@ def kept(path: Path, *, load: Callable[[Path], _T], build: Callable[[], _T], sav
         with suppress(OSError):  # they are not empty
             for folder in new:
                 folder.rmdir()
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """A JSON object; empty if there is none."""
+    try:
+        written = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return written if isinstance(written, dict) else {}
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -129,12 +129,40 @@ def foreign(path: Path) -> None:
     path.write_bytes(b"PK\x03\x04 a zip")
 
 
+def edited(path: Path) -> None:
+    config: dict[str, Any] = json.loads(Path("killed/config.json").read_text())
+    config["hyperparameters"]["learning_rate"] = 0.5
+    Path("killed/config.json").write_text(json.dumps(config))
+
+
+def with_another_key(path: Path) -> None:
+    config: dict[str, Any] = json.loads(Path("killed/config.json").read_text())
+    Path("killed/config.json").write_text(json.dumps(config | {"learning_rate": 0.5}))
+
+
+def without_threads(path: Path) -> None:
+    config: dict[str, Any] = json.loads(Path("killed/config.json").read_text())
+    del config["provenance"]["threads"]
+    Path("killed/config.json").write_text(json.dumps(config))
+
+
+def of_another_seed(path: Path) -> None:
+    assert run(*TRAIN, "--seed", "1", "--out", "other") == 0
+    shutil.copy("other/checkpoint.safetensors", path)
+
+
+def as_a_spreadsheet_saves_it(path: Path) -> None:
+    metrics = Path("killed/metrics.csv")
+    metrics.write_text("\ufeff" + metrics.read_text().replace(",", ";").replace("\n", "\r\n"))
+
+
 def other_settings(path: Path) -> None:
     config: dict[str, Any] = json.loads(Path("killed/config.json").read_text())
     Path("killed/config.json").write_text(json.dumps(config | {"kind": "study"}))
 
 
 def older(path: Path) -> None:
+    Path("killed/.begun.json").unlink()
     config: dict[str, Any] = json.loads(Path("killed/config.json").read_text())
     del config["train_pool"], config["evaluation_pool"]
     Path("killed/config.json").write_text(json.dumps(config))
@@ -144,6 +172,13 @@ def older(path: Path) -> None:
     ("change", "match"),
     [
         (damage, "killed/checkpoint.safetensors is damaged: .* delete it to begin anew"),
+        (edited, r"killed/config.json was edited: hyperparameters.learning_rate is 0.5, not 0\.\d+ as the folder"),
+        (with_another_key, "killed/config.json was edited: learning_rate is 0.5, not None as the folder was begun"),
+        (
+            without_threads,
+            "killed/config.json was edited: provenance.threads is None, not 1 as the folder",
+        ),
+        (of_another_seed, "the checkpoint in killed is of another run: its seed is 1, not 0"),
         (foreign, "killed/checkpoint.safetensors is damaged or no checkpoint"),
         (Path.unlink, None),
         (lambda path: path.write_bytes(path.read_bytes()[:-100]), "damaged or no checkpoint"),
@@ -164,7 +199,8 @@ def older(path: Path) -> None:
                 '{"kind": ["run"], "provenance": {}}',
             )
         ),
-        (lambda path: Path("killed/metrics.csv").write_text(""), "was shortened or removed since the last checkpoint"),
+        (lambda path: Path("killed/metrics.csv").write_text(""), "was changed since the last checkpoint"),
+        (as_a_spreadsheet_saves_it, "metrics.csv was changed since the last checkpoint, as by a spreadsheet"),
         (lambda path: its_world().unlink(), "small.world"),
     ],
 )
@@ -220,3 +256,59 @@ def test_several_processes_for_an_agent_that_trains_in_one_are_refused(
 ) -> None:
     assert run("resume", "killed", "--jobs", "2") == 2
     assert "reinforce trains in one process: leave jobs and Ray out" in capsys.readouterr().err
+
+
+def test_a_finished_run_is_trained_for_longer(capsys: pytest.CaptureFixture[str]) -> None:
+    train = ("train", "win-stay", *COMMON)
+    assert run(*train, "--episodes", "3", "--out", "out") == 0
+    for given in (("--episodes", "3"), ("--episodes", "2"), ("--steps", "900"), ("--episodes", "9", "--steps", "900")):
+        capsys.readouterr()
+        assert run("resume", "out", *given) == 2
+        assert re.search(r"give more, or leave --episodes out|is in episodes alone", error := capsys.readouterr().err)
+        assert error.count("\n") == 1
+    assert run("resume", "out", "--episodes", "5") == 0
+    assert run(*train, "--episodes", "5", "--out", "whole") == 0
+    for name in ("config.json", "metrics.csv", "evaluation.csv"):
+        assert Path("out", name).read_bytes() == Path("whole", name).read_bytes()
+
+
+def test_a_comparison_is_trained_for_longer_and_no_run_of_it_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    compare = ("compare", "--agents", "win-stay", *COMMON, "--seeds", "2")
+    assert run(*compare, "--episodes", "2", "--out", "out") == 0
+    assert run("resume", "out/runs/win-stay-0", "--episodes", "4") == 2
+    assert re.search(r"belongs to .*out; resume that with more episodes", capsys.readouterr().err)
+    assert run("resume", "out", "--episodes", "4") == 0
+    assert run(*compare, "--episodes", "4", "--out", "whole") == 0
+    assert Path("out/all_metrics.csv").read_bytes() == Path("whole/all_metrics.csv").read_bytes()
+    assert run("resume", "out", "--steps", "400") == 2
+    assert "is in episodes alone" in capsys.readouterr().err
+
+
+def test_ctrl_c_is_heard_while_an_agent_is_evaluated() -> None:
+    command = ("train", "random", *COMMON, "--episodes", "1", "--evaluation-episodes", "3000000", "--out", "out")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pydeeprecsys.cli", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    while not Path("out/log.txt").exists() or "trained for" not in Path("out/log.txt").read_text():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)  # hours otherwise
+    assert process.returncode in (130, -signal.SIGINT), err
+    assert err == ""
+    assert out.endswith("stopped; results so far are in out; continue with: pydeeprecsys resume out\n")
+    assert Path("out/checkpoint.safetensors").exists()
+
+
+@pytest.mark.parametrize("backend", ["module://not_installed_here", "nonsense", "tkagg"])
+def test_figures_are_drawn_whatever_backend_is_handed_down(backend: str) -> None:
+    command = ("compare", "--agents", "win-stay", *COMMON, "--seeds", "1", "--episodes", "2", "--out", "out")
+    process = subprocess.run(
+        [sys.executable, "-m", "pydeeprecsys.cli", *command],
+        env=os.environ | {"MPLBACKEND": backend, "MPLCONFIGDIR": "small.world"},
+        capture_output=True,
+        text=True,
+    )
+    assert process.returncode == 0, process.stderr
+    assert "Traceback" not in process.stderr
+    assert "learning_curves.png" in process.stdout

@@ -2,6 +2,8 @@ import io
 import json
 import os
 import re
+import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -126,9 +128,9 @@ def test_numbers_that_are_not_finite_end_training_in_one_line(saved: str, capsys
     assert run("train", "reinforce", *DIVERGES, "--learning-rate", "3e36", "--out", "out") == 1
     shown = capsys.readouterr()
     assert re.fullmatch(
-        r"error: ReinforceAgent stopped at environment step \d+, in episode \d+: the loss .*\n", shown.err
+        r"error: ReinforceAgent stopped at environment step \d+, in episode \d+: the loss .*; results .* are in out\n",
+        shown.err,
     )
-    assert "stopped; results so far are in out" in shown.out
     done = {path.name for path in Path("out").iterdir()}
     assert {"config.json", "metrics.csv", "log.txt", "agent.safetensors"} <= done
     assert "evaluation.csv" not in done
@@ -333,7 +335,7 @@ def test_overwriting_never_removes_the_users_own_files(
     capsys.readouterr()
     assert run(*verb, "--dataset", saved, *RUN, "--out", ".", "--overwrite") == 2
     error = capsys.readouterr().err
-    assert "holds what is not of a run" in error
+    assert "holds what is not proven to be of a run" in error
     assert "nothing was removed" in error
     assert everything(Path()) == before
     assert not Path(".lock").exists()
@@ -384,6 +386,64 @@ def test_overwriting_leaves_what_another_process_is_at_work_in(
 
 
 @pytest.mark.slow
+def test_overwriting_leaves_what_is_part_of_another_or_not_proven_to_be_ours(
+    saved: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("--dataset", saved, *RUN)
+    assert run("compare", "--agents", "random", "--seeds", "1", *arguments, "--out", "here") == 0
+    Path("mine").mkdir()  # a copied configuration beside files of one's own
+    shutil.copy("here/runs/random-0/config.json", "mine/config.json")
+    Path("mine/metrics.csv").write_text("a,b")
+    assert run("train", "random", *arguments, "--out", "run") == 0
+    assert run("evaluate", "run", "--sessions", "3") == 0
+    Path("run/summary.csv").write_text("mine")  # a run writes none
+    before = everything(Path())
+    for out, match in (
+        ("here/runs/random-0", "belongs to .*here; nothing was removed"),
+        ("run/evaluations/test-3", "belongs to .*run; nothing was removed"),
+        ("mine", "mine holds what is not proven to be of a run: config.json, metrics.csv; nothing was removed"),
+        ("run", "run holds what is not proven to be of a run: summary.csv; nothing was removed"),
+    ):
+        capsys.readouterr()
+        assert run("train", "random", *arguments, "--out", out, "--overwrite") == 2
+        assert re.search(match, capsys.readouterr().err)
+    Path("run/summary.csv").unlink()
+    with filelock.FileLock(Path("run/evaluations/test-3/.lock")):
+        assert run("train", "random", *arguments, "--out", "run", "--overwrite") == 2
+    assert Path("run/evaluations/test-3/evaluation.csv").exists()
+    assert all(everything(Path())[name] == content for name, content in before.items() if name != "run/summary.csv")
+    assert run("train", "random", *arguments, "--out", "run", "--overwrite") == 0
+    assert not Path("run/evaluations").exists()
+
+
+@pytest.mark.parametrize("kind", ["run", "tune", "compare"])
+def test_all_settings_of_a_run_are_no_hyperparameters(
+    saved: str, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("config.json").write_text(json.dumps({"kind": kind, "agent": "dqn", "hyperparameters": {}, "episodes": 9}))
+    for verb in (("train", "dqn"), ("compare", "--agents", "dqn")):
+        assert run(*verb, "--config", "config.json", "--dataset", saved) == 2
+        assert f"config.json holds all settings of a {kind}, of which this would take few; give the best.json" in (
+            error := capsys.readouterr().err
+        )
+        assert error.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_full_under_a_checkpoint_is_one_line(saved: str, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ("train", "dqn", "--dataset", saved, *RUN, "--checkpoint-every", "0", "--out", "out")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, before[1]))
+    try:
+        assert run(*arguments) == 2
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    error = capsys.readouterr().err
+    assert re.fullmatch(r"error: File too large.*; what was there before is untouched\n", error)
+    assert run("resume", "out") == 0
+
+
+@pytest.mark.slow
 def test_two_files_for_one_agent_are_refused(saved: str, capsys: pytest.CaptureFixture[str]) -> None:
     Path("best.json").write_text(json.dumps({"agent": "dqn", "hyperparameters": {}}))
     assert run("compare", "--config", "best.json", "--config", "best.json", "--dataset", saved) == 2
@@ -394,7 +454,11 @@ def test_a_seed_that_diverges_does_not_stop_the_others(saved: str, capsys: pytes
     lost = ("--set", "dqn.learning_rate=3e36", "--set", "dqn.buffer_burn_in=40", "--set", "dqn.batch_size=8")
     arguments = ("--agents", "dqn,reinforce", "--seeds", "2", "--dataset", saved, *RUN, *lost, "--out", "out")
     assert run("compare", *arguments) == 1
-    assert "the table leaves out dqn from seed 0, dqn from seed 1" in capsys.readouterr().err
+    shown = capsys.readouterr()
+    assert "the table leaves out dqn from seed 0, dqn from seed 1" in shown.err
+    assert "dqn (2 failed)" in shown.out
+    why = re.search(r"DQNAgent stopped at .* is .* \(seed 0; likewise seed 1\)", " ".join(shown.out.split()))
+    assert why is not None
     summary = pd.read_csv("out/summary.csv").set_index("agent")
     assert summary["failed"].to_dict() == {"oracle": 0, "random": 0, "reinforce": 0, "dqn": 2}
     assert summary.loc["reinforce", "seeds"] == 2
@@ -518,7 +582,7 @@ def test_ctrl_c_leaves_readable_files(saved: str, tmp_path: Path) -> None:
     assert process.returncode in (130, -signal.SIGINT), err
     assert "Traceback" not in err
     assert "stopped; results so far are in out" in out
-    assert not [path for path in (tmp_path / "out").rglob(".*") if path.name != ".lock"]
+    assert not [path for path in (tmp_path / "out").rglob(".*") if path.name not in (".lock", ".begun.json")]
     assert (pd.read_csv(tmp_path / "out" / "all_metrics.csv")["metric"] == "episode_rewards").sum() >= 60
     assert len(pd.read_csv(tmp_path / "out" / "summary.csv")) >= 1
 

@@ -87,3 +87,21 @@ class TooVaried(VariedAgent):
 
 
 gym.register("OwnCorridor-v0", Corridor)
+
+
+class Failing(ReinforcementLearning):
+    """Shows the first items; of seed 1 it fails at its tenth step.
+
+    Args:
+        n_actions: number of items.
+        random_state: the seed.
+    """
+
+    def __init__(self, n_actions: int, random_state: int = 0) -> None:
+        self.n_actions, self.seed, self.steps = n_actions, random_state, 0
+
+    def choose(self, states: Any, k: int, explore: bool, action_masks: Any) -> NDArray[np.int64]:
+        self.steps += 1
+        if self.seed == 1 and self.steps == 10:
+            raise ZeroDivisionError("it is of seed 1")
+        return np.tile(np.arange(k), (len(states), 1))

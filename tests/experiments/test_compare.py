@@ -14,12 +14,14 @@ import pytest
 from contracts.run_folders import config_of, write_run
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError
-from pydeeprecsys.experiments.compare import Comparison, compare, summarize
+from pydeeprecsys.experiments.compare import Comparison, Failures, compare, summarize
+from pydeeprecsys.experiments.run import run
 from pydeeprecsys.experiments.run_folder import RunFolder
 from pydeeprecsys.experiments.task import Task
 from pydeeprecsys.rl.manager import Episode
 
-FILES = {".lock", "config.json", "runs", "all_metrics.csv", "summary.csv", "learning_curves.png", "learning_curves.pdf"}
+CURVES = {"learning_curves.png", "learning_curves.pdf"}
+FILES = {".lock", ".begun.json", "config.json", "runs", "all_metrics.csv", "summary.csv"} | CURVES
 COLUMNS = ["metric", "measurement", "timestep", "episode", "model", "env"]
 
 
@@ -115,7 +117,7 @@ def test_whoever_stops_several_processes_keeps_what_was_done(world: World, tmp_p
     assert not multiprocessing.active_children()
     assert time.monotonic() < begun + 240
     assert pd.read_csv(tmp_path / "summary.csv")["agent"].tolist() == ["random"]
-    assert {path.name for path in tmp_path.iterdir()} == FILES
+    assert {path.name for path in tmp_path.iterdir()} == FILES - CURVES
 
 
 def test_several_processes_stopped_at_once_leave_no_results(world: World, tmp_path: Path) -> None:
@@ -124,7 +126,12 @@ def test_several_processes_stopped_at_once_leave_no_results(world: World, tmp_pa
 
     with pytest.raises(KeyboardInterrupt):
         compare(quick_and_slow(world), tmp_path, jobs=2, stop_if_asked=stop)
-    assert {path.name for path in tmp_path.iterdir()} <= {".lock", "config.json", "runs"}  # to go on with
+    assert {path.name for path in tmp_path.iterdir()} <= {
+        ".lock",
+        ".begun.json",
+        "config.json",
+        "runs",
+    }  # to go on with
 
 
 @pytest.mark.slow
@@ -193,7 +200,7 @@ def test_an_interrupted_comparison_leaves_what_was_done(world: World, tmp_path: 
             tmp_path,
             stop,
         )
-    assert {path.name for path in tmp_path.iterdir()} == FILES
+    assert {path.name for path in tmp_path.iterdir()} == FILES - CURVES
     metrics = pd.read_csv(tmp_path / "all_metrics.csv")
     done = metrics[metrics["metric"] == "episode_rewards"].groupby(["seed", "model"]).size()
     assert done.to_dict() == {(0, "random"): 6, (0, "win-stay"): 6, (1, "random"): 6}
@@ -236,8 +243,8 @@ def test_more_seeds_are_added_and_other_settings_refused(world: World, tmp_path:
     first = (tmp_path / "runs" / "random-0" / "result.json").stat().st_mtime_ns
     assert compare(replace(comparison, seeds=2), tmp_path).set_index("agent").loc["random", "seeds"] == 2
     assert (tmp_path / "runs" / "random-0" / "result.json").stat().st_mtime_ns == first
-    with pytest.raises(InputError, match="holds another run: its episodes is 3, not 4"):
-        compare(replace(comparison, episodes=4), tmp_path)
+    with pytest.raises(InputError, match="holds another run: its evaluation_episodes is 5, not 4"):
+        compare(replace(comparison, evaluation_episodes=4), tmp_path)
     with pytest.raises(InputError, match="leave jobs out"):
         compare(replace(comparison, episodes=4), tmp_path, jobs=2, ray_address="local", overwrite=True)
     assert (tmp_path / "runs" / "random-1" / "result.json").exists()  # nothing is given up for what cannot be
@@ -252,7 +259,9 @@ def test_summary_by_hand(tmp_path: Path) -> None:
         for agent, of_seeds in returns.items()
         for seed, own in enumerate(of_seeds)
     ]
-    summary = summarize(runs, {("dqn", 0), ("dqn", 1), ("a", 5)}).set_index("agent")
+    summary = summarize(
+        runs, {("dqn", 0): "it diverged", ("dqn", 1): "it diverged", ("a", 5): "it was damaged"}
+    ).set_index("agent")
     assert summary.index.tolist() == ["oracle", "a", "random", "dqn"]
     a = summary.loc["a"]
     # The seeds' means are 32, 0, 36, 40, 50.
@@ -264,6 +273,10 @@ def test_summary_by_hand(tmp_path: Path) -> None:
     assert a["seeds"] == 5
     assert math.isnan(summary.loc["oracle", "median_low"])
     assert summary["failed"].tolist() == [0, 1, 0, 2]
+    assert summary["failure"].dropna().to_dict() == {
+        "a": "it was damaged (seed 5)",
+        "dqn": "it diverged (seed 0; likewise seed 1)",
+    }
 
 
 def test_where_no_violence_is_known_none_is_told(world: World, tmp_path: Path) -> None:
@@ -273,12 +286,53 @@ def test_where_no_violence_is_known_none_is_told(world: World, tmp_path: Path) -
     summary = pd.read_csv(tmp_path / "summary.csv")
     assert summary["violence"].isna().all()
     assert (summary["coverage"] > 0).all()
-    (run, *_) = sorted((tmp_path / "runs").iterdir())
+    (first, *_) = sorted((tmp_path / "runs").iterdir())
     for name in ("config.json", "result.json", "sessions.json"):
-        json.loads((run / name).read_text(), parse_constant=pytest.fail)  # NaN is not JSON
-    assert "NaN" not in (run / "metrics.csv").read_text()
-    shown = json.loads((run / "sessions.json").read_text())["sessions"][0]["steps"][0]["shown"][0]
+        json.loads((first / name).read_text(), parse_constant=pytest.fail)  # NaN is not JSON
+    assert "NaN" not in (first / "metrics.csv").read_text()
+    shown = json.loads((first / "sessions.json").read_text())["sessions"][0]["steps"][0]["shown"][0]
     assert (shown["violence"], shown["measured"]) == (None, False)
+
+
+@pytest.mark.slow
+def test_a_run_that_fails_for_whatever_reason_does_not_stop_the_others(world: World, tmp_path: Path) -> None:
+    comparison = compared(world, ["contracts.own:Failing", "random"], episodes=4, seeds=2, evaluation_episodes=2)
+    failures: Failures = {}
+    summary = compare(comparison, tmp_path, failures=failures).set_index("agent")
+    failed = tmp_path / "runs" / "contracts.own.Failing-1"
+    why = f"ZeroDivisionError: it is of seed 1; 'pydeeprecsys resume {failed}' shows where"
+    assert failures == {("contracts.own:Failing", 1): why}
+    assert summary.loc["contracts.own:Failing", ["seeds", "failed"]].tolist() == [1, 1]
+    assert summary.loc["contracts.own:Failing", "failure"] == f"{why} (seed 1)"
+    assert summary.loc["random", "seeds"] == 2
+    with pytest.raises(ZeroDivisionError):
+        run(comparison.run("contracts.own:Failing", 1), failed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["result.json", "metrics.csv", "evaluation.csv"])
+def test_a_run_whose_files_are_damaged_does_not_stop_the_others(world: World, tmp_path: Path, name: str) -> None:
+    comparison = compared(world, ["win-stay"], episodes=2, seeds=2, evaluation_episodes=2)
+    compare(comparison, tmp_path)
+    (tmp_path / "runs" / "win-stay-0" / name).write_text("a;b\n")
+    failures: Failures = {}
+    summary = compare(comparison, tmp_path, failures=failures).set_index("agent")
+    assert [*failures] == [("win-stay", 0)]
+    assert name in failures["win-stay", 0]
+    assert summary["seeds"].to_dict() == {"oracle": 2, "win-stay": 1, "random": 2}
+
+
+def test_a_figure_that_cannot_be_drawn_costs_no_result(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise RuntimeError("there is no\nscreen")
+
+    monkeypatch.setattr("pydeeprecsys.experiments.compare.learning_curves", fail)
+    with pytest.warns(UserWarning, match=r"learning_curves.png was not drawn: there is no screen$"):
+        summary = compare(compared(world, ["random"], episodes=2, seeds=1, evaluation_episodes=2), tmp_path)
+    assert summary["agent"].tolist() == ["oracle", "random"]
+    assert {path.name for path in tmp_path.iterdir()} == FILES - CURVES
 
 
 @pytest.mark.parametrize(

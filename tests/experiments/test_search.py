@@ -1,5 +1,6 @@
 import math
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -80,3 +81,33 @@ def test_a_failed_trial_is_kept_and_has_no_return(tmp_path: Path) -> None:
     (failed,) = begin(tmp_path / "study.db").outcomes
     assert failed == Outcome(0, DEFAULTS, "failed", [1.0], {10: 1.0})
     assert math.isnan(failed.mean_return)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:5000])
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda path: path.write_bytes(b""), lambda path: path.write_text("no database"), cut]
+)
+def test_a_damaged_database_is_one_line(tmp_path: Path, damage: Callable[[Path], object]) -> None:
+    search(4, tmp_path / "study.db")
+    damage(tmp_path / "study.db")
+    with pytest.raises(InputError, match=r"^\S+study\.db is damaged; move it away, and resume \S+: trainings") as told:
+        begin(tmp_path / "study.db")
+    assert "\n" not in str(told.value)
+
+
+def test_a_locked_database_is_one_line_and_nothing_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pydeeprecsys.experiments.search._PATIENCE", 0.1)
+    found = begin(tmp_path / "study.db")
+    outcome = try_out(0, found.propose(0))
+    other = sqlite3.connect(tmp_path / "study.db", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(InputError, match=r"study\.db is locked by another program; end that, and resume "):
+        found.add(outcome)
+    with pytest.raises(InputError, match=r"study\.db is locked by another program; end that, and resume "):
+        begin(tmp_path / "study.db")
+    other.close()
+    found.add(outcome)
+    assert begin(tmp_path / "study.db").outcomes == [outcome]

@@ -17,7 +17,7 @@ from pydeeprecsys.experiments.tuning import Tuning
 
 pytestmark = pytest.mark.slow
 
-FILES = {".lock", "config.json", "trials.csv", "best.json", "study.db", "runs"}
+FILES = {".lock", ".begun.json", "config.json", "trials.csv", "best.json", "study.db", "runs"}
 ROUND = 4
 
 

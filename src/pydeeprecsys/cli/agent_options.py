@@ -22,11 +22,18 @@ def read_options(path: Path) -> tuple[str, dict[str, Any]]:
     Raises:
         InputError: It is not such a file, or it names an unknown agent or hyperparameter.
     """
-    from pydeeprecsys.experiments.claimed_folder import with_todays_values  # which locks files, and takes its time
+    from pydeeprecsys.experiments.earlier_versions import with_todays_values
 
     try:
         config = json.loads(path.read_text())
+        if "kind" in config:
+            raise InputError(
+                f"{path} holds all settings of a {config['kind']}, of which this would take few; give the best.json of "
+                '\'pydeeprecsys tune\', or a file with an "agent" and its "hyperparameters" alone'
+            )
         agent, options = config["agent"], with_todays_values(config.get("hyperparameters", config.get("options")))
+    except InputError:
+        raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{path} holds no hyperparameters of an agent; give the best.json of 'pydeeprecsys tune'"

@@ -197,15 +197,19 @@ evaluate.params.append(ENV_OPTION)
 
 @cli.command()
 @click.argument("folder", type=_RESULTS)
-def resume(folder: Path, jobs: int, ray: str | None) -> None:
+@click.option("--episodes", type=click.IntRange(1), help="Train for longer: training episodes in all.")
+@click.option("--steps", type=click.IntRange(1), help="Train for longer: training steps in all, for a budget in steps.")
+def resume(folder: Path, episodes: int | None, steps: int | None, jobs: int, ray: str | None) -> None:
     """Continue the stopped or killed run, comparison or search in FOLDER, to the same numbers as without the stop.
 
-    It uses the settings, the data and the number of threads of the first start. Finished runs are kept.
+    It uses the settings, the data and the number of threads of the first start. Finished runs are kept, or with
+    --episodes trained for longer, to the same numbers as if they had been begun with as many.
     """
     check_kind(folder)
     from pydeeprecsys.cli.resume import resume
 
-    resume(folder, jobs, ray)
+    budget = {name: given for name, given in (("episodes", episodes), ("steps", steps)) if given is not None}
+    resume(folder, budget, jobs, ray)
 
 
 resume.params.extend([JOBS, RAY])

@@ -9,6 +9,8 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from threading import Timer, get_ident
+from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
@@ -23,6 +25,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from pydeeprecsys.cli.program import INTERRUPTED
 from pydeeprecsys.errors import DivergenceError, InputError
 from pydeeprecsys.experiments.claimed_folder import ClaimedFolder
 from pydeeprecsys.progress import watched
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
 screen = Console(highlight=False, markup=False)
 if screen.width < 20:  # no terminal's, but an inherited COLUMNS; with 0 nothing would be printed
     screen.width = 80
+
+_PATIENCE = 1.0  # seconds, from Ctrl-C to the next place where it is best to stop
 
 
 def print_warnings(settings: Settings) -> None:
@@ -90,14 +95,16 @@ def print_files(out: Path) -> None:
 def at_work(out: Path) -> Iterator[tuple[Progress, Callable[[], None]]]:
     """Give progress bars, and a function that raises KeyboardInterrupt once Ctrl-C was pressed.
 
-    A hint on how to continue is printed when the block is interrupted.
+    After an interrupt a line says how to continue, and the command exits with code 130.
     """
     try:
         with stop_between_episodes() as stop_if_asked, progress_bars() as progress:
             yield progress, stop_if_asked
-    except (KeyboardInterrupt, DivergenceError):
+    except KeyboardInterrupt as error:
         screen.print(f"stopped; results so far are in {out}; continue with: pydeeprecsys resume {out}", soft_wrap=True)
-        raise
+        raise click.exceptions.Exit(INTERRUPTED) from error
+    except DivergenceError as error:
+        raise DivergenceError(f"{error}; results so far are in {out}") from error
     except BrokenProcessPool as error:
         raise click.ClickException(
             f"a process was killed, perhaps for lack of memory; results so far are in {out}; "
@@ -117,18 +124,34 @@ def progress_bars() -> AbstractContextManager[Progress]:
 def stop_between_episodes() -> Iterator[Callable[[], None]]:
     """Give a function that raises KeyboardInterrupt once Ctrl-C was pressed, and hold the interrupt back until then.
 
-    Raised anywhere, it could come out of compiled code as another error, or leave statistics half appended.
+    Raised anywhere, it could come out of compiled code as another error, or leave an episode that a checkpoint lacks.
+    So it is raised anywhere only if the function is not called within a second, or Ctrl-C is pressed again.
     """
-    asked: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, frame: asked.append(number))
+    asked: list[Timer] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        # A signal, for it also ends a call of the operating system that waits.
+        asked.append(Timer(_PATIENCE, signal.pthread_kill, (get_ident(), signal.SIGINT)))
+        asked[0].daemon = True
+        asked[0].start()
 
     def stop_if_asked() -> None:
         if asked:
+            asked[0].cancel()
             raise KeyboardInterrupt
 
+    before = signal.signal(signal.SIGINT, interrupt)
     try:
         yield stop_if_asked
+    except Exception as error:
+        if asked:
+            raise KeyboardInterrupt from error
+        raise
     finally:
+        for timer in asked:
+            timer.cancel()
         signal.signal(signal.SIGINT, before)
 
 

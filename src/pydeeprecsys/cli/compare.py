@@ -55,7 +55,7 @@ def compare_with_progress(
     """Run a comparison with a bar on screen, and print the table.
 
     Raises:
-        DivergenceError: some runs diverged; the table of the others was printed.
+        DivergenceError: some runs failed; the table of the others was printed.
     """
     print_warnings(comparison)
     failures: Failures = {}
@@ -97,7 +97,7 @@ def compare_with_progress(
         )
     if (summary["features"] == "features: world").any():
         screen.print("features: world are the simulator's own, an upper bound", soft_wrap=True)
-    for note in summary["note"].dropna():
+    for note in (*summary["note"].dropna(), *summary["failure"].dropna()):
         screen.print(note, soft_wrap=True)
     print_files(out)
     if failures:
@@ -161,12 +161,12 @@ def _interval(row: dict[Any, Any]) -> str:
 
 
 def _marked(row: dict[Any, Any], apart: str) -> str:
-    """The agent's name, and beside it the source of its features and whether seeds diverged or never updated."""
+    """The agent's name, and beside it the source of its features and whether seeds failed or never updated."""
     marks = [row["agent"]]
     if not pd.isna(row["features"]):
         marks.append(f"({row['features']})")
     if row["failed"]:
-        marks.append(f"({row['failed']} diverged)")
+        marks.append(f"({row['failed']} failed)")
     if not pd.isna(row["note"]):
         marks.append("(never updated)" if row["updates"] == 0 else "(some never updated)")
     return apart.join(marks)

@@ -13,10 +13,16 @@ import click
 from pydeeprecsys.cli.commands import cli
 from pydeeprecsys.errors import InputError
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as of a shell."""
+
+_OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; errors of the user are one line, with exit code 2."""
     sys.path.append(os.getcwd())  # for environments and agents of the user
+    os.environ["MPLBACKEND"] = "agg"  # one that a notebook hands down may not be installed here, or want a window
     with warnings.catch_warnings():
         warnings.showwarning = _show_once()
         sys.exit(_run(lambda: cli.main(args=arguments, prog_name="pydeeprecsys", standalone_mode=False)))
@@ -49,12 +55,13 @@ def _run(command: Callable[[], object]) -> int:
         _fail(str(error))
         return 1
     except OSError as error:
-        if error.filename is None and error.errno != errno.ENOSPC:
+        if error.filename is None and error.errno not in _OF_THE_DISK:
             raise
         where = f" at {error.filename}" if error.filename else ""
         return _fail(f"{error.strerror}{where}; what was there before is untouched")
     except (KeyboardInterrupt, click.Abort):
-        return 130
+        click.echo("stopped", err=True)
+        return INTERRUPTED
 
 
 def _fail(message: str) -> int:

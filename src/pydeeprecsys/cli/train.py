@@ -39,11 +39,6 @@ def train_with_progress(
             stop_if_asked()
 
         folder = run(config, out, on_episode=on_episode, overwrite=overwrite, play=play)
-    import matplotlib.pyplot as plt
-
-    figure = folder.statistics.plot_learning_stats(figure_title([config.agent], folder.config, [config.seed]))
-    folder.save_learning(figure)
-    plt.close(figure)
     returns = folder.evaluation["return"]
     text = f"return {returns.mean():.2f} in the evaluation without exploration, {len(returns)} episodes"
     moving = folder.series("moving_rewards")
@@ -55,4 +50,5 @@ def train_with_progress(
         screen.print(f"parameters found: {found}", soft_wrap=True)
     if folder.note:
         screen.print(folder.note, soft_wrap=True)
+    folder.save_learning(figure_title([config.agent], folder.config, [config.seed]))
     print_files(out)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import click
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from pydeeprecsys.cli.common import at_work, print_warnings, screen
 from pydeeprecsys.cli.settings import take_settings
+from pydeeprecsys.errors import DivergenceError
 from pydeeprecsys.experiments.run_folder import RunFolder
 from pydeeprecsys.experiments.search import Outcome
 from pydeeprecsys.experiments.tune import best_of, note_on, tune
@@ -57,7 +57,8 @@ def tune_with_progress(
     folder = RunFolder(out)
     best = best_of(outcomes)
     if best is None:
-        raise click.ClickException(f"no trial was completed; see {folder.trials_file}")
+        why = next((f"; trial {each.number}: {each.note}" for each in outcomes if each.note), "")
+        raise DivergenceError(f"no trial was completed; see {folder.trials_file}{why}")
     screen.print(_table(tuning, outcomes[0], best))
     if note := note_on(tuning, best, out):
         screen.print(f"trial {best.number}: {note}", soft_wrap=True)

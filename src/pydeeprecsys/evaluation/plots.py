@@ -81,14 +81,15 @@ def learning_curves(metrics: pd.DataFrame, reference: tuple[str, float] | None =
         reference: name and height of a line across, such as what an oracle reaches.
         title: of the figure.
     """
-    import matplotlib.pyplot as plt
     import seaborn as sns
+    from matplotlib.figure import Figure
 
     curves = metrics[metrics["metric"] == "moving_rewards"]
     shown = np.unique(np.linspace(0, curves["episode"].max(), CURVE_POINTS).astype(int))
     curves = curves[curves["episode"].isin(shown)].assign(measurement=lambda rows: rows["measurement"].astype(float))
     with sns.axes_style("whitegrid"), sns.plotting_context("paper", font_scale=1.2):
-        figure, axes = plt.subplots(figsize=(10, 5), layout="constrained")
+        figure = Figure(figsize=(10, 5), layout="constrained")
+        axes = figure.subplots()
         median_curves(axes, curves, x="episode", y="measurement", hue="model")
         if reference is not None:
             name, height = reference
@@ -96,7 +97,6 @@ def learning_curves(metrics: pd.DataFrame, reference: tuple[str, float] | None =
         axes.set(xlabel="Episode", ylabel="Return, moving average (100)")
         figure.suptitle(title, parse_math=False, fontsize="medium")
         legend_beside(axes)
-    plt.close(figure)
     return figure
 
 

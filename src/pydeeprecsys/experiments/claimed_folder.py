@@ -5,20 +5,32 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, ClassVar, Self
 
 import filelock
 
 from pydeeprecsys.errors import BusyError, InputError, shortened
-from pydeeprecsys.files import UNFINISHED, remove_leftovers, whole_file
+from pydeeprecsys.experiments.earlier_versions import with_todays_names, with_todays_values
+from pydeeprecsys.files import UNFINISHED, read_object, remove_leftovers, whole_file
 
 _CONFIG, _LOCK, _LOG = "config.json", ".lock", "log.txt"
+_BEGUN = ".begun.json"  # the configuration again: a folder without it is not proven to be ours
 _RUNS, _EVALUATIONS = "runs", "evaluations"
-_KINDS = {"run", "compare", "tune", "evaluation"}
+# The settings that may change by kind of folder, besides those that are no part of its identity.
+_MAY_CHANGE = {
+    "run": {"episodes", "steps"},
+    "compare": {"agents", "seeds", "episodes"},
+    "tune": {"trials"},
+    "evaluation": {"pool", "episodes", "env_options"},
+}
+NO_IDENTITY = {"checkpoint_every", "provenance", "dataset"}
+"""Settings by which folders do not differ: the same ratings may lie elsewhere, and provenance has their checksum."""
 _OF_ONE_RUN = {
     "kind",
     "provenance",
@@ -40,8 +52,8 @@ class ClaimedFolder:
         path: of the folder; it is made with the first file.
     """
 
-    results: ClassVar[list[str]] = []
-    """Patterns of the files that may be in it besides its configuration, its log and its lock."""
+    results: ClassVar[Mapping[str, Sequence[str]]] = {}
+    """Patterns of the files that may be in a folder of each kind besides its configuration, its log and its lock."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
@@ -54,13 +66,13 @@ class ClaimedFolder:
     @property
     def config(self) -> dict[str, Any]:
         """The configuration of a run, a comparison, a search or an evaluation; empty if it is none of these."""
-        config = _with_todays_names(self._written)
+        config = with_todays_names(self._written)
         given = config.get("hyperparameters")
         if isinstance(given, dict):
             if config.get("kind") == "compare":  # bandits had the world's features by default
                 given = {agent: {"item_features": True} for agent in _BANDITS if self._had_switch(agent)} | given
             config["hyperparameters"] = with_todays_values(given)
-        return config if str(config.get("kind")) in _KINDS and isinstance(config.get("provenance"), dict) else {}
+        return config if str(config.get("kind")) in _MAY_CHANGE and isinstance(config.get("provenance"), dict) else {}
 
     @property
     def kind(self) -> str:
@@ -79,45 +91,69 @@ class ClaimedFolder:
     @property
     def _written(self) -> dict[str, Any]:
         """The configuration as it is written; empty if there is none."""
-        try:
-            written = json.loads((self.path / _CONFIG).read_text())
-        except (OSError, ValueError):
-            return {}
-        return written if isinstance(written, dict) else {}
+        return read_object(self.path / _CONFIG)
+
+    @property
+    def begun(self) -> dict[str, Any]:
+        """The configuration that its results are of, also if `config` was edited; empty before, and if not known."""
+        return read_object(self.path / _BEGUN)
+
+    @property
+    def outer(self) -> Self | None:
+        """The comparison or search whose run, or the run whose evaluation is in this folder; None if there is none."""
+        path = self.path.absolute()
+        outer = type(self)(path.parent.parent)
+        return outer if _INNER.get(str(outer.config.get("kind"))) == path.parent.name else None
 
     def _had_switch(self, agent: str) -> bool:
         return self.run(agent, 0)._written.get("hyperparameters", {}).get("item_features") is True
 
-    def begin(self, config: Mapping[str, Any], may_change: Collection[str] = ()) -> None:
-        """Write the configuration; or, if there is one already, check that it is the same.
+    def begin(self, config: Mapping[str, Any], on_change: Callable[[], None] = lambda: None) -> None:
+        """Write the configuration; or, if there is one already, check that it is the same, but for what may change.
 
         Args:
             config: the settings, and the `provenance` of the numbers.
-            may_change: names of settings that may differ from before.
+            on_change: called before a configuration is written that differs from the one before.
 
         Raises:
-            InputError: the folder was begun with other settings, or other ratings, or by an earlier version.
+            InputError: the folder was begun with other settings, or other ratings, or by an earlier version; or it
+                holds a file that results would be written over.
         """
+        files = [_CONFIG, _BEGUN]
+        may_change = _MAY_CHANGE[config["kind"]]
         if self.is_begun:
-            before = self.config
-            if not before:
+            if not self.config:
                 raise InputError(f"{self.path / _CONFIG} is not that of a run; give another folder")
             self.check_settings(config.keys())
-            for name in config.keys() - {"checkpoint_every", "provenance", *may_change}:
-                if before[name] != config[name]:
-                    raise InputError(
-                        f"{self.path} holds another run: its {name} is {before[name]}, not {config[name]}; "
-                        f"continue that one with 'pydeeprecsys resume {self.path}', or give another folder"
-                    )
             self.check_data(config["provenance"])
-            if not may_change:
+            now = {name: value for name, value in config.items() if name not in NO_IDENTITY}
+            if found := difference(self.config, now, ignore=may_change):
+                raise InputError(
+                    f"{self.path} holds another run: its {found}; "
+                    f"continue that one with 'pydeeprecsys resume {self.path}', or give another folder"
+                )
+            if not difference(self.begun or self.config, {name: config[name] for name in may_change & config.keys()}):
                 return
-        with whole_file(self.path / _CONFIG) as temporary:
-            temporary.write_text(json.dumps(config, indent=2))
+            on_change()
+            if not self.begun:  # of an earlier version
+                files.remove(_BEGUN)
+        else:
+            if taken := sorted(filter(self._is_result(config["kind"]), self.files)):
+                raise InputError(f"{self.path} holds {shortened(taken)}, not of a run; give another folder")
+            files.reverse()  # a folder with a configuration alone is of an earlier version
+        for name in files:
+            with whole_file(self.path / name) as temporary:
+                temporary.write_text(json.dumps(config, indent=2))
 
     def check_settings(self, names: Collection[str]) -> None:
-        """Raise an InputError unless the configuration has settings of all these names."""
+        """Raise an InputError unless the configuration has settings of all these names, and was not edited."""
         config = self.config
+        ignore = {"checkpoint_every", "dataset", "versions", *_MAY_CHANGE[config["kind"]]}
+        if self.begun and (found := difference(self._written, dict.fromkeys(self._written) | self.begun, ignore)):
+            raise InputError(
+                f"{self.path / _CONFIG} was edited: {found} as the folder was begun; change it back, or begin in "
+                "another folder"
+            )
         if missing := [name for name in names if name not in config]:
             version = config["provenance"].get("versions", {}).get("pydeeprecsys", "of another version")
             raise InputError(
@@ -142,6 +178,8 @@ class ClaimedFolder:
             InputError: it is to be overwritten and holds files that are not of a run; nothing was removed.
         """
         if overwrite:
+            if (outer := self.outer) is not None:
+                raise InputError(f"{self.path} belongs to {outer.path}; nothing was removed; give another --out")
             self._check_ours()  # a lock would be one more file among the user's own
         with self._locked():
             if overwrite:
@@ -198,20 +236,24 @@ class ClaimedFolder:
     def _check_ours(self) -> None:
         if foreign := sorted(self._foreign()):
             raise InputError(
-                f"{self.path} holds what is not of a run: {shortened(foreign)}; nothing was removed; give another "
-                "--out, or continue a run with 'pydeeprecsys resume'"
+                f"{self.path} holds what is not proven to be of a run: {shortened(foreign)}; nothing was removed; give "
+                "another --out, or continue a run with 'pydeeprecsys resume'"
             )
 
     def _foreign(self) -> Iterator[str]:
-        """Names of what is in the folder and not of the run, comparison, search or evaluation of its configuration."""
-        config = self.config
-        inner = _INNER.get(str(config.get("kind")))
-        ours = [_CONFIG, _LOG, f"{UNFINISHED}*", *self.results]
+        """Names of what is in the folder and not of the run, comparison, search or evaluation that began it."""
+        config = self.config if self.begun else {}
+        inner, is_result = _INNER.get(str(config.get("kind"))), self._is_result(config.get("kind"))
         for path in self.path.iterdir() if self.path.exists() else ():
             if path.name == inner and path.is_dir() and not path.is_symlink():
                 yield from (f"{inner}/{one.name}" for one in path.iterdir() if not self._holds(type(self)(one)))
-            elif path.name != _LOCK and (not config or path.is_dir() or not any(map(path.match, ours))):
+            elif path.name not in (_LOCK, _BEGUN) and (path.is_dir() or not is_result(path.name)):
                 yield path.name
+
+    def _is_result(self, kind: str | None) -> Callable[[str], bool]:
+        """Whether a name is that of a file that a folder of a kind may hold, but for its lock."""
+        ours = [] if kind is None else [_CONFIG, _LOG, f"{UNFINISHED}*", *self.results.get(kind, ())]
+        return lambda name: any(fnmatchcase(name, pattern) for pattern in ours)
 
     def _holds(self, inner: Self) -> bool:
         """Whether a folder within this one is one of its runs or evaluations, or of nothing yet."""
@@ -228,31 +270,24 @@ class ClaimedFolder:
         """Remove what a locked folder holds, if nothing else is in it and no process is using it."""
         self._check_ours()
         with ExitStack() as stack:
-            for run in sorted(self.path.glob(f"{_RUNS}/*")):
-                stack.enter_context(type(self)(run)._locked())
+            for inner in (_RUNS, _EVALUATIONS):
+                for folder in sorted(self.path.glob(f"{inner}/*")):
+                    stack.enter_context(type(self)(folder)._locked())
             for inner in (_RUNS, _EVALUATIONS):
                 shutil.rmtree(self.path / inner, ignore_errors=not (self.path / inner).exists())
             # The configuration last: without it, what is left after a kill would be taken for the user's own.
-            for path in sorted(self.path.iterdir(), key=lambda path: path.name == _CONFIG):
+            for path in sorted(self.path.iterdir(), key=lambda path: path.name in (_CONFIG, _BEGUN)):
                 if path.name != _LOCK:
                     path.unlink()
 
 
-def with_todays_values(hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Hyperparameters, or those of each agent, also of versions in which `item_features` was a switch."""
-    today: dict[str, Any] = {}
-    for name, value in hyperparameters.items():
-        if name == "item_features" and isinstance(value, bool):
-            value = "world" if value else "none"
-        today[name] = with_todays_values(value) if isinstance(value, Mapping) else value
-    return today
-
-
-def _with_todays_names(config: dict[str, Any]) -> dict[str, Any]:
-    """A configuration, also of versions whose only environments were the two of MovieLens, by the names of today."""
-    if not isinstance(config.get("record"), dict):
-        return config
-    names = {"record": "provenance", "options": "hyperparameters", "agent_options": "hyperparameters"}
-    config = {names.get(name, name): value for name, value in config.items()}
-    env_options = {"slate_size": config.pop("slate_size", 1), **config.pop("world_options", {})}
-    return config | {"env": f"MovieLensFairness-v{env_options.pop('version', 0)}", "env_options": env_options}
+def difference(before: Mapping[str, Any], now: Mapping[str, Any], ignore: Collection[str] = (), at: str = "") -> str:
+    """The first value of `now` that differs from the one before, with its name; empty if there is none."""
+    for name in sorted(now.keys() - set(ignore)):
+        old, new = before.get(name), now[name]
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            if inner := difference(old, {**dict.fromkeys(old), **new}, ignore, f"{at}{name}."):
+                return inner
+        elif old != new:
+            return "{}{} is {}, not {}".format(at, name, *(shorten(str(value), 60) for value in (old, new)))
+    return ""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -13,14 +12,15 @@ import numpy as np
 import pandas as pd
 
 from pydeeprecsys.arguments import Count, checked
-from pydeeprecsys.errors import DivergenceError, InputError
+from pydeeprecsys.errors import BusyError, DivergenceError, InputError
 from pydeeprecsys.evaluation.plots import learning_curves
 from pydeeprecsys.evaluation.standings import ORACLE, RANDOM, standings
 from pydeeprecsys.experiments.captions import figure_title
 from pydeeprecsys.experiments.config import RunConfig, Settings
+from pydeeprecsys.experiments.longer import check_longer
 from pydeeprecsys.experiments.provenance import provenance
 from pydeeprecsys.experiments.registry import agent_class
-from pydeeprecsys.experiments.run import check, run
+from pydeeprecsys.experiments.run import check, run, why_failed
 from pydeeprecsys.experiments.run_folder import RunFolder, joint_note
 from pydeeprecsys.experiments.workers import Report, open_workers
 from pydeeprecsys.rl.callback import Callback
@@ -28,7 +28,7 @@ from pydeeprecsys.rl.manager import Episode
 
 OnEpisode = Callable[[str, int, int, Episode], None]
 Failures = dict[tuple[str, int], str]
-"""Of runs that diverged, by agent and seed: a loss or a reward was no longer finite, and in one line when."""
+"""Of runs that failed, by agent and seed: in one line why, such as when a loss was no longer finite."""
 
 
 @checked
@@ -100,7 +100,7 @@ def compare(
     """Train and evaluate all agents from all seeds, and keep the files in the folder up to date.
 
     Finished runs in the folder are kept, and interrupted ones continued, to the same numbers; agents and seeds may be
-    added.
+    added, and episodes: runs are then trained for longer.
 
     Args:
         comparison: the settings.
@@ -111,7 +111,7 @@ def compare(
         stop_if_asked: called often; it may raise KeyboardInterrupt; results so far are kept.
         ray_address: of a Ray cluster for the runs, see `open_workers`.
         overwrite: remove the comparison that the folder holds, and begin anew.
-        failures: receives the runs that diverged; the other runs continue.
+        failures: receives the runs that failed; the other runs continue.
         callbacks: of every run, one after the other, see `run`; with several processes, copies of them in each.
 
     Returns:
@@ -120,7 +120,7 @@ def compare(
     Raises:
         InputError: an option that cannot be, or the folder holds runs of other settings, or another process is using
             it, or it is to be overwritten and holds anything that is not of a run.
-        DivergenceError: every run diverged.
+        DivergenceError: every run failed.
         BrokenProcessPool: one of several processes was killed; results so far are kept.
     """
     folder = RunFolder(out)
@@ -141,17 +141,17 @@ def compare(
         open_workers((comparison, folder.path.resolve(), callbacks), folder.path, jobs, ray_address) as workers,
         folder.claimed(overwrite=overwrite) as log,
     ):
-        folder.begin(
-            comparison.as_json() | {"provenance": provenance(comparison.task.world)}, may_change={"agents", "seeds"}
-        )
+        made = {"provenance": provenance(comparison.task.world)}
+        folder.begin(comparison.as_json() | made, on_change=partial(_check_longer, folder, comparison))
         results = partial(workers.results, _run, trainings, stop_if_asked=stop_if_asked, report=report)
         try:
             for (agent, seed), failure in zip(trainings, results(cost=partial(_cost, comparison)), strict=True):
-                if failure is not None:
+                each = folder.run(agent, seed)
+                if failure := failure or _unreadable(each):
                     failures[agent, seed] = failure
                     log(f"{agent}, seed {seed}: {failure}")
                     continue
-                done.append(folder.run(agent, seed))
+                done.append(each)
                 _write(done, failures, folder)
                 if (agent, seed) not in heard:  # of a process of its own, or done before
                     for number, rewards in enumerate(done[-1].series("timestep_rewards")):
@@ -159,10 +159,19 @@ def compare(
         finally:
             if done:
                 folder.write_summary(summarize(done, failures))
-                _draw(done, folder)
+        if done:
+            _draw(done, folder)
     if not done:
         raise DivergenceError(next(iter(failures.values())))
     return summarize(done, failures)
+
+
+def _check_longer(folder: RunFolder, comparison: Comparison) -> None:
+    if (before := folder.config["episodes"]) > comparison.episodes:
+        raise InputError(f"{folder.path} holds trainings of {before} episodes; give as many, or more")
+    for config in comparison.runs():
+        if (run := folder.run(config.agent, config.seed)).config:
+            check_longer(run, config)
 
 
 def _run(shared: tuple[Comparison, Path, Sequence[Callback]], training: tuple[str, int], report: Report) -> str | None:
@@ -170,9 +179,20 @@ def _run(shared: tuple[Comparison, Path, Sequence[Callback]], training: tuple[st
     folder = RunFolder(out).run(*training).path
     try:
         run(comparison.run(*training), folder, on_episode=partial(report, *training), callbacks=callbacks)
-    except DivergenceError as error:
-        return str(error)
+    except (BusyError, OSError):
+        raise
+    except Exception as error:
+        return why_failed(error, folder)
     return None
+
+
+def _unreadable(run: RunFolder) -> str:
+    """Why the results of a run that is done cannot be read, in one line; empty if they can."""
+    try:
+        run.read()
+    except InputError as error:
+        return str(error)
+    return ""
 
 
 def _cost(comparison: Comparison, training: tuple[str, int]) -> float:
@@ -180,12 +200,12 @@ def _cost(comparison: Comparison, training: tuple[str, int]) -> float:
     return (comparison.run(*training).episodes or 0) * agent_class(training[0]).training_cost
 
 
-def summarize(runs: Sequence[RunFolder], failures: Collection[tuple[str, int]] = ()) -> pd.DataFrame:
+def summarize(runs: Sequence[RunFolder], failures: Failures | None = None) -> pd.DataFrame:
     """Summarise what agents reached.
 
     Args:
         runs: of any agents and seeds, all done.
-        failures: agents and seeds of runs that diverged.
+        failures: runs that failed.
 
     Returns:
         One row per agent, best first: the columns of `standings`, from the mean returns in evaluation; then, each the
@@ -193,8 +213,8 @@ def summarize(runs: Sequence[RunFolder], failures: Collection[tuple[str, int]] =
         `violence`, the share whose violence was not measured (`unmeasured`), the steps of an episode
         (`session_length`), the share of the items that were shown at all (`coverage`) and how unequally (`gini`);
         `features`, the source of its item features; parameter `updates`; `steps_per_second` in training, the median;
-        `note`, which seeds never updated, why, and what to change; `failed`, how many seeds diverged. NaN for what is
-        not known. An agent that diverged from every seed comes last.
+        `note`, which seeds never updated, why, and what to change; `failed`, how many seeds failed, and `failure`, why.
+        NaN for what is not known. An agent that failed from every seed comes last.
     """
     own: dict[str, list[RunFolder]] = {}
     for each in runs:
@@ -217,13 +237,16 @@ def summarize(runs: Sequence[RunFolder], failures: Collection[tuple[str, int]] =
         agent: dict(zip([each.seed for each in own[agent]], measured[agent]["return"], strict=True)) for agent in own
     }
     summary = standings(returns).merge(pd.DataFrame(rows), on="agent")
-    failed = Counter(agent for agent, _ in failures)
+    failed: dict[str, dict[int, str]] = {}
+    for (agent, seed), why in (failures or {}).items():
+        failed.setdefault(agent, {})[seed] = why
     lost = pd.DataFrame({"agent": [agent for agent in failed if agent not in own], "seeds": 0})
     summary = pd.concat([summary, lost], ignore_index=True) if len(lost) else summary
-    return summary.assign(failed=[failed[agent] for agent in summary["agent"]])
+    whys = [failed.get(agent, {}) for agent in summary["agent"]]
+    return summary.assign(failed=list(map(len, whys)), failure=[joint_note(why) or nothing for why in whys])
 
 
-def _write(runs: Sequence[RunFolder], failures: Collection[tuple[str, int]], folder: RunFolder) -> None:
+def _write(runs: Sequence[RunFolder], failures: Failures, folder: RunFolder) -> None:
     frame = runs[-1].statistics.to_frame().assign(seed=runs[-1].seed)
     folder.add_metrics(frame, first=len(runs) == 1)
     folder.write_summary(summarize(runs, failures))
@@ -248,7 +271,8 @@ def relevance_metrics(runs: Sequence[RunFolder]) -> pd.DataFrame:
 def _draw(runs: Sequence[RunFolder], folder: RunFolder) -> None:
     curves = pd.concat([each.statistics.to_frame().query("metric == 'moving_rewards'") for each in runs])
     oracle = [each.result["mean_return"] for each in runs if each.agent == ORACLE]
+    reference = (ORACLE, float(np.median(oracle))) if oracle else None
     if len(curves):
         agents = [*curves["model"].unique(), *([ORACLE] if oracle else [])]
         title = figure_title(agents, folder.config, [each.seed for each in runs])
-        folder.save_curves(learning_curves(curves, (ORACLE, float(np.median(oracle))) if oracle else None, title))
+        folder.save_curves(partial(learning_curves, curves, reference, title))

@@ -74,6 +74,6 @@ def evaluate_again(
     again = folder.again(re.sub(r"[^\w=.,+-]", "_", "-".join(filter(None, words))))
     settings = {"kind": "evaluation", "pool": pool, "episodes": episodes, "env_options": options}
     with again.claimed():
-        again.begin(settings | {"provenance": made}, may_change=settings)
+        again.begin(settings | {"provenance": made})
         again.write_evaluation(evaluate(policy_in(config, policy, manager), manager, episodes))
     return again

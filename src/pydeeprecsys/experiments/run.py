@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ import numpy as np
 
 from pydeeprecsys.errors import DivergenceError, InputError
 from pydeeprecsys.evaluation.oracle import OracleAgent
+from pydeeprecsys.experiments.claimed_folder import NO_IDENTITY, difference
 from pydeeprecsys.experiments.config import RunConfig
 from pydeeprecsys.experiments.evaluate import evaluate
+from pydeeprecsys.experiments.longer import BUDGET, lengthen
 from pydeeprecsys.experiments.provenance import provenance
 from pydeeprecsys.experiments.registry import DEFAULT_BASE, make_agent, read_base
 from pydeeprecsys.experiments.run_folder import RunFolder
@@ -43,8 +46,9 @@ def run(
     """Train and evaluate an agent, as far as that is not done yet, and keep the folder up to date.
 
     A run that was stopped, or killed at any moment, continues from its last checkpoint to the same numbers as without
-    the stop, bit for bit; a finished run is left as it is. In an environment without `state_dict` there is no
-    checkpoint before the end of training, and a stopped run starts anew.
+    the stop, bit for bit; a finished run is left as it is, or trained for longer if it is given more episodes or steps.
+    In an environment without `state_dict` there is no checkpoint before the end of training, and a stopped run starts
+    anew.
 
     Args:
         config: the settings of the run.
@@ -66,12 +70,21 @@ def run(
     """
     results = RunFolder(folder)
     with results.claimed(overwrite=overwrite) as log:
-        results.begin(config.as_json() | {"provenance": provenance(config.task.world)})
-        if not results.is_done:
+        made = {"provenance": provenance(config.task.world)}
+        results.begin(config.as_json() | made, on_change=partial(lengthen, results, config))
+        if not RunFolder(folder).result:  # which must be readable
             part = _Run(config, results, log, play=play, callbacks=callbacks)
             with closing(part.metrics), part.calls.running(config.as_json()):
                 part.finish(on_episode)
     return results
+
+
+def why_failed(error: Exception, folder: Path) -> str:
+    """Why a run among others failed, in one line."""
+    if isinstance(error, DivergenceError | InputError):
+        return str(error)
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return f"{text}; 'pydeeprecsys resume {folder}' shows where"
 
 
 def check(config: RunConfig) -> None:
@@ -111,6 +124,9 @@ class _Run:
             log("agent or environment has no state_dict: no checkpoints are kept, and a stopped run begins anew")
         self.seconds = 0.0
         self.trained = config.episodes == 0
+        self._budget = [getattr(config, name) for name in BUDGET]
+        settings = config.as_json().items()
+        self._settings = {name: value for name, value in settings if name not in {*BUDGET, *NO_IDENTITY}}
         self.metrics = folder.open_metrics(self.statistics)
         if (state := folder.load_checkpoint()) is not None:
             self.load_state_dict(state)
@@ -119,18 +135,30 @@ class _Run:
     def state_dict(self) -> dict[str, Any]:
         """All that the rest of the run depends on; the metrics are written first, for it says how far they were."""
         return {
-            "metrics_size": self.metrics.append(),
+            "settings": self._settings,
+            "metrics": self.metrics.append(),
             "seconds": self.seconds,
-            "trained": self.trained,
+            "trained": self._budget if self.trained else None,
             "agent": self.agent.state_dict(),
-            "manager": None if self.trained else self.manager.state_dict(),
+            "manager": self.manager.state_dict() if self.manager.can_resume else None,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue from where `state_dict` was taken."""
-        self.metrics.read_back(state["metrics_size"])
-        self.seconds, self.trained = state["seconds"], state["trained"]
+        """Continue from where `state_dict` was taken.
+
+        Raises:
+            InputError: it is the state of another run, or not of a run, or the metrics are not those of that time.
+        """
+        if state.keys() != {"settings", "metrics", "seconds", "trained", "agent", "manager"}:
+            raise InputError(
+                f"the checkpoint in {self.folder.path} is not of a run of this version; resume with the release that "
+                "wrote it, or delete it to begin anew"
+            )
+        if found := difference(state["settings"], self._settings):
+            raise InputError(f"the checkpoint in {self.folder.path} is of another run: its {found}")
         self.agent.load_state_dict(state["agent"])
+        self.metrics.read_back(state["metrics"])
+        self.seconds, self.trained = state["seconds"], state["trained"] == self._budget
         if not self.trained:
             self.manager.load_state_dict(state["manager"])
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Mapping
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,10 +13,10 @@ import pandas as pd
 
 from pydeeprecsys.arrays import Floats, Ints
 from pydeeprecsys.errors import InputError
-from pydeeprecsys.evaluation.plots import save_figure
 from pydeeprecsys.evaluation.standings import run_measures
 from pydeeprecsys.experiments.claimed_folder import ClaimedFolder
 from pydeeprecsys.experiments.metrics_file import MetricsFile, episodes_in, read_metrics
+from pydeeprecsys.experiments.result_files import draw_or_warn, read_json, read_table, write_json, write_table
 from pydeeprecsys.files import whole_file
 from pydeeprecsys.rl.checkpoint import load_checkpoint, save_checkpoint
 from pydeeprecsys.rl.learning_statistics import LearningStatistics
@@ -31,7 +30,8 @@ _METRICS, _CHECKPOINT, _BEST_CHECKPOINT = "metrics.csv", "checkpoint.safetensors
 _AGENT, _LEARNING = "agent.safetensors", "learning.png"
 _RESULT = "result.json"  # written last: a run that has it is done
 _EVALUATION, _EXPOSURE, _SESSIONS = "evaluation.csv", "exposure.csv", "sessions.json"
-_ALL_METRICS, _SUMMARY, _CURVES = "all_metrics.csv", "summary.csv", "learning_curves.png"
+_ALL_METRICS, _SUMMARY = "all_metrics.csv", "summary.csv"
+_CURVES, _CURVES_PDF = "learning_curves.png", "learning_curves.pdf"
 _RELEVANCE, _RELEVANCE_DESCRIBED = "relevance_metrics.csv", "relevance_metrics_describe.csv"
 _BEST, _TRIALS, _STUDY = "best.json", "trials.csv", "study.db"
 _REPORT = "report.html"
@@ -55,12 +55,15 @@ class RunFolder(ClaimedFolder):
         self.agent_file, self.report_file = self.path / _AGENT, self.path / _REPORT
         self.best_file, self.trials_file, self.study_file = self.path / _BEST, self.path / _TRIALS, self.path / _STUDY
 
-    results: ClassVar[list[str]] = [
-        *(_METRICS, "events.out.tfevents.*", _CHECKPOINT, _BEST_CHECKPOINT, _AGENT, _LEARNING, _RESULT),
-        *(_EVALUATION, _EXPOSURE, _SESSIONS, _ALL_METRICS, _SUMMARY, _CURVES, "learning_curves.pdf"),
-        *(_RELEVANCE, _RELEVANCE_DESCRIBED, _BEST, _TRIALS, _STUDY, f"{_STUDY}-journal", _REPORT),
-        "relevance.csv",  # of earlier versions
-    ]
+    results: ClassVar[Mapping[str, Sequence[str]]] = {
+        "run": [
+            *(_METRICS, "events.out.tfevents.*", _CHECKPOINT, _BEST_CHECKPOINT, _AGENT, _LEARNING, _RESULT),
+            *(_EVALUATION, _EXPOSURE, _SESSIONS, _BEST, _REPORT),
+        ],
+        "compare": [_ALL_METRICS, _SUMMARY, _CURVES, _CURVES_PDF, _RELEVANCE, _RELEVANCE_DESCRIBED, _REPORT],
+        "tune": [_BEST, _TRIALS, _STUDY, f"{_STUDY}-journal", _REPORT],
+        "evaluation": [_EVALUATION, _EXPOSURE, _SESSIONS],
+    }
 
     # A run: how it learned.
 
@@ -130,24 +133,37 @@ class RunFolder(ClaimedFolder):
         """Remove the state of a training that is done."""
         (self.path / _CHECKPOINT).unlink(missing_ok=True)
 
-    def save_learning(self, figure: Figure) -> None:
-        """Keep a figure of the training."""
-        save_figure(figure, self.path / _LEARNING, [".png"])
+    def save_learning(self, title: str) -> None:
+        """Draw the training, or warn that it cannot be drawn."""
+        draw_or_warn(partial(self.statistics.plot_learning_stats, title), self.path / _LEARNING, [".png"])
 
     # A run: what it reached.
 
     def finish(self, result: Mapping[str, Any]) -> None:
         """Write the result, the last file of a run: `seconds` of training, `mean_return`, `updates` and a `note`."""
-        _write_json(self.path / _RESULT, result)
+        write_json(self.path / _RESULT, result)
+
+    def read(self) -> None:
+        """Read the results of a run that is done.
+
+        Raises:
+            InputError: one of its files is damaged or missing.
+        """
+        for name in ("result", "measures", "statistics"):
+            getattr(self, name)  # which is kept
+
+    def reopen(self) -> None:
+        """Remove the result, without which the run is not done."""
+        (self.path / _RESULT).unlink(missing_ok=True)
 
     def write_parameters(self, base: str, parameters: Mapping[str, float]) -> None:
         """Write the parameters of a base policy that a policy search found, as hyperparameters of that agent."""
-        _write_json(self.best_file, {"agent": base, "hyperparameters": dict(parameters)}, indent=2)
+        write_json(self.best_file, {"agent": base, "hyperparameters": dict(parameters)}, indent=2)
 
     @cached_property
     def parameters(self) -> dict[str, float]:
         """The parameters that a policy search found, by name; empty for other agents."""
-        found = _read_json(self.best_file) if self.best_file.exists() else {"hyperparameters": {}}
+        found = read_json(self.best_file) if self.best_file.exists() else {"hyperparameters": {}}
         return dict(found["hyperparameters"])
 
     @property
@@ -158,7 +174,11 @@ class RunFolder(ClaimedFolder):
     @cached_property
     def result(self) -> dict[str, Any]:
         """What `finish` was given; empty before."""
-        result: dict[str, Any] = _read_json(self.path / _RESULT) if self.is_done else {}
+        if not self.is_done:
+            return {}
+        result = read_json(self.path / _RESULT)
+        if not isinstance(result, dict) or not {"seconds", "mean_return", "updates"} <= result.keys():
+            raise InputError(f"{self.path / _RESULT} is not the result of a run; remove it, and resume {self.path}")
         return result
 
     @property
@@ -168,16 +188,16 @@ class RunFolder(ClaimedFolder):
 
     def write_evaluation(self, evaluation: Evaluation) -> None:
         """Write a table of episodes and, for simulated users, how often each item was shown, and some sessions."""
-        _write_table(self.path / _EVALUATION, evaluation.episodes, index=False)
+        write_table(self.path / _EVALUATION, evaluation.episodes, index=False)
         if evaluation.exposure is not None:
-            _write_table(self.path / _EXPOSURE, evaluation.exposure, index_label="item")
+            write_table(self.path / _EXPOSURE, evaluation.exposure, index_label="item")
         if evaluation.sessions is not None:
-            _write_json(self.path / _SESSIONS, evaluation.sessions)
+            write_json(self.path / _SESSIONS, evaluation.sessions)
 
     @cached_property
     def evaluation(self) -> pd.DataFrame:
         """One row per episode of the evaluation: see `Evaluation`."""
-        return pd.read_csv(self.path / _EVALUATION, dtype={"user": str})
+        return read_table(self.path / _EVALUATION, {"return", "steps"}, dtype={"user": str})
 
     @cached_property
     def measures(self) -> dict[str, float] | None:
@@ -185,13 +205,14 @@ class RunFolder(ClaimedFolder):
         if not self.is_done:
             return None
         path = self.path / _EXPOSURE
-        return run_measures(self.evaluation, pd.read_csv(path)["shown"].to_numpy() if path.exists() else None)
+        shown = read_table(path, {"shown"})["shown"].to_numpy() if path.exists() else None
+        return run_measures(self.evaluation, shown)
 
     @cached_property
     def sessions(self) -> dict[str, Any]:
         """Some sessions of the evaluation step by step, as `Evaluation` has them; without any if there are none."""
         path = self.path / _SESSIONS
-        recorded: dict[str, Any] = _read_json(path) if path.exists() else {"genres": [], "sessions": []}
+        recorded: dict[str, Any] = read_json(path) if path.exists() else {"genres": [], "sessions": []}
         return recorded
 
     # A comparison, and a search.
@@ -206,22 +227,22 @@ class RunFolder(ClaimedFolder):
 
     def write_summary(self, summary: pd.DataFrame) -> None:
         """Write the table of a comparison."""
-        _write_table(self.path / _SUMMARY, summary, index=False)
+        write_table(self.path / _SUMMARY, summary, index=False)
 
     def write_relevance(self, relevance: pd.DataFrame) -> None:
         """Write DCG and NDCG of all training steps of a comparison, and their description."""
-        _write_table(self.path / _RELEVANCE, relevance)
-        _write_table(self.path / _RELEVANCE_DESCRIBED, relevance.describe())
+        write_table(self.path / _RELEVANCE, relevance)
+        write_table(self.path / _RELEVANCE_DESCRIBED, relevance.describe())
 
-    def save_curves(self, figure: Figure) -> None:
-        """Keep the learning curves of a comparison."""
-        save_figure(figure, self.path / _CURVES)
+    def save_curves(self, draw: Callable[[], Figure]) -> None:
+        """Draw the learning curves of a comparison, or warn that they cannot be drawn."""
+        draw_or_warn(draw, self.path / _CURVES, [".png", ".pdf"])
 
     def write_trials(self, trials: pd.DataFrame, best: Mapping[str, Any] | None) -> None:
         """Write the table of the trials, and the best of them, if there is one."""
-        _write_table(self.trials_file, trials, index=False)
+        write_table(self.trials_file, trials, index=False)
         if best is not None:
-            _write_json(self.best_file, best, indent=2)
+            write_json(self.best_file, best, indent=2)
 
     @cached_property
     def trials(self) -> pd.DataFrame:
@@ -248,20 +269,3 @@ def joint_note(notes: Mapping[int, str]) -> str:
     first, *others = noted
     likewise = f"; likewise seed {', '.join(map(str, others))}" if others else ""
     return f"{noted[first]} (seed {first}{likewise})"
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text())
-    except ValueError as error:
-        raise InputError(f"{path} is not readable as JSON ({error}); remove it, or run it again") from error
-
-
-def _write_json(path: Path, value: Any, indent: int | None = None) -> None:
-    with whole_file(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=indent))
-
-
-def _write_table(path: Path, table: pd.DataFrame, **options: Any) -> None:
-    with whole_file(path) as temporary:
-        table.to_csv(temporary, **options)

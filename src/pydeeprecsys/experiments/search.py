@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
@@ -18,8 +19,10 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
+from optuna.exceptions import OptunaError
 from optuna.samplers import TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
+from sqlalchemy.exc import SQLAlchemyError
 
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.files import whole_file
@@ -29,6 +32,8 @@ ROUND = 4
 """Trials of a round: they are proposed from the outcomes of earlier rounds alone, so they may run side by side."""
 
 _RANDOM = 2 * ROUND  # trials before the sampler makes use of them
+
+_PATIENCE = 20.0  # seconds, for another program that has locked the file
 
 _STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
 
@@ -40,9 +45,10 @@ class Outcome:
     Attributes:
         number: of the trial, from 0, which has the agent's defaults.
         hyperparameters: of the agent, those that are searched for.
-        state: complete, pruned, or failed because a training diverged.
+        state: complete, pruned, or failed because a training did.
         returns: mean return in evaluation, of each training that was evaluated.
         running: the running return, by the number of episodes so far in all trainings one after the other.
+        note: why the trial failed, in one line; empty if it did not.
     """
 
     number: int
@@ -50,6 +56,7 @@ class Outcome:
     state: Literal["complete", "pruned", "failed"]
     returns: list[float]
     running: dict[int, float]
+    note: str = ""
 
     @property
     def mean_return(self) -> float:
@@ -70,26 +77,33 @@ class Search:
         seed: of the proposals, 0 or more.
 
     Raises:
-        InputError: the file holds trials of another search space, such as that of an earlier version.
+        InputError: the file holds trials of another search space, such as that of an earlier version; or it is damaged
+            or locked, then and whenever trials are read or added.
     """
 
     def __init__(self, path: Path, space: SearchSpace, defaults: Mapping[str, Any], seed: int) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._space, self._defaults, self._seed = space, defaults, seed
         self._distributions = {name: _distribution(domain) for name, domain in space.items()}
-        if not path.exists():
-            with whole_file(path) as temporary:
-                storage = _storage(temporary)
-                optuna.create_study(storage=storage, study_name="tune", direction="maximize")
-                storage.engine.dispose()
-        self._study = optuna.load_study(storage=_storage(path), study_name="tune")
+        self._path = path
+        with _readable(path):
+            if not path.exists():
+                with whole_file(path) as temporary:
+                    storage = _storage(temporary)
+                    optuna.create_study(storage=storage, study_name="tune", direction="maximize")
+                    storage.engine.dispose()
+            elif not path.stat().st_size:  # an empty file is an empty database to SQLite
+                raise KeyError("it is empty")
+            self._study = optuna.load_study(storage=_storage(path), study_name="tune")
+            self.outcomes  # noqa: B018 - all of them can be read
         if any(trial.distributions != self._distributions for trial in self._study.get_trials(deepcopy=False)):
             raise InputError(f"{path} holds trials of another search space; search anew in another folder")
 
     @property
     def outcomes(self) -> list[Outcome]:
         """The outcomes of all trials that have ended, in order."""
-        return [_outcome(trial) for trial in self._study.get_trials(deepcopy=False)]
+        with _readable(self._path):
+            return [_outcome(trial) for trial in self._study.get_trials(deepcopy=False)]
 
     def propose(self, number: int) -> dict[str, Any]:
         """Hyperparameters for a trial; all rounds before its own have ended."""
@@ -104,20 +118,35 @@ class Search:
 
     def add(self, outcome: Outcome) -> None:
         """Keep the outcome of a trial; outcomes are added in the order of their numbers."""
-        self._study.add_trial(
-            create_trial(
-                state=_STATES[outcome.state],
-                value=outcome.mean_return if outcome.state == "complete" else None,
-                params={name: _encoded(outcome.hyperparameters[name]) for name in self._space},
-                distributions=self._distributions,
-                intermediate_values=outcome.running,
-                user_attrs={"outcome": asdict(outcome)},
-            )
+        trial = create_trial(
+            state=_STATES[outcome.state],
+            value=outcome.mean_return if outcome.state == "complete" else None,
+            params={name: _encoded(outcome.hyperparameters[name]) for name in self._space},
+            distributions=self._distributions,
+            intermediate_values=outcome.running,
+            user_attrs={"outcome": asdict(outcome)},
         )
+        with _readable(self._path):
+            self._study.add_trial(trial)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Let whatever a database that is damaged or locked leads to be an InputError."""
+    try:
+        yield
+    except (SQLAlchemyError, OptunaError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        if isinstance(error, InputError):
+            raise
+        if "locked" in str(error.__cause__ or error):
+            raise InputError(f"{path} is locked by another program; end that, and resume {path.parent}") from error
+        raise InputError(
+            f"{path} is damaged; move it away, and resume {path.parent}: trainings that are done are kept"
+        ) from error
 
 
 def _storage(path: Path) -> optuna.storages.RDBStorage:
-    return optuna.storages.RDBStorage(f"sqlite:///{path}")
+    return optuna.storages.RDBStorage(f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": _PATIENCE}})
 
 
 def _outcome(trial: FrozenTrial) -> Outcome:

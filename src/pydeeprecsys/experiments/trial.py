@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pydeeprecsys.errors import DivergenceError
-from pydeeprecsys.experiments.run import run
+from pydeeprecsys.errors import BusyError
+from pydeeprecsys.experiments.run import run, why_failed
 from pydeeprecsys.experiments.run_folder import RunFolder
 from pydeeprecsys.experiments.search import Outcome
 from pydeeprecsys.experiments.tuning import Tuning
@@ -97,7 +97,10 @@ def run_trial(shared: tuple[Tuning, Path, Sequence[Callback]], trial: Trial, rep
             pruner.check(folder.series("episode_rewards"))  # for a training that was done before
         except Pruned:
             return Outcome(trial.number, trial.hyperparameters, "pruned", returns=returns, running=running)
-        except DivergenceError:
-            return Outcome(trial.number, trial.hyperparameters, "failed", returns=returns, running=running)
+        except (BusyError, OSError):
+            raise
+        except Exception as error:
+            note = why_failed(error, folder.path)
+            return Outcome(trial.number, trial.hyperparameters, "failed", returns=returns, running=running, note=note)
         returns.append(float(folder.evaluation["return"].mean()))
     return Outcome(trial.number, trial.hyperparameters, "complete", returns=returns, running=running)

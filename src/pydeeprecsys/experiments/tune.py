@@ -72,7 +72,7 @@ def tune(
         open_workers((tuning, folder.path.resolve(), callbacks), folder.path, jobs, ray_address) as workers,
         folder.claimed(overwrite=overwrite),
     ):
-        folder.begin(tuning.as_json() | {"provenance": provenance(tuning.task.world)}, may_change={"trials"})
+        folder.begin(tuning.as_json() | {"provenance": provenance(tuning.task.world)})
         search = Search(folder.study_file, tuning.space, tuning.defaults, tuning.seed)
         outcomes = search.outcomes[: tuning.trials]
         for outcome in outcomes:
@@ -126,12 +126,13 @@ def _best(tuning: Tuning, outcomes: Sequence[Outcome]) -> dict[str, Any] | None:
 
 
 def trials_table(outcomes: Sequence[Outcome]) -> pd.DataFrame:
-    """One row per trial: `trial`, `state`, `mean_return`, and the hyperparameters, lists as JSON."""
+    """One row per trial: `trial`, `state`, `mean_return`, `note` if it failed, the hyperparameters, lists as JSON."""
     rows = [
         {
             "trial": outcome.number,
             "state": outcome.state,
             "mean_return": outcome.mean_return,
+            "note": outcome.note or None,
             **{k: json.dumps(v) if isinstance(v, list) else v for k, v in outcome.hyperparameters.items()},
         }
         for outcome in outcomes

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import active_children, get_context, parent_process
+from multiprocessing import active_children, get_context, parent_process, resource_tracker
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -125,7 +125,8 @@ class _SideBySide(Workers):
         self, function: Any, cases: Sequence[Any], order: list[int], stop_if_asked: Callable[[], None], report: Report
     ) -> Iterator[Any]:
         try:
-            futures = {i: self._pool.submit(_in_process, function, cases[i]) for i in order}
+            with _deaf_children():
+                futures = {i: self._pool.submit(_in_process, function, cases[i]) for i in order}
             for i in range(len(cases)):
                 while not wait([futures[i]], timeout=0.2).done:
                     stop_if_asked()
@@ -136,6 +137,20 @@ class _SideBySide(Workers):
             for process in set(active_children()) - self._not_ours:
                 process.terminate()
             raise
+
+
+@contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Let processes that begin in the block not hear Ctrl-C, which reaches all of a terminal; this one hears it after.
+
+    One that ended while it begins would leave this process waiting for it.
+    """
+    resource_tracker.ensure_running()  # which would undo the mask
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _OnRay(Workers):
@@ -174,8 +189,6 @@ _shared_with_process: object = None
 
 
 def _begin_process(shared: object, threads: int) -> None:
-    # Ctrl-C reaches all processes of a terminal; the first of them decides.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
     global _shared_with_process

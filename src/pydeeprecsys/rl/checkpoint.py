@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,12 +35,18 @@ def save_checkpoint(path: str | os.PathLike[str], state: Mapping[str, Any]) -> N
 
     Raises:
         TypeError: something else is in it.
+        OSError: it cannot be written, such as on a full disk.
     """
     arrays: dict[str, Array] = {}
     tree = json.dumps(_taken_apart(state, arrays))
     header = {"format": f"{_NAME} {_VERSION}", "tree": tree, "digest": _digest(tree, arrays)}
     with whole_file(path) as temporary:
-        safetensors.numpy.save_file(arrays, temporary, metadata=header)
+        try:
+            safetensors.numpy.save_file(arrays, temporary, metadata=header)
+        except SafetensorError as error:  # the library's text has the system's number
+            found = re.search(r"os error (\d+)", str(error))
+            number = int(found[1]) if found else errno.EIO
+            raise OSError(number, os.strerror(number), str(path)) from error
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -34,6 +34,8 @@ def read_parameters(path: str | os.PathLike[str]) -> dict[str, Array]:
         parameters: dict[str, Array] = safetensors.numpy.load(Path(path).read_bytes())
     except OSError as error:
         raise InputError(f"cannot read parameters from {path}: {error.strerror}") from error
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{path!r} is no path of a file ({error})") from error
     except SafetensorError as error:
         raise InputError(f"{path} is not a file of parameters, or it is damaged: {error}") from error
     return parameters

@@ -11,7 +11,7 @@ from pydeeprecsys.experiments.report.settings import flat
 from pydeeprecsys.experiments.run_folder import RunFolder
 from pydeeprecsys.looks import looks
 
-_FACTS = ["trial", "state", "mean_return"]
+_FACTS = ["trial", "state", "mean_return", "note"]
 _DECADES = 30.0
 """Ratio of the largest to the smallest value from which an axis is logarithmic."""
 

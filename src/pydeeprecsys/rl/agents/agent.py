@@ -14,25 +14,12 @@ from pydeeprecsys.arguments import Seed, checked
 from pydeeprecsys.arrays import Array, Flags, Floats, Ints
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.experience_replay.transition import Transition
+from pydeeprecsys.rl.ops.masks import check_slate_size
 from pydeeprecsys.rl.search_space import Between, SearchSpace
+from pydeeprecsys.rl.states import all_or_nothing
 
 if TYPE_CHECKING:
     from pydeeprecsys.rl.learning_statistics import LearningStatistics
-
-
-def check_slate_size(k: int, n_actions: int, action_masks: Flags | None = None) -> None:
-    """Raise an InputError if n actions, or those that masks allow, do not suffice for slates of k different ones."""
-    if not 1 <= k <= n_actions:
-        raise InputError(
-            f"a slate of {k} cannot be filled with different actions of {n_actions}; give 1 to {n_actions}"
-        )
-    if action_masks is not None:
-        allowed = action_masks.sum(axis=1).min(initial=n_actions)
-        if action_masks.shape[1] != n_actions or allowed < k:
-            raise InputError(
-                f"a mask allows {allowed} of {action_masks.shape[1]} actions, a slate takes {k} of {n_actions}; "
-                f"allow at least {k}"
-            )
 
 
 State = dict[str, Any]
@@ -62,6 +49,12 @@ class ReinforcementLearning:
 
     False saves a copy of all of it, such as the replay memory.
     """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Let a state that does not fit change nothing, whatever the class's own `load_state_dict` does."""
+        super().__init_subclass__(**options)
+        if "load_state_dict" in vars(cls):
+            cls.load_state_dict = all_or_nothing(cls.load_state_dict, same_names=False)  # type: ignore[assignment, method-assign]
 
     n_actions: int = 0
     """Number of actions; 0 if they cannot be counted."""
@@ -229,7 +222,14 @@ class ReinforcementLearning:
         return {}
 
     def load_state_dict(self, state: State) -> None:
-        """Continue from where `state_dict` was taken."""
+        """Continue from where `state_dict` was taken.
+
+        Raises:
+            InputError: the state is that of another agent, or damaged; the agent stays as it was.
+        """
+        is_empty = isinstance(state, Mapping) and not state
+        if not is_empty and type(self).state_dict is ReinforcementLearning.state_dict:
+            raise InputError(f"a {type(self).__name__} has no state, so this is that of another agent")
 
 
 @checked

@@ -12,7 +12,8 @@ from pydeeprecsys.arguments import Count, Finite, Natural, NonNegative, UnitInte
 from pydeeprecsys.arrays import Array, Flags, Floats, Ints
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl import arguments as arg
-from pydeeprecsys.rl.agents.agent import ReinforcementLearning, State, check_slate_size
+from pydeeprecsys.rl.agents.agent import ReinforcementLearning, State
+from pydeeprecsys.rl.ops.masks import check_slate_size
 from pydeeprecsys.rl.ops.variety import varied_order
 from pydeeprecsys.rl.search_space import Between, SearchSpace
 from pydeeprecsys.scale import MAX_RATING

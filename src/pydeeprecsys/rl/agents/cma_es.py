@@ -9,6 +9,7 @@ import numpy as np
 
 from pydeeprecsys.arguments import Count, Positive, Range, Seed, checked
 from pydeeprecsys.arrays import Floats
+from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning, State
 from pydeeprecsys.rl.agents.policy_search import PolicySearch
 from pydeeprecsys.rl.search_space import Between, SearchSpace
@@ -80,6 +81,8 @@ class CMAESAgent(PolicySearch):
 
     def load_state_dict(self, state: State) -> None:
         """Continue from where `state_dict` was taken."""
+        if len(state["returns"]) != state["updates"]:
+            raise InputError(f"the state has returns of {len(state['returns'])} generations, not of {state['updates']}")
         self._begin()
         for returns in state["returns"]:
             self.update(np.array(returns))

@@ -12,6 +12,7 @@ from pydeeprecsys.arrays import Flags, Ints
 from pydeeprecsys.history import HistoryLayout
 from pydeeprecsys.rl.experience_replay.columns import Columns, layout_of, layout_of_state
 from pydeeprecsys.rl.experience_replay.transition import Transition
+from pydeeprecsys.rl.states import all_or_nothing
 
 
 class EpisodeMemory:
@@ -114,6 +115,7 @@ class EpisodeMemory:
             "columns": self._columns.state_dict(self._filled()),
         }
 
+    @all_or_nothing
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from where `state_dict` was taken."""
         self.n, self.n_complete = int(state["n"]), int(state["n_complete"])

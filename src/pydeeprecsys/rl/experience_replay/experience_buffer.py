@@ -15,6 +15,7 @@ from pydeeprecsys.rl.experience_replay.buffer_parameters import ExperienceReplay
 from pydeeprecsys.rl.experience_replay.columns import Columns, Layout, layout_of, layout_of_state
 from pydeeprecsys.rl.experience_replay.free_memory import check_memory
 from pydeeprecsys.rl.experience_replay.transition import Sample, Transition
+from pydeeprecsys.rl.states import all_or_nothing
 
 
 class ExperienceBuffer(Protocol):
@@ -176,6 +177,7 @@ class ExperienceReplayBuffer:
             "experiences": self._columns.state_dict(slice(self._size)),
         }
 
+    @all_or_nothing
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from where `state_dict` was taken.
 

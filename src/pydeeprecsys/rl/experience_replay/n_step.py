@@ -11,6 +11,7 @@ from pydeeprecsys.arguments import Count, UnitInterval, checked
 from pydeeprecsys.arrays import Flags
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.experience_replay.transition import Transition, combine
+from pydeeprecsys.rl.states import all_or_nothing
 
 _SUMMED = ("rewards", "costs", "entropies")
 
@@ -99,6 +100,7 @@ class NStepAccumulator:
             "steps": combine(list(self._steps), np.stack).columns() if self._steps else {},
         }
 
+    @all_or_nothing
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from where `state_dict` was taken.
 

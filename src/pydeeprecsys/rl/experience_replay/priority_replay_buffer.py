@@ -17,6 +17,7 @@ from pydeeprecsys.rl.experience_replay.free_memory import check_memory
 from pydeeprecsys.rl.experience_replay.sum_tree import SumTree
 from pydeeprecsys.rl.experience_replay.transition import Sample
 from pydeeprecsys.rl.ops.importance import importance_weights
+from pydeeprecsys.rl.states import all_or_nothing
 
 # The sum of the priorities of any number of such errors is finite.
 LARGEST_ERROR = float(np.finfo(np.float32).max)
@@ -115,6 +116,7 @@ class PrioritizedExperienceReplayBuffer(ExperienceReplayBuffer):
             "beta": self.beta,
         }
 
+    @all_or_nothing
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from where `state_dict` was taken.
 

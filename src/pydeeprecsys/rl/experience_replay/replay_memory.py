@@ -8,6 +8,7 @@ from pydeeprecsys.arguments import Count, UnitInterval, checked
 from pydeeprecsys.rl.experience_replay.experience_buffer import ExperienceBuffer
 from pydeeprecsys.rl.experience_replay.n_step import NStepAccumulator
 from pydeeprecsys.rl.experience_replay.transition import Sample, Transition
+from pydeeprecsys.rl.states import all_or_nothing
 
 
 @checked
@@ -79,6 +80,7 @@ class ReplayMemory:
         """Copies of what the buffer and the accumulator hold, and the count of steps."""
         return {"buffer": self.buffer.state_dict(), "n_steps": self.n_steps.state_dict(), "steps": self.steps}
 
+    @all_or_nothing
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from where `state_dict` was taken.
 

@@ -9,6 +9,7 @@ import numpy as np
 from pydeeprecsys.history import HistoryLayout
 from pydeeprecsys.rl.experience_replay.columns import Columns, layout_of, layout_of_state
 from pydeeprecsys.rl.experience_replay.transition import Transition
+from pydeeprecsys.rl.states import all_or_nothing
 
 
 class RolloutMemory:
@@ -56,6 +57,7 @@ class RolloutMemory:
         columns = self._columns.state_dict(slice(len(self)))
         return {"n": self._n, "expected": self._expected.copy(), "columns": columns}
 
+    @all_or_nothing
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from where `state_dict` was taken."""
         self._n, self._expected = int(state["n"]), np.array(state["expected"])

@@ -7,6 +7,24 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from pydeeprecsys.arrays import Flags
+from pydeeprecsys.errors import InputError
+
+
+def check_slate_size(k: int, n_actions: int, action_masks: Flags | None = None) -> None:
+    """Raise an InputError if n actions, or those that masks allow, do not suffice for slates of k different ones."""
+    if not 1 <= k <= n_actions:
+        raise InputError(
+            f"a slate of {k} cannot be filled with different actions of {n_actions}; give 1 to {n_actions}"
+        )
+    if action_masks is not None:
+        allowed = action_masks.sum(axis=1).min(initial=n_actions)
+        if action_masks.shape[1] != n_actions or allowed < k:
+            raise InputError(
+                f"a mask allows {allowed} of {action_masks.shape[1]} actions, a slate takes {k} of {n_actions}; "
+                f"allow at least {k}"
+            )
+
 
 def masked(scores: Tensor, masks: ArrayLike | None) -> Tensor:
     """Scores with minus infinity where an action is not allowed.
