@@ -31,10 +31,11 @@ from pydeeprecsys.data.library import read_dataset, table_options
 from pydeeprecsys.data.tables import read_tables
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments.config import RunConfig
+from pydeeprecsys.experiments.environments import read_env_option
 from pydeeprecsys.experiments.registry import AGENTS, agent_option, agent_options
 from pydeeprecsys.experiments.run import run
 from pydeeprecsys.experiments.run_folder import RunFolder
-from pydeeprecsys.experiments.task import Task, read_env_option
+from pydeeprecsys.experiments.task import Task
 from pydeeprecsys.files import whole_file
 from pydeeprecsys.rl.checkpoint import load_checkpoint
 
