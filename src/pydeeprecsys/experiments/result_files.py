@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,11 +26,13 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path} is not readable as JSON ({error}); remove it, and resume the run") from error
 
 
-def read_table(path: Path, columns: set[str], **options: Any) -> pd.DataFrame:
+def read_table(path: Path, columns: set[str], optional: Collection[str] = (), **options: Any) -> pd.DataFrame:
     """A table with columns of numbers, or an InputError: it is missing, or a spreadsheet has written it anew."""
     try:
         table: pd.DataFrame = pd.read_csv(path, **options)
-        table[[*columns]].astype(float)
+        numbers = [*columns, *(table.columns.intersection([*optional]))]
+        if table.empty or table[numbers].select_dtypes("number").shape[1] < len(numbers):
+            raise ValueError("it has no rows, or no numbers in them")
     except (OSError, ValueError, KeyError) as error:
         raise InputError(
             f"{path} is not as it was written ({' '.join(str(error).split())}); remove result.json, and resume"

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -35,6 +35,8 @@ _CURVES, _CURVES_PDF = "learning_curves.png", "learning_curves.pdf"
 _RELEVANCE, _RELEVANCE_DESCRIBED = "relevance_metrics.csv", "relevance_metrics_describe.csv"
 _BEST, _TRIALS, _STUDY = "best.json", "trials.csv", "study.db"
 _REPORT = "report.html"
+
+_T = TypeVar("_T")
 
 
 class RunFolder(ClaimedFolder):
@@ -70,12 +72,18 @@ class RunFolder(ClaimedFolder):
     @cached_property
     def agent(self) -> str:
         """The name of the agent."""
-        return str(self.config["agent"])
+        return self._setting("agent", str)
 
     @cached_property
     def seed(self) -> int:
         """The seed of environments and agent."""
-        return int(self.config["seed"])
+        return self._setting("seed", int)
+
+    def _setting(self, name: str, kind: type[_T]) -> _T:
+        value = self.config.get(name)
+        if not isinstance(value, kind):
+            raise InputError(f"{self.path} has no config.json of a run: it has no {name}; give the folder of a run")
+        return value
 
     @property
     def features(self) -> str:
@@ -90,7 +98,7 @@ class RunFolder(ClaimedFolder):
     @cached_property
     def statistics(self) -> LearningStatistics:
         """All that was measured in training."""
-        statistics = LearningStatistics(self.agent, self.config["env"])
+        statistics = LearningStatistics(self.agent, self._setting("env", str))
         statistics.collected_metrics = self.measurements()
         return statistics
 
@@ -197,7 +205,8 @@ class RunFolder(ClaimedFolder):
     @cached_property
     def evaluation(self) -> pd.DataFrame:
         """One row per episode of the evaluation: see `Evaluation`."""
-        return read_table(self.path / _EVALUATION, {"return", "steps"}, dtype={"user": str})
+        path = self.path / _EVALUATION
+        return read_table(path, {"return", "steps"}, {"violence", "unmeasured"}, dtype={"user": str})
 
     @cached_property
     def measures(self) -> dict[str, float] | None:
