@@ -10,6 +10,7 @@ import pytest
 
 from pydeeprecsys.cli import main
 from pydeeprecsys.data.world import World
+from pydeeprecsys.experiments.claimed_folder import ClaimedFolder
 
 pytestmark = pytest.mark.slow
 
@@ -111,3 +112,24 @@ def test_a_folder_of_the_users_own_is_not_searched_in(mine: str, capfd: pytest.C
     assert run(*TUNE, "--out", "mine") == 2
     assert capfd.readouterr().err == "error: mine exists; give another --out\n"
     assert [path.name for path in Path("mine").iterdir()] == ["config.json"]
+
+
+def test_a_folder_may_have_any_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "50% off?").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "50% off?"))
+    few = [*TUNE[:4], *TUNE[6:], "--out", "~/a #{b}"]
+    assert run(*few, "--trials", "2") == 0
+    assert run(*few, "--trials", "3") == 0  # it finds its database again
+    assert os.listdir(tmp_path / "50% off?") == ["a #{b}"]
+    assert sorted(os.listdir(tmp_path)) == ["50% off?", "small.world"]
+    assert len(Path(tmp_path, "50% off?", "a #{b}", "trials.csv").read_text().splitlines()) == 4
+
+
+def test_a_second_search_in_a_folder_is_refused(capfd: pytest.CaptureFixture[str]) -> None:
+    few = [*TUNE[:4], *TUNE[6:], "--out", "found", "--trials"]
+    assert run(*few, "1") == 0
+    capfd.readouterr()
+    with ClaimedFolder("found").claimed():
+        assert run(*few, "2") == 2
+    assert "another process is using found; wait for it" in capfd.readouterr().err
+    assert len(Path("found", "trials.csv").read_text().splitlines()) == 2

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from pydeeprecsys.cli.groups import SuggestingGroup, SummarizedCommand
+from pydeeprecsys.cli.groups import HomePath, SuggestingGroup, SummarizedCommand
 from pydeeprecsys.cli.options import JOBS, RAY, click_option, read_environment, settings_options
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments import catalogue
@@ -106,7 +106,7 @@ def _train(agent: str) -> click.Command:
 
     config = click.Option(
         ["--config"],
-        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        type=HomePath(exists=True, dir_okay=False),
         is_eager=True,
         expose_value=False,
         callback=take_config,

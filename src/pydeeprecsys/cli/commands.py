@@ -9,7 +9,7 @@ import click
 
 from pydeeprecsys.cli.agent_options import Agents, read_hyperparameters
 from pydeeprecsys.cli.data_commands import data
-from pydeeprecsys.cli.groups import SuggestingGroup
+from pydeeprecsys.cli.groups import HomePath, SuggestingGroup
 from pydeeprecsys.cli.options import (
     BY_DEFAULT,
     ENV_OPTION,
@@ -28,7 +28,7 @@ from pydeeprecsys.cli.options import (
 from pydeeprecsys.experiments import catalogue
 from pydeeprecsys.experiments.environments import DEFAULT_ENV
 
-_RESULTS = click.Path(path_type=Path, exists=True, file_okay=False)
+_RESULTS = HomePath(exists=True, file_okay=False)
 
 
 @click.group(cls=SuggestingGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -75,7 +75,7 @@ def train() -> None:
 @click.option(
     "--config",
     "configs",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=HomePath(exists=True, dir_okay=False),
     multiple=True,
     help="An agent's hyperparameters, as 'pydeeprecsys tune' finds them: its best.json; may be repeated.",
 )
@@ -138,7 +138,7 @@ tune.params.extend([JOBS, RAY, *settings_options("tune")])
 
 
 @cli.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=HomePath())
 @click.option(
     "--set",
     "changes",
@@ -219,7 +219,7 @@ resume.params.extend([JOBS, RAY])
 @click.argument("folders", nargs=-1, required=True, metavar="DIR...", type=_RESULTS)
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=HomePath(dir_okay=False),
     help="The page to write; by default report.html in the first DIR.",
 )
 def report(folders: tuple[Path, ...], out: Path | None) -> None:

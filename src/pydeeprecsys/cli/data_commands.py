@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from pydeeprecsys.cli.groups import SuggestingGroup, SummarizedCommand
+from pydeeprecsys.cli.groups import HomePath, SuggestingGroup, SummarizedCommand
 from pydeeprecsys.cli.options import check_dataset, complete_datasets, complete_releases
 from pydeeprecsys.data.releases import SYNTHETIC, release_of
 from pydeeprecsys.errors import InputError
@@ -31,7 +31,7 @@ def list_releases() -> None:
 @click.option(
     "--from",
     "source",
-    type=click.Path(path_type=Path),
+    type=HomePath(),
     metavar="FILE",
     help="Take this zip, downloaded by hand, instead of downloading; a tag-genome.zip beside it is taken too.",
 )

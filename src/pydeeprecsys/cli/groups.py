@@ -1,8 +1,11 @@
-"""Groups of commands, and how their commands are listed."""
+"""Groups of commands, how their commands are listed, and paths on the command line."""
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
+from typing import Any
 
 import click
 
@@ -21,6 +24,19 @@ def first_sentence(text: str) -> str:
 
 def _summary(command: click.Command, limit: int = 45) -> str:
     return first_sentence(command.help or "")
+
+
+class HomePath(click.Path):
+    """A path, of which a leading ~ is the user's home."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(path_type=Path, **options)
+
+    def convert(
+        self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | bytes | os.PathLike[str]:
+        """Expand and check the path."""
+        return super().convert(os.path.expanduser(value), param, ctx)
 
 
 class SummarizedCommand(click.Command):

@@ -12,6 +12,7 @@ from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 from pydeeprecsys.arguments import Argument
+from pydeeprecsys.cli.groups import HomePath
 from pydeeprecsys.data.releases import GENOME, RELEASES, SYNTHETIC, path_of
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments import catalogue
@@ -101,7 +102,7 @@ _THREADS = click.Option(
 )
 OUT = click.Option(
     ["--out"],
-    type=click.Path(path_type=Path, file_okay=False),
+    type=HomePath(file_okay=False),
     help="Folder for the results; by default a new one under runs/.",
 )
 OVERWRITE = click.Option(

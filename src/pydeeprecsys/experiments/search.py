@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
@@ -146,7 +148,9 @@ def _readable(path: Path) -> Iterator[None]:
 
 
 def _storage(path: Path) -> optuna.storages.RDBStorage:
-    return optuna.storages.RDBStorage(f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": _PATIENCE}})
+    # The URL only names the kind of database: in one, a path could not hold "?" or "%".
+    open_it = partial(sqlite3.connect, path, timeout=_PATIENCE, check_same_thread=False)
+    return optuna.storages.RDBStorage("sqlite:///study.db", engine_kwargs={"creator": open_it})
 
 
 def _outcome(trial: FrozenTrial) -> Outcome:
