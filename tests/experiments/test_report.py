@@ -372,7 +372,7 @@ def test_a_line_that_is_being_written_is_left_out(tmp_path: Path) -> None:
                 "exposure.csv": "item,shown\n0,1\n",
                 "result.json": "{}",
             },
-            "does not hold what a run writes",
+            "is not as it was written",
         ),
         (
             {
@@ -380,7 +380,7 @@ def test_a_line_that_is_being_written_is_left_out(tmp_path: Path) -> None:
                 "evaluation.csv": "return,steps,violence\n",
                 "result.json": "{}",
             },
-            "does not hold what a run writes",
+            "is not as it was written",
         ),
         (
             {
@@ -393,7 +393,7 @@ def test_a_line_that_is_being_written_is_left_out(tmp_path: Path) -> None:
         ),
         (
             {"config.json": json.dumps(config_of("dqn", 0)), "metrics.csv": "metric,episode\nmoving_rewards,x\n"},
-            "does not hold what a run writes",
+            "is not as it was written",
         ),
     ],
 )

@@ -30,7 +30,7 @@ def read_table(path: Path, columns: set[str], optional: Collection[str] = (), **
     """A table with columns of numbers, or an InputError: it is missing, or a spreadsheet has written it anew."""
     try:
         table: pd.DataFrame = pd.read_csv(path, **options)
-        numbers = [*columns, *(table.columns.intersection([*optional]))]
+        numbers = [*sorted(columns), *(table.columns.intersection([*optional]))]
         if table.empty or table[numbers].select_dtypes("number").shape[1] < len(numbers):
             raise ValueError("it has no rows, or no numbers in them")
     except (OSError, ValueError, KeyError) as error:
