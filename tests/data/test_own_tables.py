@@ -76,13 +76,15 @@ def test_the_world_has_as_many_categories_as_the_data(n_categories: int) -> None
 
 
 def test_what_is_not_read_of_the_items_is_warned_of() -> None:
-    items = pd.DataFrame({"item": [1, 2], "label": ["T", "U"], "aisle": ["A", "B"]})
+    items = pd.DataFrame({"item": [1, 2], "label": ["T", "U"], "aisle": ["A", "B"], "blood": [0, 1]})
     with pytest.warns(
-        UserWarning, match="items: no title and no genres read, but there is label, aisle; give title_column"
+        UserWarning, match="items: no title, no genres, no violence read, but there is label, aisle, blood"
     ):
         dataset = read_tables(RATINGS, items=items)
-    assert dataset.notes[0].endswith("give title_column=NAME, genres_column=NAME")
-    assert read_tables(RATINGS, items=items, title_column="label", genres_column="aisle").notes == ()
+    assert dataset.notes[0].endswith("; give title_column=NAME, genres_column=NAME, violence_column=NAME")
+    named = {"title_column": "label", "genres_column": "aisle", "violence_column": "blood"}
+    assert read_tables(RATINGS, items=items, **named).notes == ()  # type: ignore[arg-type]
+    assert read_tables(RATINGS, items=items[["item"]]).notes == ()  # there is nothing else to read
 
 
 def test_users_and_items_that_their_tables_miss_are_unknown() -> None:

@@ -103,9 +103,10 @@ def _read_entities(
             f"their {facts} are unknown"
         )
     unread = [name for name in file.names if name not in present.values()]
-    if what == "items" and unread and (lacking := [key for key in keys[1:-1] if key not in present]):
+    lacking = [key for key in keys[1:] if key not in present and not (key == "violence" and options["tag_genome"])]
+    if what == "items" and unread and lacking:
         ways = ", ".join(f"{key}_column=NAME" for key in lacking)
-        notes.append(f"{file.name}: no {' and no '.join(lacking)} read, but there is {shortened(unread)}; give {ways}")
+        notes.append(f"{file.name}: no {', no '.join(lacking)} read, but there is {shortened(unread)}; give {ways}")
     row_of |= {each: len(ids) + number for number, each in enumerate(missed)}
     rows = np.array([row_of[each] for each in rated], dtype=np.int32)
     columns = {key: (name, read[name]) for key, name in present.items() if key != id_key}
