@@ -84,6 +84,13 @@ def test_entries_that_point_outside_are_refused(make_zip: MakeZip, name: str) ->
         check_archive(path)
 
 
+def test_an_entry_whose_name_cannot_be_read_is_no_zip(make_zip: MakeZip) -> None:
+    path = make_zip({"é.dat": "1"})
+    path.write_bytes(path.read_bytes().replace("é".encode(), b"\xab\xab"))
+    with pytest.raises(InputError, match="not a whole zip archive"), open_folders(path):
+        pass
+
+
 def test_truncated_and_foreign_files_are_no_zip(make_zip: MakeZip) -> None:
     path = make_zip({"names.dat": "1::a::0\n"})
     whole = path.read_bytes()

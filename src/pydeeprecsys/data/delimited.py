@@ -28,6 +28,9 @@ from pydeeprecsys.errors import InputError
 
 BLOCK_BYTES = 1 << 24
 
+# NotImplementedError: packed in a way that zipfile does not know; UnicodeDecodeError: of the name of an entry.
+_DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, UnicodeDecodeError)
+
 
 def shorten(value: object, limit: int = 60) -> str:
     """`value` as it can stand in an error: quoted, on one line, at most `limit` characters of it."""
@@ -243,8 +246,7 @@ def _reading(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise InputError(f"{path}: there is no such file or folder") from error
-    # NotImplementedError: packed in a way that zipfile does not know.
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError) as error:
+    except _DAMAGED as error:
         raise InputError(f"{path}: not a whole zip archive ({error}); get it again") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
