@@ -171,8 +171,8 @@ def test_experiment_1_a_random_agent(names: dict[str, Any], capsys: pytest.Captu
     assert len(manager.env.unwrapped.ndcg) == 50  # of the last session
 
     figure = stats.plot_learning_stats()
-    titles = [axes.get_title() for axes in figure.axes]
-    assert titles == ["Reward sum", "Reward moving average", "Loss", "Epsilon"]
+    labels = [axes.get_ylabel() for axes in figure.axes]
+    assert labels == ["Return", "Return, moving average", "Loss", "Exploration probability"]
     assert figure.axes[0].lines[0].get_ydata().tolist() == stats.episode_rewards.tolist()
 
 

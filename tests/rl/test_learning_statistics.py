@@ -186,7 +186,7 @@ def test_plots_show_what_was_recorded() -> None:
         statistics.append_metric("episode_rewards", episode)
         statistics.append_metric("moving_rewards", episode / 2)
         statistics.append_metric("loss", 1 / (episode + 1))
-    figure = statistics.plot_learning_stats()
+    figure = statistics.plot_learning_stats(recorded_only=True)
     shown = {
         (axes.get_xlabel(), axes.get_ylabel()): [line.get_ydata().tolist() for line in axes.lines]
         for axes in figure.axes
@@ -214,9 +214,12 @@ def test_there_are_as_many_panels_as_were_recorded(n_recorded: int) -> None:
     statistics = LearningStatistics()
     for metric in ("episode_rewards", "moving_rewards", "loss", "epsilon_values")[:n_recorded]:
         statistics.append_metric(metric, 1.0)
-    figure = statistics.plot_learning_stats("an agent on some_$data$, seed 1")
+    figure = statistics.plot_learning_stats("an agent on some_$data$, seed 1", recorded_only=True)
     assert [len(axes.lines) for axes in figure.axes] == [1] * n_recorded
     assert figure.get_suptitle() == "an agent on some_$data$, seed 1"
+    plt.close(figure)
+    figure = statistics.plot_learning_stats()
+    assert [len(axes.lines) for axes in figure.axes] == [1] * n_recorded + [0] * (4 - n_recorded)
     plt.close(figure)
 
 

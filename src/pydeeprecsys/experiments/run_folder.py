@@ -143,7 +143,8 @@ class RunFolder(ClaimedFolder):
 
     def save_learning(self, title: str) -> None:
         """Draw the training, or warn that it cannot be drawn."""
-        draw_or_warn(partial(self.statistics.plot_learning_stats, title), self.path / _LEARNING, [".png"])
+        draw = partial(self.statistics.plot_learning_stats, title, recorded_only=True)
+        draw_or_warn(draw, self.path / _LEARNING, [".png"])
 
     # A run: what it reached.
 

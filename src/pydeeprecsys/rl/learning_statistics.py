@@ -18,7 +18,7 @@ from pydeeprecsys.notebook import table
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_Lines = dict[str, pd.Series | None]
+_Panel = tuple[str, str, dict[str, pd.Series | None]]
 
 COLUMNS = ("metric", "measurement", "timestep", "episode", "model", "env")
 
@@ -143,11 +143,12 @@ class LearningStatistics:
         """Draw the return of each episode and its moving average."""
         return self._draw([("Episode", "Return", {"episode": self.episode_rewards, "average": self.moving_rewards})])
 
-    def plot_learning_stats(self, title: str | None = None) -> Figure:
-        """Draw the return of each episode, its moving average, the loss and the exploration probability, if recorded.
+    def plot_learning_stats(self, title: str | None = None, *, recorded_only: bool = False) -> Figure:
+        """Draw the return of each episode, its moving average, the loss and the exploration probability: 2x2.
 
         Args:
             title: of the figure, by default the models and environments.
+            recorded_only: draw no panel for what was not recorded, if anything was.
         """
         panels = [
             ("Episode", "Return", {"episode": self.episode_rewards}),
@@ -155,17 +156,17 @@ class LearningStatistics:
             ("Update", "Loss", {"loss": self.loss_values}),
             ("Episode", "Exploration probability", {"epsilon": self.epsilon_values}),
         ]
-        return self._draw(panels, title)
+        recorded = [panel for panel in panels if _is_recorded(panel)]
+        return self._draw(recorded if recorded and recorded_only else panels, title)
 
-    def _draw(self, panels: Sequence[tuple[str, str, _Lines]], title: str | None = None) -> Figure:
-        """Draw the panels, each of an x label, a y label and lines, in which something was recorded."""
+    def _draw(self, panels: Sequence[_Panel], title: str | None = None) -> Figure:
+        """Draw the panels, each of an x label, a y label and lines."""
         import matplotlib.pyplot as plt
 
         from pydeeprecsys.figures import ShownOnce
 
-        shown = [panel for panel in panels if any(series is not None for series in panel[2].values())]
-        rows = 2 if len(shown) == 4 else 1
-        columns = max(1, len(shown) // rows)
+        rows = 2 if len(panels) == 4 else 1
+        columns = len(panels) // rows
         size = (max(7, 4.5 * columns), 0.7 + 3.3 * rows)
         figure, grid = plt.subplots(
             rows, columns, figsize=size, layout="constrained", squeeze=False, FigureClass=ShownOnce
@@ -174,16 +175,17 @@ class LearningStatistics:
         names = ", ".join(str(name) for name in (*models, *envs) if name is not None)
         figure.suptitle(names if title is None else title, parse_math=False)
         colour = looks({"": str(models[0])})[""].colour if len(models) == 1 else None
-        for axes, (x, y, lines) in zip(grid.flat, shown, strict=False):  # with nothing recorded there are empty axes
+        for axes, panel in zip(grid.flat, panels, strict=True):
+            x, y, lines = panel
             axes.set(xlabel=x, ylabel=y)
             for (label, series), style in zip(lines.items(), ("-", "--"), strict=False):
                 if series is not None:
                     axes.plot(np.arange(1, len(series) + 1), series.to_numpy(), style, label=label, color=colour)
             if len(axes.lines) > 1:
                 axes.legend()
-        if not shown:
-            grid[0, 0].text(0.5, 0.5, "not recorded", ha="center", transform=grid[0, 0].transAxes)
-            grid[0, 0].set_axis_off()
+            if not _is_recorded(panel):
+                axes.set(xticks=[], yticks=[])
+                axes.text(0.5, 0.5, "not recorded", ha="center", transform=axes.transAxes)
         return figure
 
     def state_dict(self) -> dict[str, Any]:
@@ -197,3 +199,7 @@ class LearningStatistics:
         self.timestep = int(state["timestep"])
         self.episode = int(state["episode"])
         self.collected_metrics = json.loads(str(state["collected_metrics"]))
+
+
+def _is_recorded(panel: _Panel) -> bool:
+    return any(series is not None for series in panel[2].values())
