@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from command_line import run
 from pydeeprecsys import progress
-from pydeeprecsys.cli import main
 from pydeeprecsys.data.world import World
 from pydeeprecsys.experiments.run_folder import RunFolder
 
@@ -21,13 +21,6 @@ def quickly(monkeypatch: pytest.MonkeyPatch, world: World, tmp_path: Path) -> No
     monkeypatch.setattr("pydeeprecsys.cli.compare._LOOK_EVERY", 0.01)
     monkeypatch.chdir(tmp_path)
     world.save(tmp_path / "small.world")
-
-
-def run(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as stopped:
-        main(arguments)
-    assert isinstance(stopped.value.code, int)
-    return stopped.value.code
 
 
 @pytest.mark.slow

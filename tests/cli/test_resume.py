@@ -13,21 +13,14 @@ import filelock
 import pandas as pd
 import pytest
 
-from pydeeprecsys.cli import main
+from command_line import run
 from pydeeprecsys.data.synthetic import synthetic_dataset
 from pydeeprecsys.data.world import World
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small")]
 
 COMMON = ("--dataset", "small.world", "--evaluation-episodes", "10", "--checkpoint-every", "0")
 TRAIN = ("train", "reinforce", *COMMON, "--episodes", "40", "--hidden-layers", "8")
-
-
-@pytest.fixture(autouse=True)
-def small(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A working directory of its own with a small world in it."""
-    monkeypatch.chdir(tmp_path)
-    world.save(tmp_path / "small.world")
 
 
 @pytest.fixture(scope="module")
@@ -51,13 +44,6 @@ def killed(killed_training: Path, world: World, tmp_path: Path) -> None:
 def its_world() -> Path:
     """The file of the world of `killed`, by its path from the root."""
     return Path(json.loads(Path("killed/config.json").read_text())["dataset"])
-
-
-def run(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as stopped:
-        main(arguments)
-    assert isinstance(stopped.value.code, int)
-    return stopped.value.code
 
 
 def kill_when(there: Path, arguments: tuple[str, ...]) -> None:

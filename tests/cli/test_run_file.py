@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from pydeeprecsys.cli import main
+from command_line import run
 from pydeeprecsys.data.synthetic import synthetic_dataset
 from pydeeprecsys.data.world import World
 from pydeeprecsys.experiments.experiment_file import read_experiment
+
+pytestmark = pytest.mark.usefixtures("small")
 
 COMPARISON = """
 kind: compare
@@ -28,20 +30,6 @@ hyperparameters:
 """
 
 
-@pytest.fixture(autouse=True)
-def small(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A working directory of its own with a small world in it."""
-    monkeypatch.chdir(tmp_path)
-    world.save(tmp_path / "small.world")
-
-
-def command(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as stopped:
-        main(arguments)
-    assert isinstance(stopped.value.code, int)
-    return stopped.value.code
-
-
 def settings_in(folder: str) -> dict[str, Any]:
     config: dict[str, Any] = json.loads(Path(folder, "config.json").read_text())
     del config["provenance"]
@@ -53,7 +41,7 @@ def refusal(capsys: pytest.CaptureFixture[str], text: str, *arguments: str, name
     Path(name).write_text(text)
     before = sorted(Path().rglob("*"))
     capsys.readouterr()
-    assert command("run", name, *arguments) == 2
+    assert run("run", name, *arguments) == 2
     shown = capsys.readouterr()
     assert shown.out == ""
     assert shown.err.startswith("error: ")
@@ -65,11 +53,11 @@ def refusal(capsys: pytest.CaptureFixture[str], text: str, *arguments: str, name
 @pytest.mark.slow
 def test_a_comparison_in_yaml_is_that_of_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     Path("file.yaml").write_text(COMPARISON)
-    assert command("run", "file.yaml") == 0
+    assert run("run", "file.yaml") == 0
     assert "random" in capsys.readouterr().out
     options = "--world-version 1 --slate-size 2 --observe-time --dataset small.world --agents random,reinforce"
     options += " --episodes 4 --seeds 2 --evaluation-episodes 5 --set reinforce.learning_rate=0.001"
-    assert command("compare", *options.split(), "--set", "reinforce.hidden_layers=[8]", "--out", "command") == 0
+    assert run("compare", *options.split(), "--set", "reinforce.hidden_layers=[8]", "--out", "command") == 0
     assert settings_in("runs/compare-1") == settings_in("command")
     assert Path("runs/compare-1/all_metrics.csv").read_text() == Path("command/all_metrics.csv").read_text()
 
@@ -78,8 +66,8 @@ def test_a_comparison_in_yaml_is_that_of_the_command(capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize("agent", ["reinforce", "best-rated"])
 def test_the_configuration_of_a_run_repeats_it_to_the_bit(agent: str) -> None:
     given = ("--dataset", "small.world", "--episodes", "6", "--evaluation-episodes", "5", "--threads", "1")
-    assert command("train", agent, *given, "--seed", "3", "--evaluate-every", "2", "--out", "first") == 0
-    assert command("run", "first/config.json", "--out", "second") == 0
+    assert run("train", agent, *given, "--seed", "3", "--evaluate-every", "2", "--out", "first") == 0
+    assert run("run", "first/config.json", "--out", "second") == 0
     assert settings_in("first") == settings_in("second")
     weights = ("agent.safetensors",) if agent == "reinforce" else ()
     for name in ("metrics.csv", "evaluation.csv", "exposure.csv", "sessions.json", *weights):
@@ -89,13 +77,13 @@ def test_the_configuration_of_a_run_repeats_it_to_the_bit(agent: str) -> None:
 @pytest.mark.slow
 def test_the_configuration_of_a_comparison_and_of_each_of_its_runs_repeats_it_to_the_bit() -> None:
     Path("file.yaml").write_text(COMPARISON)
-    assert command("run", "file.yaml", "--out", "first") == 0
-    assert command("run", "first/config.json", "--out", "second") == 0
+    assert run("run", "file.yaml", "--out", "first") == 0
+    assert run("run", "first/config.json", "--out", "second") == 0
     assert Path("first/all_metrics.csv").read_bytes() == Path("second/all_metrics.csv").read_bytes()
-    for run in ("reinforce-1", "oracle-0"):
-        assert command("run", f"first/runs/{run}/config.json", "--out", run) == 0
+    for inner in ("reinforce-1", "oracle-0"):
+        assert run("run", f"first/runs/{inner}/config.json", "--out", inner) == 0
         for name in ("metrics.csv", "evaluation.csv"):
-            assert Path(run, name).read_bytes() == Path("first/runs", run, name).read_bytes()
+            assert Path(inner, name).read_bytes() == Path("first/runs", inner, name).read_bytes()
 
 
 @pytest.mark.slow
@@ -103,8 +91,8 @@ def test_the_configuration_of_a_search_repeats_it_to_the_bit() -> None:
     Path("file.yaml").write_text(
         "kind: tune\nagent: reinforce\ndataset: small.world\ntrials: 2\nepisodes: 3\nseeds: 1\nevaluation_episodes: 4"
     )
-    assert command("run", "file.yaml") == 0
-    assert command("run", "runs/tune-reinforce-1/config.json", "--out", "second") == 0
+    assert run("run", "file.yaml") == 0
+    assert run("run", "runs/tune-reinforce-1/config.json", "--out", "second") == 0
     assert Path("runs/tune-reinforce-1/trials.csv").read_text() == Path("second/trials.csv").read_text()
 
 
@@ -113,7 +101,7 @@ def test_settings_are_changed_by_name() -> None:
     Path("file.yaml").write_text(COMPARISON)
     changes = ("seeds=1", "agents=[reinforce]", "env_options.slate_size=1")
     options = [f"--set={change}" for change in (*changes, "hyperparameters.reinforce.hidden_layers=[4, 4]")]
-    assert command("run", "file.yaml", *options, "--out", "out") == 0
+    assert run("run", "file.yaml", *options, "--out", "out") == 0
     config = settings_in("out")
     assert (config["seeds"], config["agents"], config["env_options"]["slate_size"]) == (1, ["reinforce"], 1)
     assert config["hyperparameters"]["reinforce"] == {"learning_rate": 1e-3, "hidden_layers": [4, 4]}
@@ -159,7 +147,7 @@ def test_a_file_that_is_not_there_or_no_file_is_refused_in_one_line(capsys: pyte
         ("folder", "folder is a folder; give a file, such as its config.json"),
         ("latin.yaml", "latin.yaml is no text in UTF-8"),
     ):
-        assert command("run", name) == 2
+        assert run("run", name) == 2
         error = capsys.readouterr().err
         assert message in error
         assert error.count("\n") == 1
@@ -167,7 +155,7 @@ def test_a_file_that_is_not_there_or_no_file_is_refused_in_one_line(capsys: pyte
 
 @pytest.mark.slow
 def test_a_configuration_that_cannot_be_repeated_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert command("train", "random", "--dataset", "small.world", "--episodes", "1", "--out", "first") == 0
+    assert run("train", "random", "--dataset", "small.world", "--episodes", "1", "--out", "first") == 0
     config = json.loads(Path("first/config.json").read_text())
     lacking = {name: value for name, value in config.items() if name != "train_pool"}
     assert "no setting of train_pool; add it" in refusal(capsys, json.dumps(lacking), name="a.json")
@@ -176,7 +164,7 @@ def test_a_configuration_that_cannot_be_repeated_is_refused(capsys: pytest.Captu
         capsys, json.dumps(config | {"dataset": None}), name="a.json"
     )
     World.from_dataset(synthetic_dataset(n_users=60, n_items=80, n_ratings=1500, seed=1)).save("small.world")
-    assert command("run", "first/config.json") == 2
+    assert run("run", "first/config.json") == 2
     assert "the ratings are not those that first/config.json was run with" in capsys.readouterr().err
     assert not Path("runs").exists()
 
@@ -185,12 +173,12 @@ def test_a_configuration_that_cannot_be_repeated_is_refused(capsys: pytest.Captu
 def test_the_number_of_threads_is_that_of_the_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
     used: list[int] = []
     monkeypatch.setattr("torch.set_num_threads", used.append)
-    assert command("train", "random", "--dataset", "small.world", "--episodes", "1", "--out", "first") == 0
+    assert run("train", "random", "--dataset", "small.world", "--episodes", "1", "--out", "first") == 0
     config = json.loads(Path("first/config.json").read_text())
     config["provenance"]["threads"] = 2
     Path("edited.json").write_text(json.dumps(config))
     used.clear()
-    assert command("run", "edited.json") == command("run", "edited.json", "--threads", "3") == 0
+    assert run("run", "edited.json") == run("run", "edited.json", "--threads", "3") == 0
     assert used == [2, 3]
 
 

@@ -17,8 +17,8 @@ import pandas as pd
 import pytest
 import safetensors.numpy
 
+from command_line import run
 from contracts.quick import FEW_SESSIONS, QUICK, world_options
-from pydeeprecsys.cli import main
 from pydeeprecsys.data.world import World
 from pydeeprecsys.evaluation.standings import SIMPLE_POLICIES
 from pydeeprecsys.experiments.compare import Comparison
@@ -35,13 +35,6 @@ def saved(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.chdir(tmp_path)
     world.save(tmp_path / "small.world")
     return "small.world"
-
-
-def run(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as stopped:
-        main(arguments)
-    assert isinstance(stopped.value.code, int)
-    return stopped.value.code
 
 
 def as_arguments(options: dict[str, Any]) -> list[str]:

@@ -8,28 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from pydeeprecsys.cli import main
-from pydeeprecsys.data.world import World
+from command_line import run
 from pydeeprecsys.experiments.claimed_folder import ClaimedFolder
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small")]
 
 TUNE = ("tune", "reinforce", "--dataset", "small.world", "--trials", "6", "--episodes", "12", "--seeds", "1")
 TUNE += ("--evaluation-episodes", "10", "--checkpoint-every", "0")
-
-
-@pytest.fixture(autouse=True)
-def small(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A working directory of its own with a small world in it."""
-    monkeypatch.chdir(tmp_path)
-    world.save(tmp_path / "small.world")
-
-
-def run(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as stopped:
-        main(arguments)
-    assert isinstance(stopped.value.code, int)
-    return stopped.value.code
 
 
 def best(folder: str = "found") -> dict[str, object]:

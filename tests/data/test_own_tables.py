@@ -213,3 +213,26 @@ def test_every_option_of_tables_stands_on_their_page() -> None:
     page = PAGE.read_text()
     of_movies = ["tag_genome", "genome_titles"]  # found without being named
     assert [name for name in table_options() if not re.search(rf"\b{name}\b", page)] == of_movies
+
+
+def test_a_release_stays_one_beside_tables(tmp_path: Path) -> None:
+    (tmp_path / "ratings.dat").write_text("1::1::5::1\n1::2::1::2\n2::1::4::3\n")
+    (tmp_path / "movies.dat").write_text("1::One (1990)::Drama\n2::Two (1991)::War\n")
+    RATINGS.to_parquet(tmp_path / "mine.parquet")
+    assert read_dataset(tmp_path).categories == GENRES
+    assert read_dataset(tmp_path / "mine.parquet").categories == ("Other",)
+
+
+def test_categories_that_are_numbers_are_the_same_with_and_without_gaps() -> None:
+    assert with_items([3, 4]).categories == ("Other", "3", "4")
+    assert with_items([3.0, None]).categories == ("Other", "3")
+
+
+def test_the_table_of_items_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    items = tmp_path / "items.csv"
+    items.write_text("item,title,violence\n1,T,0.5\n2,U,1\n")
+    read: list[Path] = []
+    read_bytes = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read.append(path) or read_bytes(path))
+    assert read_tables(RATINGS, items=items).violence_source == "column 'violence'"
+    assert read == [items]

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -151,3 +152,12 @@ def test_what_listens_but_is_no_cluster_is_told(folder: Path, monkeypatch: pytes
             open_workers(None, folder, ray_address=address),
         ):
             pass
+
+
+@pytest.mark.slow
+def test_processes_work_where_signals_cannot_be_blocked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pydeeprecsys.experiments.workers.signal", SimpleNamespace())  # as on Windows
+    with open_workers(SHARED, folder, jobs=2) as processes:
+        results = list(processes.results(tasks.product, [3, 1]))
+    with open_workers(SHARED, folder) as here:
+        assert [each[0] for each in results] == [each[0] for each in here.results(tasks.product, [3, 1])]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import signal
+from _thread import interrupt_main
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -132,8 +133,9 @@ def stop_between_episodes() -> Iterator[Callable[[], None]]:
     def interrupt(number: int, frame: FrameType | None) -> None:
         if asked:
             raise KeyboardInterrupt
-        # A signal, for it also ends a call of the operating system that waits.
-        asked.append(Timer(_PATIENCE, signal.pthread_kill, (get_ident(), signal.SIGINT)))
+        # A signal, where there are any, for it also ends a call of the operating system that waits.
+        again = partial(signal.pthread_kill, get_ident()) if hasattr(signal, "pthread_kill") else interrupt_main
+        asked.append(Timer(_PATIENCE, again, (signal.SIGINT,)))
         asked[0].daemon = True
         asked[0].start()
 

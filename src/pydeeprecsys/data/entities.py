@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from pydeeprecsys.arrays import Rows
 from pydeeprecsys.data.categories import OTHER, read_categories
-from pydeeprecsys.data.columns import column_of, open_table, read_ids, read_numbers, read_texts, require_column
+from pydeeprecsys.data.columns import column_of, read_ids, read_numbers, read_texts, require_column
 from pydeeprecsys.data.people import read_age, read_occupation, read_sex
 from pydeeprecsys.data.table_files import TableFile
 from pydeeprecsys.errors import InputError, shortened
@@ -20,12 +20,13 @@ OF_ITEMS = ("title", "genres", "violence")
 OF_USERS = ("sex", "age", "occupation", "zip_code")
 
 
-def read_users(rated: list[str], options: Mapping[str, Any], notes: list[str]) -> tuple[pd.DataFrame, Rows]:
+def read_users(
+    file: TableFile | None, rated: list[str], *, options: Mapping[str, Any], notes: list[str]
+) -> tuple[pd.DataFrame, Rows]:
     """The table of users, and its row of each user who rated."""
-    if options["users"] is None:
+    if file is None:
         ids, rows = _sorted(rated)
         return pd.DataFrame({"user_id": ids}).reindex(columns=["user_id", *OF_USERS]), rows
-    file = open_table("users", options)
     ids, rows, read = _read_entities(file, ("user_id", *OF_USERS), rated, options=options, notes=notes)
     columns: dict[str, Any] = dict.fromkeys(OF_USERS, np.nan)
     for key, (name, column) in read.items():
@@ -44,14 +45,13 @@ def read_users(rated: list[str], options: Mapping[str, Any], notes: list[str]) -
 
 
 def read_items(
-    rated: list[str], options: Mapping[str, Any], notes: list[str]
+    file: TableFile | None, rated: list[str], *, options: Mapping[str, Any], notes: list[str]
 ) -> tuple[pd.DataFrame, Rows, tuple[str, ...]]:
     """The table of items, its row of each item rated, and the names of the categories."""
-    if options["items"] is None:
+    if file is None:
         ids, rows = _sorted(rated)
         table = pd.DataFrame({"item_id": ids, "title": list(map(str, ids)), "genres": "", "violence": np.nan})
         return table, rows, (OTHER,)
-    file = open_table("items", options)
     ids, rows, read = _read_entities(file, ("item_id", *OF_ITEMS), rated, options=options, notes=notes)
     columns: dict[str, Any] = {"violence": np.nan}
     categories: tuple[str, ...] = (OTHER,)
@@ -59,7 +59,8 @@ def read_items(
         if key == "title":
             columns[key] = read_texts(column)
         elif key == "genres":
-            names, categories = read_categories(column.to_pylist(), options["genres_separator"])
+            values = column.to_pylist() if pa.types.is_nested(column.type) else read_texts(column).tolist()
+            names, categories = read_categories(values, options["genres_separator"])
             columns[key] = pd.Series(names, dtype=object)
         else:
             columns[key] = pd.Series(violence := read_numbers(file, name, column))

@@ -14,7 +14,7 @@ from pydeeprecsys.arguments import Argument, arguments_of
 from pydeeprecsys.data.dataset import Dataset
 from pydeeprecsys.data.download import data_home, locate
 from pydeeprecsys.data.factorization import FactorizationSettings
-from pydeeprecsys.data.movielens import has_genome_ids, read_movielens
+from pydeeprecsys.data.movielens import has_genome_ids, is_release, read_movielens
 from pydeeprecsys.data.movielens_layouts import FILE_NAMES
 from pydeeprecsys.data.releases import GENOME, RELEASES, SYNTHETIC, path_of, split
 from pydeeprecsys.data.synthetic import synthetic_dataset
@@ -99,7 +99,7 @@ def _reader(source: str | Path) -> tuple[Callable[..., Dataset], Path, dict[str,
         path, named = locate(text), {"name": text}
     else:
         path, query = path_of(text)
-        if is_table(path):
+        if is_table(path) and not (path.is_dir() and is_release(path)):
             options: dict[str, Any] = _table_options(path, query) if query else {}
             if wants_genome(options):
                 options = _genome(path.parent, options.get("tag_genome")) | options
@@ -174,11 +174,11 @@ def _kept_path(source: str | Path) -> Path:
 
 
 def _add_files(digest: hashlib._Hash, path: Path) -> None:
-    if is_table(path):
-        inside = (file for file in path.rglob("*") if file.is_file())
-    else:
-        inside = (file for pattern in ("*", "*/*") for file in path.glob(pattern) if file.name in FILE_NAMES)
-    for file in sorted(inside) if path.is_dir() else [path]:
-        digest.update((str(file.relative_to(path)) if is_table(path) else file.name).encode())
+    inside = [file for pattern in ("*", "*/*") for file in path.glob(pattern) if file.name in FILE_NAMES]
+    names = {file: file.name for file in inside or [path]}
+    if path.is_dir() and not inside:  # partitions of a table: the names of their folders are values
+        names = {file: str(file.relative_to(path)) for file in path.rglob("*.parquet") if file.is_file()}
+    for file in sorted(names):
+        digest.update(names[file].encode())
         with file.open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())

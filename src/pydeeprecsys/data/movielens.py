@@ -151,6 +151,12 @@ def violence_of(
     return violence, f"tag genome ({', '.join(told) or 'no movie in it matches'})"
 
 
+def is_release(path: Path) -> bool:
+    """Whether a folder holds the files of a release."""
+    with open_folders(path) as folders:
+        return find_layout(LAYOUTS, folders) is not None
+
+
 def has_genome_ids(path: Path) -> bool:
     """Whether a release numbers its movies as the tag genome does.
 

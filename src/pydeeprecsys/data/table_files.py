@@ -49,9 +49,9 @@ _UNREADABLE = (
 
 
 def is_table(path: Path) -> bool:
-    """Whether a path is that of a table: a file that is no zip, or a folder of Parquet files."""
+    """Whether a path is that of a table: a file that is no zip, or a folder of Parquet files or of their partitions."""
     if path.is_dir():
-        return next(path.rglob("*.parquet"), None) is not None
+        return any(next(path.glob(f"{inside}*.parquet"), None) for inside in ("", "*=*/", "*=*/*=*/"))
     return path.suffix.lower() != ".zip" and not is_zipfile(path)
 
 

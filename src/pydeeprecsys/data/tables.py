@@ -113,26 +113,27 @@ def read_tables(
             raise InputError(f"{file.name}: feedback={feedback} has a scale of its own; leave scale out")
     if genome_titles and not tag_genome:
         raise InputError(f"{file.name}: genome_titles are those of a tag_genome; give one")
-    if tag_genome and not wants_genome(options):
+    items_file, users_file = (
+        None if options[table] is None else open_table(table, options) for table in ("items", "users")
+    )
+    if tag_genome and not _lacks_violence(items_file, options):
         raise InputError(f"{file.name}: tag_genome is for items with titles and without violence; leave it out")
     for key, table in _TABLE_OF.items():
         if options[key] is not None and options[table] is None:
             raise InputError(f"{file.name}: {key} describes the table of {table}; give {table}, or leave it out")
     notes: list[str] = []
     rated, user_ids, item_ids = _read_ratings(file, options, notes)
-    user_table, user_rows = read_users(user_ids, options, notes)
-    item_table, item_rows, categories = read_items(item_ids, options, notes)
+    user_table, user_rows = read_users(users_file, user_ids, options=options, notes=notes)
+    item_table, item_rows, categories = read_items(items_file, item_ids, options=options, notes=notes)
     rated = rated._replace(users=user_rows[rated.users], items=item_rows[rated.items])
     source = "no column for it, or nothing in it"
     if tag_genome:
         item_table["violence"], source = violence_of(item_table, tag_genome, genome_titles=genome_titles)
-    elif item_table["violence"].notna().any():
-        source = f"column {column_of(open_table('items', options), 'violence', options)!r}"
+    elif items_file and item_table["violence"].notna().any():
+        source = f"column {column_of(items_file, 'violence', options)!r}"
     if (rated.values == rated.values[0]).all():
-        means = (
-            "" if feedback != "ratings" else "; if they are plays or clicks, give feedback=counts or feedback=binary"
-        )
-        notes.append(f"{file.name}: all ratings are {rated.values[0]:g}, which says nothing of what users like{means}")
+        ways = "; if they are plays or clicks, give feedback=counts or feedback=binary" if feedback == "ratings" else ""
+        notes.append(f"{file.name}: all ratings are {rated.values[0]:g}, which says nothing of what users like{ways}")
     dataset = Dataset(
         name=name or (file.source.name.partition(".")[0] if isinstance(file.source, Path) else "ratings"),
         users=user_table,
@@ -181,10 +182,13 @@ def wants_genome(options: Mapping[str, Any]) -> bool:
     Raises:
         InputError: it cannot be read.
     """
-    if options.get("items") is None:
+    return options.get("items") is not None and _lacks_violence(open_table("items", options), options)
+
+
+def _lacks_violence(items: TableFile | None, options: Mapping[str, Any]) -> bool:
+    if items is None:
         return False
-    file = open_table("items", options)
-    return column_of(file, "title", options) is not None and column_of(file, "violence", options) is None
+    return column_of(items, "title", options) is not None and column_of(items, "violence", options) is None
 
 
 def _read_ratings(file: TableFile, options: Mapping[str, Any], notes: list[str]) -> tuple[_Rated, list[str], list[str]]:
@@ -236,11 +240,8 @@ def _without_duplicates(file: TableFile, rated: _Rated, ids: tuple[list[str], li
         who, what = ids[0][rated.users[row]], ids[1][rated.items[row]]
         advice = "keep one rating per pair, or give duplicates=last or duplicates=mean"
         file.require(~repeated, f"user {who} rates item {what} a second time; {advice}")
-    in_time = (
-        np.arange(len(pairs))
-        if rated.times is None
-        else np.argsort(np.nan_to_num(rated.times, nan=-np.inf), kind="stable")
-    )
+    times = np.zeros(len(pairs)) if rated.times is None else np.nan_to_num(rated.times, nan=-np.inf)
+    in_time = np.argsort(times, kind="stable")
     last = np.sort(in_time[~pairs[in_time].duplicated(keep="last").to_numpy(np.bool_)])
     values = rated.values
     if way == "mean":

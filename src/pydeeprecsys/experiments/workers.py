@@ -145,6 +145,9 @@ def _deaf_children() -> Iterator[None]:
 
     One that ended while it begins would leave this process waiting for it.
     """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
     resource_tracker.ensure_running()  # which would undo the mask
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
