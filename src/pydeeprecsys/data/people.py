@@ -46,7 +46,8 @@ def read_age(file: TableFile, name: str, column: pa.ChunkedArray) -> Floats:
     Raises:
         InputError: a value is no age, 0 to 150, and no band.
     """
-    texts = _plain(read_texts(column))
+    texts = _in_lower_case(column)
+    texts = texts.mask(texts.isin(MISSING), None)
     found = [None if text is None else _AGE.fullmatch(text) for text in texts]
     ages = np.array([np.nan if match is None else float(match[1] or match[2] or 0) for match in found])
     file.require(
@@ -57,12 +58,12 @@ def read_age(file: TableFile, name: str, column: pa.ChunkedArray) -> Floats:
     return ages
 
 
-def _plain(texts: pd.Series[str]) -> pd.Series[Any]:
-    lower = texts.str.lower() if texts.notna().any() else texts
-    return lower.mask(lower.isin(MISSING), None)
+def _in_lower_case(column: pa.ChunkedArray) -> pd.Series[Any]:
+    texts = read_texts(column)
+    return texts.str.lower() if texts.notna().any() else texts
 
 
 def _translated(column: pa.ChunkedArray, meanings: dict[str, Any]) -> tuple[pd.Series[Any], list[str]]:
     """Texts by their meanings, None for others, and the others."""
-    texts = _plain(read_texts(column))
-    return texts.map(meanings), sorted(set(texts.dropna()) - set(meanings))
+    texts = _in_lower_case(column)
+    return texts.map(meanings), sorted(set(texts.dropna()) - {*meanings, *MISSING})
