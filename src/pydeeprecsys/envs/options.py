@@ -35,6 +35,10 @@ class WorldOptions(TypedDict, total=False):
         choice: Choice model.
         dynamics: Dynamics, in place of those that delta and threshold describe.
         reward: Reward function, in place of the one that lambda_non_violent describes.
+        cost: Cost of a step, `info["cost"]`, which agents can bound: the mean violence of what is "shown" (default) or
+            of what is "consumed", 0 if nothing is; the name of another number in `info`; or a function as of rewards.
+        group: Demographic whose values are groups of users, `info["group"]`: "sex", "age" or "occupation"; none by
+            default.
         consumption: "slate" if a user consumes the whole slate, "chosen" for the chosen item only, if any.
         choice_scale: Factor from ratings in stars to the scores of the choice model.
         repeats: Repeats of items consumed in the session: "allow", rated one star ("bore"), or an error ("refuse").
@@ -58,6 +62,8 @@ class WorldOptions(TypedDict, total=False):
     choice: Choice
     dynamics: Dynamics | Taste
     reward: Reward
+    cost: str | Reward
+    group: Literal["sex", "age", "occupation"] | None
     consumption: Consumption
     choice_scale: NonNegative
     repeats: Repeats
@@ -87,6 +93,8 @@ _DEFAULTS: dict[str, Any] = {
     "delta": 1.0,
     "threshold": 3.0,
     "lambda_non_violent": 0.0,
+    "cost": "shown",
+    "group": None,
     "pool_seed": 0,
     "observation": "last",
     "history_length": 10,

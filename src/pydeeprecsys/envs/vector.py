@@ -10,10 +10,11 @@ from gymnasium.vector import AutoresetMode
 from numba import njit
 from numpy.typing import ArrayLike
 
-from pydeeprecsys.arrays import Flags, Floats, Ints, Singles
+from pydeeprecsys.arrays import Array, Flags, Floats, Ints, Singles
+from pydeeprecsys.data.world import World
 from pydeeprecsys.envs.options import WorldOptions, make_observation, make_simulator
 from pydeeprecsys.envs.sessions import Arrays, Info, SessionVector
-from pydeeprecsys.errors import InputError
+from pydeeprecsys.errors import InputError, did_you_mean
 from pydeeprecsys.metrics.diversity import diversities, unit_vectors
 from pydeeprecsys.metrics.novelty import self_information, slate_means
 from pydeeprecsys.metrics.relevance import discounted_sums, discounts
@@ -34,7 +35,9 @@ class MovieLensFairnessVector(SessionVector[State, Response]):
 
     Each `info` has, besides Gymnasium's masks, per user: `ratings` (n, k) of the slate; its `dcg` and `ndcg` (see
     `metrics.relevance`, `ndcg` being `ndcg_of_fives`); its mean `violence` (measured or imputed; absent if the world
-    knows of none) and the share of its items whose violence is `unmeasured`; for k > 1 the position of the chosen item
+    knows of none) and the share of its items whose violence is `unmeasured`; the `cost` that the option of this name
+    describes (absent where it is of violence that is not known); the number of the user's `group`, if there is such an
+    option, a number of their own for users whose group is not known; for k > 1 the position of the chosen item
     as `chosen_action`, whether there was one as `hit` (a click), the `diversity` of the slate's categories (NaN with
     fewer than two items of known categories), its `novelty` in bits and, if the whole slate is consumed, the `rewards`
     (n, k) of its items, each that of a slate of this item alone; after a reset, the row of the `user` in the world.
@@ -72,6 +75,9 @@ class MovieLensFairnessVector(SessionVector[State, Response]):
         self._units, self._bits = unit_vectors(world.known_genres), self_information(world.rating_counts)
         self._violence, self._unmeasured = (a.astype(np.float64) for a in (world.violence, ~world.violence_measured))
         self._knows_violence = bool(world.violence_measured.any())
+        self._cost = options.get("cost", "shown")
+        group = options.get("group")
+        self._groups = None if group is None else user_groups(world, group)
 
     def begun(self, state: State, mask: Flags, options: Info) -> State:
         """The state, with the users in `options["users"]` (n,) where sessions have just begun."""
@@ -106,7 +112,28 @@ class MovieLensFairnessVector(SessionVector[State, Response]):
                 if self.simulator.consumption == "slate":
                     infos["rewards"] = self.simulator.item_rewards(response)
             infos["novelty"] = slate_means(slates, self._bits)
+        costs = self._costs(response, infos)
+        if costs is not None:
+            infos["cost"] = costs
+        if self._groups is not None:
+            infos["group"] = self._groups[self._begun().users]
         return infos
+
+    def _costs(self, response: Response, infos: Arrays) -> Array | None:
+        """(n,) costs of the slates; None where they are of violence that is not known."""
+        if not isinstance(self._cost, str):
+            return self._cost(response.ratings, response.violence)
+        name = "violence" if self._cost in ("shown", "consumed") else self._cost
+        if name not in infos:
+            if name == "violence":
+                return None
+            raise InputError(f"info has no {name!r} to take for the cost; {did_you_mean(name, infos)}")
+        if infos[name].ndim > 1:
+            raise InputError(f"info[{name!r}] has several numbers, and a cost is one; give another")
+        if self._cost != "consumed" or self.simulator.consumption == "slate":
+            return infos[name]
+        chosen = np.take_along_axis(response.violence, np.maximum(response.chosen, 0)[:, None], axis=1)[:, 0]
+        return np.where(response.chosen >= 0, chosen, 0.0)
 
     def reset_info(self) -> Arrays:
         """Infos of sessions that have just begun: the (n,) rows of their users."""
@@ -150,3 +177,16 @@ def _measures(
     """(n,) mean violence, share of unmeasured items, DCG and NDCG, given (items,) violence and whether unmeasured."""
     dcg = discounted_sums(ratings, discounts)
     return slate_means(slates, facts[0]), slate_means(slates, facts[1]), dcg, dcg / ideal_dcg
+
+
+def user_groups(world: World, demographic: str) -> Ints:
+    """(users,) numbers of groups by a demographic; users of whom it is not known are the last.
+
+    Raises:
+        InputError: it is known of no user.
+    """
+    values = world.demographics[:, ("sex", "age", "occupation").index(demographic)]
+    if np.isnan(values).all():
+        raise InputError(f"{world.name} knows the {demographic} of no user; leave out the group")
+    numbers: Ints = np.unique(values, return_inverse=True)[1].astype(np.int64)
+    return numbers

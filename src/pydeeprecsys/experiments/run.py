@@ -257,9 +257,9 @@ class _Run:
         self.calls.on_evaluation(len(self._returns()), {"return": mean_return}, final=False)
 
     def _note(self) -> str:
-        """Why an agent that learns never updated, and what to change, in one line; empty for all others."""
+        """Why an agent that learns never updated, or what it did not reach, in one line; empty for all others."""
         if self.agent.updates != 0:
-            return ""
+            return self.agent.note
         episodes = self.statistics.get_metrics("timestep_rewards")
         lengths = [] if episodes is None else list(map(len, episodes))
         done = f"{self.config.agent} never updated in {len(lengths)} episodes ({sum(lengths)} steps)"

@@ -68,3 +68,23 @@ Minibatches = Annotated[Count, "Minibatches per update, with one gradient step e
 EntropyCoefficient = Annotated[NonNegative, "Initial weight of the entropy bonus, in rewards per nat."]
 LearningRateDecay = Annotated[float, Range(0, 1, open_low=True), "Factor of the learning rates after each update."]
 EntropyDecay = Annotated[float, Range(0, 1, open_low=True), "Factor of the entropy coefficient after each update."]
+
+# Constraints and groups
+CostLimit = Annotated[
+    NonNegative | None,
+    "Bound β on the cost of a session, the mean of info['cost'] over its steps; learned with a Lagrange multiplier λ. "
+    "No bound if None.",
+]
+CvarLevel = Annotated[
+    float | None,
+    Range(0, 1, open_high=True),
+    "Level α of the CVaR, the mean of the worst 1 − α of sessions, which cost_limit then bounds in place of the "
+    "expectation; costs are in [0, 1].",
+]
+MultiplierRate = Annotated[Positive | None, "Learning rate of λ, per unit of cost; 1 if None."]
+QuantileRate = Annotated[Positive | None, "Learning rate of the value at risk, for a CVaR; 0.01 if None."]
+WorstGroupRate = Annotated[
+    Positive | None,
+    "Step size η of the group weights, per unit of return, to maximize the return of the worst group of info['group'] "
+    "(group DRO); the mean over all sessions if None.",
+]

@@ -14,6 +14,7 @@ class InfoColumns:
     """Reads columns of a step from `info`, where the environments give them at every step.
 
     - `cost`: `costs`;
+    - `group`, the number of the user's group: `groups`;
     - `chosen_action`, the position of the chosen item in the slate, -1 for none: `slates` and `choices`, with the
       chosen items as `actions`, or the first of a slate if none was chosen; a single action is a slate of one;
     - `rewards` (slate_size,), the reward of each item shown, NaN if it was not consumed: `item_rewards`.
@@ -31,15 +32,20 @@ class InfoColumns:
 
         Raises:
             InputError: a column is given at some steps or by some environments only, or has the wrong shape; a cost is
-                not finite; a choice is no position in the slate; or the choice from a slate of several is missing.
+                not finite; a group is no whole number from 0; a choice is no position in the slate; or the choice from
+                a slate of several is missing.
         """
         columns = {"actions": actions}
-        costs, choices = self._column("cost", infos), self._column("chosen_action", infos)
-        item_rewards = self._column("rewards", infos)
+        costs, groups = self._column("cost", infos), self._column("group", infos)
+        choices, item_rewards = self._column("chosen_action", infos), self._column("rewards", infos)
         if costs is not None:
             if costs.shape != (len(actions),) or not np.isfinite(costs).all():
                 raise InputError(f"info['cost'] must be a finite number for each environment, it is {infos['cost']}")
             columns["costs"] = costs.astype(np.float64, copy=False)
+        if groups is not None:
+            if groups.shape != (len(actions),) or groups.dtype.kind not in "iu" or groups.min() < 0:
+                raise InputError(f"info['group'] must be a whole number from 0, it is {infos['group']}")
+            columns["groups"] = groups.astype(np.int64, copy=False)
         if choices is None and self.slate_size > 1:
             raise InputError("info lacks 'chosen_action', the position of the chosen item in the slate, -1 for none")
         if self.slate_size == 1 and actions.ndim > 1:

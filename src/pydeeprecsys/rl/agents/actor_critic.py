@@ -13,7 +13,6 @@ from pydeeprecsys.rl.agents.policy_gradient import PolicyGradientAgent
 from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.neural_networks.value_estimator import ValueEstimator
 from pydeeprecsys.rl.ops.policies import center_by_other_episodes, rescale
-from pydeeprecsys.rl.ops.returns import generalized_advantages
 from pydeeprecsys.rl.search_space import Between, OneOf, SearchSpace
 
 
@@ -80,6 +79,11 @@ class ActorCriticAgent(PolicyGradientAgent):
         base: arg.Base = None,
         base_scale: arg.LogitScale = None,
         standardize_states: arg.StandardizeStates = False,
+        cost_limit: arg.CostLimit = None,
+        cvar_level: arg.CvarLevel = None,
+        multiplier_rate: arg.MultiplierRate = None,
+        quantile_rate: arg.QuantileRate = None,
+        worst_group_rate: arg.WorstGroupRate = None,
         random_state: Seed = 42,
         device: arg.Device = None,
     ) -> None:
@@ -100,6 +104,11 @@ class ActorCriticAgent(PolicyGradientAgent):
             base=base,
             base_scale=base_scale,
             standardize_states=standardize_states,
+            cost_limit=cost_limit,
+            cvar_level=cvar_level,
+            multiplier_rate=multiplier_rate,
+            quantile_rate=quantile_rate,
+            worst_group_rate=worst_group_rate,
             random_state=random_state,
             device=device,
         )
@@ -109,7 +118,7 @@ class ActorCriticAgent(PolicyGradientAgent):
         self.value_estimator = self.networks["value_estimator"] = ValueEstimator(
             self.encoding,
             [2 * size, max(1, size // 2)] if critic_hidden_layers is None else critic_hidden_layers,
-            1,
+            self.objective.n_values,
             critic_learning_rate,
             standardize_inputs=standardize_states,
             random_state=critic_seed,
@@ -120,21 +129,21 @@ class ActorCriticAgent(PolicyGradientAgent):
 
     def _advantages_and_returns(self, steps: Transition, complete: Flags) -> tuple[Floats, Floats]:
         ended = steps.terminated | steps.truncated
-        values = self.value_estimator.predict(steps.observations)[..., 0]
-        advantages = generalized_advantages(
-            steps.rewards,
-            self.discount_factor * ~steps.terminated,
+        critic = self.value_estimator
+        advantages, targets = self.objective.advantages(
+            steps,
             ended,
-            v_tm1=values,
-            v_t=self.value_estimator.predict(steps.next_observations)[..., 0],
+            (critic.predict(steps.observations), critic.predict(steps.next_observations)),
+            discount_factor=self.discount_factor,
             lambda_=self.gae_lambda,
-        )[complete]
-        returns = advantages + values[complete]
+            complete=complete,
+        )
+        advantages = advantages[complete]
         if self.normalize_advantages:
             n = ended.shape[1]
             episode = (np.cumsum(ended, axis=0) - ended) * n + np.arange(n)
             advantages = rescale(center_by_other_episodes(advantages, episode[complete]))
-        return advantages, returns
+        return advantages, targets[complete]
 
     def _learn_values(self, states: Singles, returns: Floats) -> None:
         self.log("critic_loss", self.value_estimator.update(states, returns))

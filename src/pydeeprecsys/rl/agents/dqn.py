@@ -13,6 +13,7 @@ from pydeeprecsys.arguments import Seed, checked
 from pydeeprecsys.rl import arguments as arg
 from pydeeprecsys.rl.agents.epsilon_greedy import DecayingEpsilonGreedy
 from pydeeprecsys.rl.agents.q_learning import QLearningAgent
+from pydeeprecsys.rl.cost_critic import cost_critic_of
 from pydeeprecsys.rl.experience_replay.buffer_parameters import ExperienceReplayBufferParameters
 from pydeeprecsys.rl.experience_replay.experience_buffer import ExperienceReplayBuffer
 from pydeeprecsys.rl.experience_replay.replay_memory import ReplayMemory
@@ -80,13 +81,15 @@ class DQNAgent(QLearningAgent):
         item_estimates: arg.ItemEstimates = None,
         base: arg.Base = None,
         base_scale: arg.ValueScale = None,
+        cost_limit: arg.CostLimit = None,
+        multiplier_rate: arg.MultiplierRate = None,
         device: arg.Device = None,
     ) -> None:
         layers = [128, 128] if hidden_layers is None else hidden_layers
         encoding = StateEncoding(state_encoder, input_size, history, item_estimates)
         start = base_of(base, item_estimates, scale=base_scale, default=VALUE_SCALE)
-        seeds = map(int, np.random.SeedSequence(random_state).generate_state(4))
-        network_seed, buffer_seed, exploration_seed, random_seed = seeds
+        seeds = map(int, np.random.SeedSequence(random_state).generate_state(5))
+        network_seed, buffer_seed, exploration_seed, random_seed, cost_seed = seeds
 
         def network() -> DeepQNetwork:
             generator = torch.Generator().manual_seed(network_seed)
@@ -115,4 +118,14 @@ class DQNAgent(QLearningAgent):
             random_state=random_seed,
             double=double,
             td_losses=partial(td_losses, loss=loss),
+            cost_critic=cost_critic_of(
+                cost_limit,
+                multiplier_rate,
+                encoding,
+                output_size,
+                learning_rate=learning_rate,
+                item_features=item_features,
+                random_state=cost_seed,
+                device=device,
+            ),
         )

@@ -17,6 +17,7 @@ from pydeeprecsys.rl.neural_networks.base_scores import LOGIT_SCALE, base_of
 from pydeeprecsys.rl.neural_networks.networks import Networks, load_networks, save_networks
 from pydeeprecsys.rl.neural_networks.policy_estimator import PolicyEstimator
 from pydeeprecsys.rl.neural_networks.state_encoders.encoding import StateEncoding
+from pydeeprecsys.rl.objective import Objective, constraint_of
 from pydeeprecsys.rl.ops.policies import truncated_importance_weights
 
 
@@ -63,6 +64,11 @@ class PolicyGradientAgent(ReinforcementLearning, ABC):
         base: arg.Base = None,
         base_scale: arg.LogitScale = None,
         standardize_states: arg.StandardizeStates = False,
+        cost_limit: arg.CostLimit = None,
+        cvar_level: arg.CvarLevel = None,
+        multiplier_rate: arg.MultiplierRate = None,
+        quantile_rate: arg.QuantileRate = None,
+        worst_group_rate: arg.WorstGroupRate = None,
         random_state: Seed = 42,
         device: arg.Device = None,
     ) -> None:
@@ -84,15 +90,22 @@ class PolicyGradientAgent(ReinforcementLearning, ABC):
         self.episodes_per_update = episodes_per_update
         self.minibatches = minibatches
         self.entropy_coefficient, self.entropy_decay = entropy_coefficient, entropy_decay
+        constraint = constraint_of(cost_limit, cvar_level, multiplier_rate, quantile_rate)
+        self.objective = Objective(constraint, worst_group_rate)
         self.memory = EpisodeMemory(history)
         self.updates: int = 0
 
     @abstractmethod
     def _advantages_and_returns(self, steps: Transition, complete: Flags) -> tuple[Floats, Floats]:
-        """Advantages and returns, (rows,) each, of the steps (time, n, ...) that are complete (time, n)."""
+        """Advantages (rows,) and returns (rows, ...) of the steps (time, n, ...) that are complete (time, n)."""
 
     def _learn_values(self, states: Singles, returns: Floats) -> None:
-        """Fit a value function to (rows, state_size) observations and (rows,) returns. The default has none."""
+        """Fit a value function to (rows, state_size) observations and (rows, ...) returns. The default has none."""
+
+    @property
+    def note(self) -> str:
+        """What the agent did not reach that it was to reach, in one line; empty if nothing is known of it."""
+        return self.objective.note
 
     @property
     def first_update(self) -> str:
@@ -119,8 +132,10 @@ class PolicyGradientAgent(ReinforcementLearning, ABC):
         """
         transitions = transitions.of_items()
         transitions.check_rewards()
+        self.objective.check(transitions)
         unknown = np.full(len(transitions.rewards), np.nan)
-        self.memory.add(transitions.keep("began", "action_masks")._replace(log_probabilities=unknown))
+        kept = transitions.keep("began", "action_masks", *self.objective.columns)
+        self.memory.add(kept._replace(log_probabilities=unknown))
         if self.memory.n_complete >= (self.episodes_per_update or self.memory.n):
             self._learn()
 
@@ -133,7 +148,7 @@ class PolicyGradientAgent(ReinforcementLearning, ABC):
         steps, complete = memory.complete_steps()
         rows = steps.take(complete)
         advantages, returns = self._advantages_and_returns(steps, complete)
-        advantages = self._centred(advantages, rows)
+        advantages = self.objective.weigh(self._centred(advantages, rows), rows.groups)
         losses = []
         # Strided: each minibatch spans all time steps and environments.
         for part in (slice(i, None, self.minibatches) for i in range(min(self.minibatches, len(advantages)))):
@@ -153,6 +168,7 @@ class PolicyGradientAgent(ReinforcementLearning, ABC):
         for network in self.networks.values():
             network.observe(rows.observations)
         memory.forget_complete()
+        self.objective.update(self.log)
         self.updates += 1
         self.entropy_coefficient *= self.entropy_decay
         self.log("loss", sum(losses))
@@ -179,6 +195,7 @@ class PolicyGradientAgent(ReinforcementLearning, ABC):
         return {
             "networks": self.networks.state_dict(),
             "entropy_coefficient": self.entropy_coefficient,
+            "objective": self.objective.state_dict(),
             "memory": self.memory.state_dict(),
             "updates": self.updates,
         }
@@ -191,5 +208,6 @@ class PolicyGradientAgent(ReinforcementLearning, ABC):
         """
         self.networks.load_state_dict(state["networks"])
         self.entropy_coefficient = float(state["entropy_coefficient"])
+        self.objective.load_state_dict(state["objective"])
         self.memory.load_state_dict(state["memory"])
         self.updates = int(state["updates"])

@@ -21,8 +21,9 @@ from pydeeprecsys.rl.neural_networks.networks import Networks, load_networks, sa
 from pydeeprecsys.rl.neural_networks.policy_estimator import PolicyEstimator, Prepared
 from pydeeprecsys.rl.neural_networks.state_encoders.encoding import StateEncoding
 from pydeeprecsys.rl.neural_networks.value_estimator import ValueEstimator
+from pydeeprecsys.rl.objective import Objective, constraint_of
 from pydeeprecsys.rl.ops.policies import clipped_surrogate_losses, entropies, standardize
-from pydeeprecsys.rl.ops.returns import generalized_advantages, last_steps, shuffled_episodes
+from pydeeprecsys.rl.ops.returns import last_steps, shuffled_episodes
 from pydeeprecsys.rl.search_space import Between, OneOf, SearchSpace
 
 
@@ -106,11 +107,18 @@ class PPOAgent(ReinforcementLearning):
         base: arg.Base = None,
         base_scale: arg.LogitScale = None,
         standardize_states: arg.StandardizeStates = False,
+        cost_limit: arg.CostLimit = None,
+        cvar_level: arg.CvarLevel = None,
+        multiplier_rate: arg.MultiplierRate = None,
+        quantile_rate: arg.QuantileRate = None,
+        worst_group_rate: arg.WorstGroupRate = None,
         random_state: Seed = 42,
         device: arg.Device = None,
     ) -> None:
         if vary_slates and base is not None:
             raise InputError("vary_slates is for policies without a base, which has weights of its own; leave it out")
+        constraint = constraint_of(cost_limit, cvar_level, multiplier_rate, quantile_rate)
+        self.objective = Objective(constraint, worst_group_rate)
         actor_seed, critic_seed, order_seed = map(int, np.random.SeedSequence(random_state).generate_state(3))
         encoding = StateEncoding(state_encoder, state_size, history, item_estimates)
         self.policy_estimator = PolicyEstimator(
@@ -128,7 +136,7 @@ class PPOAgent(ReinforcementLearning):
         self.value_estimator = ValueEstimator(
             encoding,
             [64, 64] if critic_hidden_layers is None else critic_hidden_layers,
-            1,
+            self.objective.n_values,
             critic_learning_rate,
             standardize_inputs=standardize_states,
             random_state=critic_seed,
@@ -147,6 +155,11 @@ class PPOAgent(ReinforcementLearning):
         self.actor_learning_rate, self.critic_learning_rate = actor_learning_rate, critic_learning_rate
         self.learning_rate_decay = learning_rate_decay
         self.entropy_coefficient, self.entropy_decay = entropy_coefficient, entropy_decay
+
+    @property
+    def note(self) -> str:
+        """What the agent did not reach that it was to reach, in one line; empty if nothing is known of it."""
+        return self.objective.note
 
     @property
     def first_update(self) -> str:
@@ -180,8 +193,9 @@ class PPOAgent(ReinforcementLearning):
             FloatingPointError: a reward or a loss is NaN or infinite; the last finite parameters stay.
         """
         transitions.check_rewards()
+        self.objective.check(transitions)
         step = transitions.flat()
-        self.memory.add(step.keep("began", "action_masks")._replace(slates=step.shown))
+        self.memory.add(step.keep("began", "action_masks", *self.objective.columns)._replace(slates=step.shown))
         if len(self.memory) == len(step.rewards):
             self._prepared = []
         if self._acting is None or not np.array_equal(self._acting[0], step.observations):
@@ -200,21 +214,20 @@ class PPOAgent(ReinforcementLearning):
         steps = steps._replace(log_probabilities=before)
         actor.observe(prepared.states)
         critic.observe(read)
-        values = critic.predict(read).reshape(rollout.rewards.shape)
+        values = critic.predict(read).reshape(*rollout.rewards.shape, self.objective.n_values)
         ended = last_steps(rollout.terminated, rollout.truncated, rollout.columns()["began"])
         ended[-1] = True
         next_values = np.roll(values, -1, axis=0)
-        next_values[ended] = critic.predict(rollout.next_observations[ended])[:, 0]
-        advantages = generalized_advantages(
-            rollout.rewards,
-            self.discount_factor * ~rollout.terminated,
+        next_values[ended] = critic.predict(rollout.next_observations[ended])
+        advantages, targets = self.objective.advantages(
+            rollout,
             ended,
-            v_tm1=values,
-            v_t=next_values,
+            (values, next_values),
+            discount_factor=self.discount_factor,
             lambda_=self.gae_lambda,
         )
-        targets = (advantages + values).reshape(-1)
-        weights = standardize(advantages.reshape(-1))
+        targets = targets.reshape(-1, self.objective.n_values)
+        weights = self.objective.weigh(standardize(advantages.reshape(-1)), steps.groups)
         actor_losses, critic_losses = [], []
         for _ in range(self.epochs):
             # An encoder that learns encodes a session once for all its steps in a minibatch, so these stay together.
@@ -230,6 +243,7 @@ class PPOAgent(ReinforcementLearning):
                 after = actor.log_probabilities(prepared, steps.shown, steps.action_masks)
                 if (before - after).mean() > self.target_kl:
                     break
+        self.objective.update(self.log)
         self.updates += 1
         self.entropy_coefficient *= self.entropy_decay
         self._set_learning_rates()
@@ -259,6 +273,7 @@ class PPOAgent(ReinforcementLearning):
         return {
             "networks": self.networks.state_dict(),
             "entropy_coefficient": self.entropy_coefficient,
+            "objective": self.objective.state_dict(),
             "memory": self.memory.state_dict(),
             "order": self._order.bit_generator.state,
             "updates": self.updates,
@@ -272,6 +287,7 @@ class PPOAgent(ReinforcementLearning):
         """
         self.networks.load_state_dict(state["networks"])
         self.entropy_coefficient = float(state["entropy_coefficient"])
+        self.objective.load_state_dict(state["objective"])
         self.memory.load_state_dict(state["memory"])
         self._acting, self._prepared = None, []
         if len(self.memory):

@@ -12,6 +12,7 @@ from pydeeprecsys.arrays import Array, Flags, Floats, Ints, Singles
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.agents.agent import RandomAgent, ReinforcementLearning, State
 from pydeeprecsys.rl.agents.epsilon_greedy import DecayingEpsilonGreedy
+from pydeeprecsys.rl.cost_critic import CostCritic
 from pydeeprecsys.rl.experience_replay.replay_memory import ReplayMemory
 from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.neural_networks.deep_q_network import DeepQNetwork
@@ -39,11 +40,12 @@ class QLearningAgent(ReinforcementLearning):
         random_state: seed of the random actions, at least 0.
         double: double Q-learning: the online network selects the next action, the target network evaluates it.
         td_losses: errors and losses of the values, or of the distributions, that the network gives.
+        cost_critic: of a bound on the cost of sessions; none if None.
 
     Attributes:
         networks: all networks by name.
-        statistics: logs "loss" at every update, and "epsilon_values", the probability of exploration, at every end of
-            an episode.
+        statistics: logs "loss" at every update, "epsilon_values", the probability of exploration, at every end of
+            an episode, and with a cost critic "cost_loss" and "multiplier", λ, at every update.
     """
 
     evaluation_changes_state = False
@@ -65,6 +67,7 @@ class QLearningAgent(ReinforcementLearning):
         random_state: int,
         double: bool = False,
         td_losses: TDLosses = td_losses,
+        cost_critic: CostCritic | None = None,
     ) -> None:
         self.n_actions, self.state_size = n_actions, state_size
         self.network, self.target_network = network, target_network
@@ -73,11 +76,18 @@ class QLearningAgent(ReinforcementLearning):
         self.network_sync_frequency = network_sync_frequency
         self.exploration = exploration
         self.double = double
-        self.td_losses = td_losses
+        self.td_losses, self.cost_critic = td_losses, cost_critic
+        if cost_critic is not None:
+            self.networks.update(cost_critic.networks)
         self.updates: int = 0
         self.random_agent = RandomAgent(Discrete(n_actions), random_state)
         target_network.load_state_dict(network.state_dict())
         target_network.disable_learning()
+
+    @property
+    def note(self) -> str:
+        """What the agent did not reach that it was to reach, in one line; empty if nothing is known of it."""
+        return "" if self.cost_critic is None else self.cost_critic.constraint.note
 
     @property
     def first_update(self) -> str:
@@ -103,16 +113,23 @@ class QLearningAgent(ReinforcementLearning):
         else:
             self.network.silence_noise()
         with torch.inference_mode():
-            first, discount = self.network.preferences(self.network.as_tensor(states))
+            inputs = self.network.as_tensor(states)
+            first, discount = self.network.preferences(inputs)
+            if self.cost_critic is not None:
+                first = first - self.cost_critic.charges(inputs)
             slates: Ints = slates_of(masked(first, masks), k, discount, top_k).cpu().numpy()
         return slates
 
     def score(self, states: Array, masks: Flags | None) -> Array:
-        """Action values, without noise: (n, state_size) to (n, actions)."""
+        """Action values, without noise, less λ times those of costs: (n, state_size) to (n, actions)."""
         self.network.silence_noise()
         with torch.inference_mode():
-            values: Singles = self.network.values(self.network.as_tensor(states)).cpu().numpy()
-        return values
+            inputs = self.network.as_tensor(states)
+            values = self.network.values(inputs)
+            if self.cost_critic is not None:
+                values = values - self.cost_critic.charges(inputs)
+            scores: Singles = values.cpu().numpy()
+        return scores
 
     def log_probability(self, states: Array, slates: Ints, masks: Flags | None) -> Array:
         """Log-probabilities of slates under ε-greedy exploration: (n, state_size) and (n, k) to (n,).
@@ -144,11 +161,16 @@ class QLearningAgent(ReinforcementLearning):
                 self.log("epsilon_values", self.exploration.epsilon)
 
     def _store(self, transitions: Transition) -> None:
-        before = self.memory.steps
-        for _ in range(self.memory.add(transitions.of_items().keep("began", *self.stored_columns))):
+        before, critic = self.memory.steps, self.cost_critic
+        columns = [*self.stored_columns, *(["costs"] if critic else [])]
+        for _ in range(self.memory.add(transitions.of_items().keep("began", *columns))):
             self._learn()
+        if critic is not None:
+            critic.observe(transitions, learning=self.memory.buffer.ready_to_predict())
         if self.memory.steps // self.network_sync_frequency > before // self.network_sync_frequency:
             self.target_network.soft_parameter_update(self.network, 1.0)
+            if critic is not None:
+                critic.sync()
 
     def _learn(self) -> None:
         """One update of DQN and of Rainbow."""
@@ -161,12 +183,19 @@ class QLearningAgent(ReinforcementLearning):
         target_network.draw_noise()
         with torch.no_grad():
             selector = network if self.double else target_network
-            a_t = greedy_actions(selector.preferences(s_t).first, columns.get("next_action_masks"))
+            preferences = selector.preferences(s_t).first
+            if self.cost_critic is not None:
+                preferences = preferences - self.cost_critic.charges(s_t, target=not self.double)
+            a_t = greedy_actions(preferences, columns.get("next_action_masks"))
             q_t = target_network.of_actions(s_t, a_t)
         q_tm1 = network.of_actions(s_tm1, a_tm1)
         errors, losses = self.td_losses(q_tm1, r_t, discount_t, q_t)
         loss = network.run_backpropagation(weighted_mean(losses, weights))
         self.memory.buffer.update_priorities(sample.indices, errors.detach().cpu().numpy())
+        if (critic := self.cost_critic) is not None:
+            cost_t = network.as_tensor(columns["costs"])
+            self.log("cost_loss", critic.learn(s_tm1, a_tm1, cost_t, discount_t, s_t=s_t, a_t=a_t, weights=weights))
+            self.log("multiplier", critic.constraint.multiplier)
         self.updates += 1
         self.log("loss", loss)
 
@@ -177,6 +206,7 @@ class QLearningAgent(ReinforcementLearning):
             "memory": self.memory.state_dict(),
             "exploration": {} if self.exploration is None else self.exploration.state_dict(),
             "generator": self.random_agent.state_dict(),
+            "cost_critic": {} if self.cost_critic is None else self.cost_critic.state_dict(),
             "updates": self.updates,
         }
 
@@ -193,4 +223,6 @@ class QLearningAgent(ReinforcementLearning):
         if self.exploration is not None:
             self.exploration.load_state_dict(state["exploration"])
         self.random_agent.load_state_dict(state["generator"])
+        if self.cost_critic is not None:
+            self.cost_critic.load_state_dict(state["cost_critic"])
         self.updates = int(state["updates"])

@@ -13,6 +13,7 @@ from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl import arguments as arg
 from pydeeprecsys.rl.agents.epsilon_greedy import DecayingEpsilonGreedy
 from pydeeprecsys.rl.agents.q_learning import QLearningAgent
+from pydeeprecsys.rl.cost_critic import cost_critic_of
 from pydeeprecsys.rl.experience_replay.buffer_parameters import ExperienceReplayBufferParameters, PERBufferParameters
 from pydeeprecsys.rl.experience_replay.experience_buffer import ExperienceReplayBuffer
 from pydeeprecsys.rl.experience_replay.priority_replay_buffer import PrioritizedExperienceReplayBuffer
@@ -144,14 +145,16 @@ class RainbowDQNAgent(QLearningAgent):
         item_estimates: arg.ItemEstimates = None,
         base: arg.Base = None,
         base_scale: arg.ValueScale = None,
+        cost_limit: arg.CostLimit = None,
+        multiplier_rate: arg.MultiplierRate = None,
         device: arg.Device = None,
     ) -> None:
         if categorical and loss != "huber":
             raise InputError(f"distributions of returns (categorical) have their own loss; leave out loss={loss!r}")
         encoding = StateEncoding(state_encoder, input_size, history, item_estimates)
         start = base_of(base, item_estimates, scale=base_scale, default=VALUE_SCALE)
-        seeds = map(int, np.random.SeedSequence(random_state).generate_state(5))
-        network_seed, target_seed, buffer_seed, exploration_seed, random_seed = seeds
+        seeds = map(int, np.random.SeedSequence(random_state).generate_state(6))
+        network_seed, target_seed, buffer_seed, exploration_seed, random_seed, cost_seed = seeds
 
         def network(seed: int) -> DuelingDDQN:
             return DuelingDDQN(
@@ -195,6 +198,16 @@ class RainbowDQNAgent(QLearningAgent):
             double=double,
             td_losses=(
                 partial(categorical_td_losses, support=online.support) if categorical else partial(td_losses, loss=loss)
+            ),
+            cost_critic=cost_critic_of(
+                cost_limit,
+                multiplier_rate,
+                encoding,
+                output_size,
+                learning_rate=learning_rate,
+                item_features=item_features,
+                random_state=cost_seed,
+                device=device,
             ),
         )
         self.statistics = statistics

@@ -13,7 +13,7 @@ from pydeeprecsys.rl.agents.agent import State
 from pydeeprecsys.rl.agents.policy_gradient import PolicyGradientAgent
 from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.ops.policies import leave_one_out_baseline, standardize
-from pydeeprecsys.rl.ops.returns import discounted_returns, steps_in_episode
+from pydeeprecsys.rl.ops.returns import steps_in_episode
 from pydeeprecsys.rl.search_space import Between, OneOf, SearchSpace
 
 Baseline = Literal["leave-one-out", "normalized"]
@@ -78,6 +78,11 @@ class ReinforceAgent(PolicyGradientAgent):
         base: arg.Base = None,
         base_scale: arg.LogitScale = None,
         standardize_states: arg.StandardizeStates = False,
+        cost_limit: arg.CostLimit = None,
+        cvar_level: arg.CvarLevel = None,
+        multiplier_rate: arg.MultiplierRate = None,
+        quantile_rate: arg.QuantileRate = None,
+        worst_group_rate: arg.WorstGroupRate = None,
         random_state: Seed = 42,
         device: arg.Device = None,
     ) -> None:
@@ -98,6 +103,11 @@ class ReinforceAgent(PolicyGradientAgent):
             base=base,
             base_scale=base_scale,
             standardize_states=standardize_states,
+            cost_limit=cost_limit,
+            cvar_level=cvar_level,
+            multiplier_rate=multiplier_rate,
+            quantile_rate=quantile_rate,
+            worst_group_rate=worst_group_rate,
             random_state=random_state,
             device=device,
         )
@@ -107,7 +117,7 @@ class ReinforceAgent(PolicyGradientAgent):
     def _advantages_and_returns(self, steps: Transition, complete: Flags) -> tuple[Floats, Floats]:
         ended = steps.terminated | steps.truncated
         step = steps_in_episode(ended)[complete]
-        returns = discounted_returns(steps.rewards, self.discount_factor * ~ended)[complete]
+        returns = self.objective.returns(steps, self.discount_factor, complete)[complete]
         if self.baseline == "normalized":
             return standardize(returns), returns
         baseline = leave_one_out_baseline(returns, step, alone=self._running_means(returns, step))

@@ -34,6 +34,7 @@ class Transition(NamedTuple):
     log_probabilities: Array | None = None  # (n,) of the action under the policy that acted; NaN where unknown
     entropies: Array | None = None  # (n,) of that policy in nats; of several steps, see NStepAccumulator
     item_rewards: Array | None = None  # (n, k) reward of each item of the slate; NaN if it was not consumed
+    groups: Ints | None = None  # (n,) number of the user's group
 
     @classmethod
     def of_one(
