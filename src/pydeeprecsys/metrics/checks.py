@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -33,3 +35,8 @@ def check_slates(slates: ArrayLike, n_items: int) -> Ints:
     if table.min() < 0 or table.max() >= n_items:
         raise InputError(f"slates hold items {table.min()} to {table.max()}; items are 0 to {n_items - 1}")
     return table.astype(np.int64, copy=False)
+
+
+def number_or_array(found: Floats) -> Any:
+    """A number of Python for an array without dimensions; other arrays as they are."""
+    return found if found.ndim else found.item()
