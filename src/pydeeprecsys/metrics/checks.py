@@ -1,4 +1,4 @@
-"""Checks of the arrays that metrics are given."""
+"""Checks of the arrays that metrics are given, and what several of them do with their results."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ def check_table(name: str, numbers: ArrayLike) -> Floats:
     return table
 
 
-def check_counts(name: str, numbers: ArrayLike) -> Floats:
-    """The numbers as (items,); InputError unless each is finite and 0 or more."""
+def check_counts(name: str, numbers: ArrayLike, rows: bool = False) -> Floats:
+    """The numbers as (items,), or (..., items) with `rows`; InputError unless each is finite and 0 or more."""
     counts = np.asarray(numbers, dtype=np.float64)
-    if counts.ndim != 1 or not counts.size or not np.isfinite(counts).all() or counts.min() < 0:
+    fits = counts.ndim == 1 or (rows and counts.ndim > 1)
+    if not fits or not counts.size or not np.isfinite(counts).all() or counts.min() < 0:
         raise InputError(f"{name} must be a number of 0 or more for each item, the shape is {counts.shape}")
     return counts
 
@@ -40,3 +41,10 @@ def check_slates(slates: ArrayLike, n_items: int) -> Ints:
 def number_or_array(found: Floats) -> Any:
     """A number of Python for an array without dimensions; other arrays as they are."""
     return found if found.ndim else found.item()
+
+
+def divided(numbers: Floats, by: ArrayLike) -> Floats:
+    """The quotients, NaN where the divisor is 0; the divisor broadcasts."""
+    divisor = np.broadcast_to(by, np.shape(numbers))
+    quotients: Floats = np.divide(numbers, divisor, out=np.full(divisor.shape, np.nan), where=divisor > 0)
+    return quotients

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from pydeeprecsys.arrays import Floats
 from pydeeprecsys.errors import InputError
-from pydeeprecsys.metrics.checks import number_or_array
+from pydeeprecsys.metrics.checks import divided, number_or_array
 
 
 def mean(costs: ArrayLike) -> Any:
@@ -99,9 +99,7 @@ def _check_costs(costs: ArrayLike) -> Floats:
 
 
 def _mean(table: Floats) -> Floats:
-    known = np.count_nonzero(~np.isnan(table), axis=0)
-    means: Floats = np.divide(np.nansum(table, axis=0), known, out=np.full(known.shape, np.nan), where=known > 0)
-    return means
+    return divided(np.nansum(table, axis=0), np.count_nonzero(~np.isnan(table), axis=0))
 
 
 def _value_at_risk(table: Floats, level: float) -> Floats:
