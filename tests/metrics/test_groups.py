@@ -81,6 +81,17 @@ def test_groups_are_in_the_order_of_categories_otherwise_sorted() -> None:
     assert list(by_group([1, 2, 3], bands).index) == ["young", "old"]
     assert list(by_group([1, 2, 3], ["b", UNKNOWN, "a"]).index) == ["a", "b", UNKNOWN]
     assert list(by_group([1, 2, 3], [56, np.nan, 1]).index) == [1, 56, UNKNOWN]
+    assert list(difference([1, 2, 3, 5], ["a", "b", "a", "b"], control=bands.take([0, 0, 1, 1])).index) == [
+        "young",
+        "old",
+    ]
+
+
+def test_rows_are_matched_by_position() -> None:
+    # As they are left by a selection of sessions.
+    values, sex = pd.Series([1.0, 2, 3], index=[7, 5, 9]), pd.Series(["F", "M", "F"], index=[0, 1, 2], name="sex")
+    table = by_group(values, sex)
+    assert (table.to_dict(), table.index.name) == ({"F": 2, "M": 2}, "sex")
 
 
 def test_unknown_values_are_left_out_and_are_not_zero() -> None:

@@ -20,6 +20,8 @@ def test_the_worst_share_ends_between_costs_or_within_one() -> None:
     assert cvar(TO_TEN, 0.75) == pytest.approx((10 + 9 + 0.5 * 8) / 2.5)
     # Beyond 0.9 only a part of the worst cost remains.
     assert cvar(TO_TEN, 0.99) == pytest.approx(10)
+    # 0.28 of 25 costs are seven, although 0.28 · 25 is more than 7 in floating point.
+    assert value_at_risk(range(1, 26), 0.28) == 7
     assert value_at_risk(TO_TEN, 0) == 1
     assert cvar(TO_TEN, 0) == pytest.approx(5.5)
 

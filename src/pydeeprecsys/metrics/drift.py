@@ -89,7 +89,7 @@ def concentration(affinities: ArrayLike) -> Any:
     table = _check("affinities", affinities)
     if table.shape[-1] < 2:
         raise InputError("concentration is among two categories or more, there is one")
-    return number_or_array(np.clip(1 - np.asarray(entropy(np.maximum(table, 0), normalized=True)), 0, 1))
+    return number_or_array(np.clip(1 - entropy(np.maximum(table, 0), normalized=True), 0, 1))
 
 
 def effective_categories(affinities: ArrayLike) -> Any:

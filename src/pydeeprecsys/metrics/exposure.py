@@ -1,7 +1,7 @@
 """Exposure of items and categories: how often each was shown, over how much of the catalogue, and how unequally.
 
-Figures are of (items,) exposures, a number each, or of (..., items), such as those at each step of all sessions, an
-array each. They are as well of categories, with their exposures from `category_exposures`.
+Figures are of (items,) exposures, a number each, or of (..., items), such as those of the slates of each step, stacked,
+an array each. They are as well of categories, with their exposures from `category_exposures`.
 """
 
 from __future__ import annotations

@@ -93,12 +93,7 @@ def worst_group(
 ) -> Any:
     """Name of the group with the worst figure, the first of equals; a tuple of names for a crossing.
 
-    Args:
-        values: See the module, like the others.
-        groups: See the module.
-        statistic: See the module.
-        control: See the module.
-        worst: "lowest" for a figure such as the return, "highest" for one such as violence.
+    The worst is the "lowest" of figures such as the return, and the "highest" of those such as violence.
 
     Returns:
         The name; NaN for a step or control value at which no group has a figure.
@@ -123,14 +118,7 @@ def difference(
     *,
     method: Method = "between_groups",
 ) -> Any:
-    """The largest absolute difference: between two groups, max − min, or of a group to the figure of all, `overall`.
-
-    Args:
-        values: See the module, like the others.
-        groups: See the module.
-        statistic: See the module.
-        control: See the module.
-        method: "between_groups" or "to_overall".
+    """The largest absolute difference "between_groups", max − min, or of a group "to_overall", the figure of all.
 
     Returns:
         0 or more; NaN for a step or control value at which fewer than two groups have a figure.
@@ -154,14 +142,7 @@ def ratio(
     *,
     method: Method = "between_groups",
 ) -> Any:
-    """The smallest ratio: between two groups, min / max, or of a group and `overall`, the smaller over the larger.
-
-    Args:
-        values: See the module, like the others.
-        groups: See the module.
-        statistic: See the module.
-        control: See the module.
-        method: "between_groups" or "to_overall".
+    """The smallest ratio "between_groups", min / max, or of a group "to_overall", the smaller over the larger.
 
     Returns:
         In [0, 1]; NaN where all figures are 0, and where fewer than two groups have a figure.
