@@ -113,6 +113,7 @@ def test_unknown_values_are_left_out_and_are_not_zero() -> None:
         (lambda: ratio([1, np.nan], ["a", "b"]), "here: a"),
         (lambda: difference([np.nan, np.nan], ["a", "b"]), "here: none"),
         (lambda: worst_group([np.nan, np.nan], ["a", "b"]), "none is the worst"),
+        (lambda: worst_group([1, 2], ["a", "b"], worst="high"), "'high' is neither 'lowest' nor 'highest'"),  # type: ignore[arg-type]
         (lambda: ratio([-1, 1], ["a", "b"]), "take the difference"),
         (lambda: ratio([1, 1], ["a", "b"], method="to_all"), "'to_all' is neither"),  # type: ignore[arg-type]
         (lambda: by_group([], []), "at least one"),
@@ -120,6 +121,7 @@ def test_unknown_values_are_left_out_and_are_not_zero() -> None:
         (lambda: by_group(["much"], ["a"]), "must be numbers"),
         (lambda: by_group(np.zeros((2, 2, 2)), ["a", "b"]), r"\(n, steps\)"),
         (lambda: by_group([1, 2], ["a"]), "each of the 2 sessions"),
+        (lambda: by_group([1, 2], None), "each of the 2 sessions"),  # type: ignore[arg-type]
         (lambda: by_group([1, 2], {}), "at least one group column"),
         (lambda: by_group([1, 2], ["a", "b"], control=pd.DataFrame()), "at least one control column"),
         (lambda: by_group([1, 2], {"income": [1.5, 2.5]}), "income holds fractions such as 1.5"),

@@ -55,7 +55,7 @@ def overall(values: ArrayLike, statistic: Statistic = np.mean, control: Columns 
     Raises:
         InputError: see `by_group`.
     """
-    figures = _figures(values, None, statistic, control)
+    figures = _figures(values, np.zeros(len(_numbers(values))), statistic, control)
     return figures.shaped(figures.overall)
 
 
@@ -99,12 +99,12 @@ def worst_group(
         The name; NaN for a step or control value at which no group has a figure.
 
     Raises:
-        InputError: no group has a figure, or see `by_group`.
+        InputError: no group has a figure, an unknown `worst`, or see `by_group`.
     """
     figures = _figures(values, groups, statistic, control)
     if not figures.by_group.notna().any(axis=None):
         raise InputError("no group has a known value, so none is the worst")
-    table = figures.by_group if worst == "lowest" else -figures.by_group
+    table = -figures.by_group if _is_second(worst, "lowest", "highest") else figures.by_group
     names = {step: figures.within(column.dropna()).idxmin() for step, column in table.items()}
     group_only = pd.DataFrame(names, index=figures.overall.index).map(figures.group_name, na_action="ignore")
     return figures.shaped(group_only)
@@ -127,7 +127,7 @@ def difference(
         InputError: fewer than two groups have a figure, an unknown method, or see `by_group`.
     """
     figures = _figures(values, groups, statistic, control)
-    if _to_overall(method):
+    if _is_second(method, "between_groups", "to_overall"):
         found = figures.within((figures.by_group - figures.overall_of_rows()).abs()).max()
     else:
         found = figures.within(figures.by_group).max() - figures.within(figures.by_group).min()
@@ -153,7 +153,7 @@ def ratio(
     figures = _figures(values, groups, statistic, control)
     if (figures.by_group < 0).any(axis=None):
         raise InputError("ratios need figures of 0 or more, and a group's is below; take the difference")
-    if _to_overall(method):
+    if _is_second(method, "between_groups", "to_overall"):
         ratios = figures.by_group / figures.overall_of_rows()
         found = figures.within(ratios.where(~(ratios > 1), 1 / ratios)).min()
     else:
@@ -200,9 +200,10 @@ class _Figures(NamedTuple):
         return narrowed if rows or self.control else narrowed.set_axis([None]).iloc[0]
 
 
-def _figures(values: ArrayLike, groups: Columns | None, statistic: Statistic, control: Columns | None) -> _Figures:
+def _figures(values: ArrayLike, groups: Columns, statistic: Statistic, control: Columns | None) -> _Figures:
     numbers = _numbers(values)
-    inner, outer = _columns("group", groups, len(numbers)), _columns("control", control, len(numbers))
+    inner = _columns("group", groups, len(numbers))
+    outer = [pd.Series(np.zeros(len(numbers)))] if control is None else _columns("control", control, len(numbers))
 
     def figure(column: pd.Series[float]) -> float:
         known = column.dropna().to_numpy()
@@ -226,9 +227,7 @@ def _numbers(values: Any) -> pd.DataFrame:
     return numbers.reset_index(drop=True)
 
 
-def _columns(kind: str, columns: Columns | None, n: int) -> list[pd.Series[Any]]:
-    if columns is None:
-        return [pd.Series(np.zeros(n))]
+def _columns(kind: str, columns: Columns, n: int) -> list[pd.Series[Any]]:
     if isinstance(columns, Mapping | pd.DataFrame):
         if not len(columns.keys()):
             raise InputError(f"give at least one {kind} column")
@@ -250,7 +249,7 @@ def _categorical(name: Hashable, column: Any, n: int) -> pd.Series[Any]:
     return known.astype(pd.CategoricalDtype([*whole, UNKNOWN]))
 
 
-def _to_overall(method: str) -> bool:
-    if method not in ("between_groups", "to_overall"):
-        raise InputError(f"method {method!r} is neither 'between_groups' nor 'to_overall'")
-    return method == "to_overall"
+def _is_second(given: str, first: str, second: str) -> bool:
+    if given not in (first, second):
+        raise InputError(f"{given!r} is neither {first!r} nor {second!r}")
+    return given == second
