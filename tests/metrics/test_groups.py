@@ -133,16 +133,19 @@ def test_bad_input_is_refused(call: Any, message: str) -> None:
 
 
 @pytest.mark.parametrize("statistic", STATISTICS)
-@pytest.mark.parametrize("control", [[], ["age"], ["age", "town"]])
-@pytest.mark.parametrize("groups", [["sex"], ["sex", "job"]])
+@pytest.mark.parametrize(
+    ("groups", "control"),
+    [(["sex"], []), (["sex", "job"], []), (["job"], ["age"]), (["sex", "job"], ["town"]), (["sex"], ["age", "town"])],
+    ids=lambda columns: "-".join(columns) or "none",
+)
 def test_figures_equal_those_of_fairlearn(groups: list[str], control: list[str], statistic: Any) -> None:
     rng = np.random.default_rng(7)
-    values, n = rng.random(300), 300
+    values, n = rng.random(38), 38  # some crossings have no sessions, no control value has fewer than two groups
     users = pd.DataFrame(
         {
             "sex": rng.choice(["F", "M"], n),
             "job": rng.choice(["artist", "clerk", "writer"], n, p=[0.05, 0.45, 0.5]),
-            "age": rng.choice([1, 18, 25], n),
+            "age": rng.choice([1, 18], n),
             "town": rng.choice(["east", "west"], n),
         }
     )
