@@ -38,16 +38,17 @@ def observations(rng: np.random.Generator, n: int, layout: HistoryLayout | None)
 
 
 def steps(n: int, length: int, seed: int, layout: HistoryLayout | None = None) -> Iterator[Transition]:
-    """A walk through random observations, rewards and ends of episodes, whose actions are 0.
+    """A walk through random observations, rewards, costs, groups and ends of episodes, whose actions are 0.
 
     It goes on in a new observation where an episode ended.
     """
-    rng = np.random.default_rng(seed)
+    rng, others = np.random.default_rng(seed), np.random.default_rng(seed + 200)
     states = observations(rng, n, layout)
     for _ in range(length):
         terminated, truncated = rng.random((2, n)) < 0.15
         new_states = observations(rng, n, layout)
-        yield Transition(states, np.zeros(n, dtype=np.int64), rng.random(n), terminated, truncated, new_states)
+        step = Transition(states, np.zeros(n, dtype=np.int64), rng.random(n), terminated, truncated, new_states)
+        yield step._replace(costs=others.random(n), groups=others.integers(0, 2, n))
         fresh = observations(rng, n, layout)
         states = np.where((terminated | truncated)[:, None], fresh, new_states)
 

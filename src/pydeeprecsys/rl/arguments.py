@@ -81,8 +81,8 @@ CvarLevel = Annotated[
     "Level α of the CVaR, the mean of the worst 1 − α of sessions, which cost_limit then bounds in place of the "
     "expectation; costs are in [0, 1].",
 ]
-MultiplierRate = Annotated[Positive | None, "Learning rate of λ, per unit of cost; 1 if None."]
-QuantileRate = Annotated[Positive | None, "Learning rate of the value at risk, for a CVaR; 0.01 if None."]
+MultiplierRate = Annotated[Positive | None, "Learning rate of λ, per unit of cost; if None 1, or 100 of a CVaR."]
+QuantileRate = Annotated[Positive | None, "Learning rate of the value at risk, for a CVaR; 3e-5 if None."]
 WorstGroupRate = Annotated[
     Positive | None,
     "Step size η of the group weights, per unit of return, to maximize the return of the worst group of info['group'] "

@@ -11,13 +11,13 @@ from torch import Tensor, nn
 
 from pydeeprecsys.arrays import Floats
 from pydeeprecsys.errors import InputError
+from pydeeprecsys.rl.constraint import WITHOUT_COSTS, Constraint, constraint_of
 from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.neural_networks.base_network import sequential_architecture
 from pydeeprecsys.rl.neural_networks.deep_q_network import DeepQNetwork
 from pydeeprecsys.rl.neural_networks.item_head import output_layer
 from pydeeprecsys.rl.neural_networks.networks import Networks
 from pydeeprecsys.rl.neural_networks.state_encoders.encoding import StateEncoding
-from pydeeprecsys.rl.objective import WITHOUT_COSTS, Constraint, constraint_of
 from pydeeprecsys.rl.ops.constraints import session_sums
 from pydeeprecsys.rl.ops.values import squared_losses, weighted_mean
 from pydeeprecsys.rl.states import all_or_nothing
@@ -85,9 +85,10 @@ class CostCritic:
         n = len(transitions.rewards)
         if self._running.shape[1] != n:
             self._running = np.zeros((2, n))
-        began, ended = transitions.columns()["began"][None], (transitions.terminated | transitions.truncated)[None]
+        ended = (transitions.terminated | transitions.truncated)[None]
+        began = np.zeros(n, dtype=np.bool_) if transitions.began is None else transitions.began
         costs, steps = (
-            session_sums(x_t[None], began, ended, running)
+            session_sums(x_t[None], began[None], ended, running)
             for x_t, running in zip((transitions.costs, np.ones(n)), self._running, strict=True)
         )
         if learning and np.count_nonzero(ended):

@@ -129,14 +129,14 @@ class ActorCriticAgent(PolicyGradientAgent):
 
     def _advantages_and_returns(self, steps: Transition, complete: Flags) -> tuple[Floats, Floats]:
         ended = steps.terminated | steps.truncated
-        critic = self.value_estimator
+        critic, charges = self.value_estimator, self.objective.read(steps, complete)
         advantages, targets = self.objective.advantages(
             steps,
             ended,
             (critic.predict(steps.observations), critic.predict(steps.next_observations)),
+            charges=charges.amounts,
             discount_factor=self.discount_factor,
             lambda_=self.gae_lambda,
-            complete=complete,
         )
         advantages = advantages[complete]
         if self.normalize_advantages:

@@ -75,10 +75,8 @@ class ReinforcementLearning:
         """The hyperparameters that the first update waits for, with their values; empty where there are none."""
         return ""
 
-    @property
-    def note(self) -> str:
-        """What the agent did not reach that it was to reach, in one line; empty if nothing is known of it."""
-        return ""
+    note: str = ""
+    """What the agent has not reached that it is to reach, in one line; empty if nothing is known of it."""
 
     def top_k_actions_for_states(
         self,

@@ -11,13 +11,14 @@ from pydeeprecsys.arguments import Seed, checked
 from pydeeprecsys.arrays import Array, Flags, Floats, Ints, Singles
 from pydeeprecsys.rl import arguments as arg
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning, State
+from pydeeprecsys.rl.constraint import constraint_of
 from pydeeprecsys.rl.experience_replay.episode_memory import EpisodeMemory
 from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.neural_networks.base_scores import LOGIT_SCALE, base_of
 from pydeeprecsys.rl.neural_networks.networks import Networks, load_networks, save_networks
 from pydeeprecsys.rl.neural_networks.policy_estimator import PolicyEstimator
 from pydeeprecsys.rl.neural_networks.state_encoders.encoding import StateEncoding
-from pydeeprecsys.rl.objective import Objective, constraint_of
+from pydeeprecsys.rl.objective import Objective
 from pydeeprecsys.rl.ops.policies import truncated_importance_weights
 
 
@@ -103,8 +104,8 @@ class PolicyGradientAgent(ReinforcementLearning, ABC):
         """Fit a value function to (rows, state_size) observations and (rows, ...) returns. The default has none."""
 
     @property
-    def note(self) -> str:
-        """What the agent did not reach that it was to reach, in one line; empty if nothing is known of it."""
+    def note(self) -> str:  # type: ignore[override]
+        """That a constraint is not met, in one line; empty if it is, or if there is none."""
         return self.objective.note
 
     @property

@@ -14,6 +14,7 @@ from pydeeprecsys.arrays import Array, Flags, Floats, Ints
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl import arguments as arg
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning, State
+from pydeeprecsys.rl.constraint import constraint_of
 from pydeeprecsys.rl.experience_replay.rollout_memory import RolloutMemory
 from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.neural_networks.base_scores import LOGIT_SCALE, base_of
@@ -21,7 +22,7 @@ from pydeeprecsys.rl.neural_networks.networks import Networks, load_networks, sa
 from pydeeprecsys.rl.neural_networks.policy_estimator import PolicyEstimator, Prepared
 from pydeeprecsys.rl.neural_networks.state_encoders.encoding import StateEncoding
 from pydeeprecsys.rl.neural_networks.value_estimator import ValueEstimator
-from pydeeprecsys.rl.objective import Objective, constraint_of
+from pydeeprecsys.rl.objective import Objective
 from pydeeprecsys.rl.ops.policies import clipped_surrogate_losses, entropies, standardize
 from pydeeprecsys.rl.ops.returns import last_steps, shuffled_episodes
 from pydeeprecsys.rl.search_space import Between, OneOf, SearchSpace
@@ -139,6 +140,7 @@ class PPOAgent(ReinforcementLearning):
             self.objective.n_values,
             critic_learning_rate,
             standardize_inputs=standardize_states,
+            more_inputs=self.objective.n_inputs,
             random_state=critic_seed,
             device=device,
         )
@@ -157,8 +159,8 @@ class PPOAgent(ReinforcementLearning):
         self.entropy_coefficient, self.entropy_decay = entropy_coefficient, entropy_decay
 
     @property
-    def note(self) -> str:
-        """What the agent did not reach that it was to reach, in one line; empty if nothing is known of it."""
+    def note(self) -> str:  # type: ignore[override]
+        """That a constraint is not met, in one line; empty if it is, or if there is none."""
         return self.objective.note
 
     @property
@@ -214,19 +216,22 @@ class PPOAgent(ReinforcementLearning):
         steps = steps._replace(log_probabilities=before)
         actor.observe(prepared.states)
         critic.observe(read)
-        values = critic.predict(read).reshape(*rollout.rewards.shape, self.objective.n_values)
+        charges, n_values = self.objective.read(rollout), self.objective.n_values
+        more = charges.before.reshape(len(read), self.objective.n_inputs)
+        values = critic.predict(read, more).reshape(*rollout.rewards.shape, n_values)
         ended = last_steps(rollout.terminated, rollout.truncated, rollout.columns()["began"])
         ended[-1] = True
         next_values = np.roll(values, -1, axis=0)
-        next_values[ended] = critic.predict(rollout.next_observations[ended])
+        next_values[ended] = critic.predict(rollout.next_observations[ended], charges.after[ended])
         advantages, targets = self.objective.advantages(
             rollout,
             ended,
             (values, next_values),
+            charges=charges.amounts,
             discount_factor=self.discount_factor,
             lambda_=self.gae_lambda,
         )
-        targets = targets.reshape(-1, self.objective.n_values)
+        targets = targets.reshape(-1, n_values)
         weights = self.objective.weigh(standardize(advantages.reshape(-1)), steps.groups)
         actor_losses, critic_losses = [], []
         for _ in range(self.epochs):
@@ -238,7 +243,7 @@ class PPOAgent(ReinforcementLearning):
                 minibatch = steps.take(rows)
                 losses = self._actor_losses(prepared.take(torch.from_numpy(rows)), minibatch, weights[rows])
                 actor_losses.append(actor.run_backpropagation(losses))
-                critic_losses.append(critic.update(read[rows], targets[rows]))
+                critic_losses.append(critic.update(read[rows], targets[rows], more[rows]))
             if self.target_kl is not None:
                 after = actor.log_probabilities(prepared, steps.shown, steps.action_masks)
                 if (before - after).mean() > self.target_kl:

@@ -85,8 +85,8 @@ class QLearningAgent(ReinforcementLearning):
         target_network.disable_learning()
 
     @property
-    def note(self) -> str:
-        """What the agent did not reach that it was to reach, in one line; empty if nothing is known of it."""
+    def note(self) -> str:  # type: ignore[override]
+        """That a constraint is not met, in one line; empty if it is, or if there is none."""
         return "" if self.cost_critic is None else self.cost_critic.constraint.note
 
     @property

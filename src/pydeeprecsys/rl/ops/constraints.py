@@ -34,7 +34,7 @@ def session_sums(x_t: Array, began_t: Flags, ended_t: Flags, running: Floats) ->
     return sums
 
 
-def tail_excess(costs: Array, value_at_risk: float, level: float) -> Floats:
+def tail_excess(costs: Array, value_at_risk: float | Floats, level: float) -> Floats:
     """Excess over the value at risk, over the size of the tail: max(0, C − v) / (1 − α).
 
     CVaR at the level α is v + its mean, at the smallest v, the value at risk (Rockafellar & Uryasev, Optimization of
@@ -42,7 +42,7 @@ def tail_excess(costs: Array, value_at_risk: float, level: float) -> Floats:
 
     Args:
         costs: (...) of sessions.
-        value_at_risk: v.
+        value_at_risk: v, one or (...).
         level: α in [0, 1).
 
     Returns:
