@@ -207,7 +207,7 @@ class RunFolder(ClaimedFolder):
     def evaluation(self) -> pd.DataFrame:
         """One row per episode of the evaluation: see `Evaluation`."""
         path = self.path / _EVALUATION
-        return read_table(path, {"return", "steps"}, {"violence", "unmeasured"}, dtype={"user": str})
+        return read_table(path, {"return", "steps"}, {"rating", "violence", "unmeasured"}, dtype={"user": str})
 
     @cached_property
     def measures(self) -> dict[str, float] | None:
