@@ -27,6 +27,7 @@ from pydeeprecsys.cli.options import (
 )
 from pydeeprecsys.experiments import catalogue
 from pydeeprecsys.experiments.environments import DEFAULT_ENV
+from pydeeprecsys.experiments.sweep import Sweep
 
 _RESULTS = HomePath(exists=True, file_okay=False)
 
@@ -93,12 +94,17 @@ def compare(agents: str | None, configs: tuple[Path, ...], changes: tuple[str, .
     Writes all_metrics.csv, summary.csv, learning_curves.png and learning_curves.pdf, and a folder for each run; for
     slates also DCG and NDCG of every training step, relevance_metrics.csv, and their description,
     relevance_metrics_describe.csv. Continue a stopped or killed comparison with 'pydeeprecsys resume'.
+
+    With --sweep, such as lambda_non_violent=0:1:0.125, agents are compared at each value of an option, and front.csv
+    and front.png hold the front: the rating of what is shown against its violence.
     """
     names = agents.split(",") if agents is not None else None
     hyperparameters = read_hyperparameters(configs, changes)
     for name in (*(names or ()), *hyperparameters):
         catalogue.agent(name)
-    read_environment(arguments)
+    env, _ = read_environment(arguments)
+    if arguments["sweep"] is not None:
+        Sweep.read(arguments["sweep"], env)
     from pydeeprecsys.cli.common import choose_out
 
     out = choose_out(arguments["out"], arguments["overwrite"], "compare")

@@ -1,4 +1,4 @@
-"""Headings of reports and titles of figures: what was compared, on which data, from which seeds."""
+"""Headings of reports, titles of figures and notes: what was compared, on which data, from which seeds."""
 
 from __future__ import annotations
 
@@ -42,3 +42,13 @@ def figure_title(agents: Iterable[str], config: Mapping[str, Any], seeds: Iterab
     task = task_name(config["env"], config["dataset"], config["env_options"].get("slate_size", 1))
     lines = (first, f"{task}; seed{'s' * (len(numbers) > 1)} {in_words(numbers)}")
     return "\n".join(textwrap.fill(line, 90) for line in lines)
+
+
+def joint_note(notes: Mapping[int, str]) -> str:
+    """The note on an agent, from the notes on its runs by their seeds; empty if there are none."""
+    noted = {seed: note for seed, note in notes.items() if note}
+    if not noted:
+        return ""
+    first, *others = noted
+    likewise = f"; likewise seed {', '.join(map(str, others))}" if others else ""
+    return f"{noted[first]} (seed {first}{likewise})"

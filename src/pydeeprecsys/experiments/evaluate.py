@@ -24,8 +24,8 @@ class Evaluation:
     """What an agent did in the episodes of an evaluation.
 
     Attributes:
-        episodes: one row per episode: `episode`, `return`, `steps`, the mean of each measure in `info`; and, if users of
-            a data set are simulated, the `user` and the mean `rating` of the items shown, in stars.
+        episodes: one row per episode: `episode`, `return`, `steps`, the mean of each measure in `info`; and, if users
+            of a data set are simulated, the `user` and the mean `rating` of the items shown, in stars.
         exposure: one row per item: `item_id`, and how often it was `shown`; None without simulated users.
         sessions: `genres`, the names of a user's affinities, and `sessions`, the first of each of some users step by
             step; None without simulated users.

@@ -15,12 +15,11 @@ from markupsafe import Markup, escape
 
 import pydeeprecsys
 from pydeeprecsys.evaluation.standings import ORACLE, RANDOM
-from pydeeprecsys.experiments.captions import data_name, in_words, task_name
+from pydeeprecsys.experiments.captions import data_name, in_words, joint_note, task_name
 from pydeeprecsys.experiments.report.content import Entry, Source, TaskResults, results
 from pydeeprecsys.experiments.report.sessions import BUDGET, pack
 from pydeeprecsys.experiments.report.settings import differences, flat, shared_settings, split_provenance
 from pydeeprecsys.experiments.report.trials import SearchResults
-from pydeeprecsys.experiments.run_folder import joint_note
 from pydeeprecsys.looks import looks
 
 
