@@ -15,9 +15,9 @@ from pydeeprecsys.evaluation.intervals import median_interval
 from pydeeprecsys.evaluation.scores import paired_difference
 from pydeeprecsys.evaluation.standings import BEST_CONSTANT, ORACLE
 
-FIGURES = ("rating", "violence", "cvar", "return")
-"""The figures of a point: rating and violence of what is shown and the return, means over the sessions of a run, and
-the CVaR of a session's violence."""
+FIGURES = {"rating": (1, 5), "violence": (0, 1), "cvar": (0, 1), "return": (-np.inf, np.inf)}
+"""The figures of a point with their ranges: rating in stars and violence of the items shown and the return, means over
+the sessions of a run, and the CVaR of a session's violence."""
 
 
 def dominated(ratings: ArrayLike, harms: ArrayLike) -> Flags:
@@ -126,17 +126,17 @@ def front_table(points: pd.DataFrame, references: Collection[str] = (ORACLE, BES
 
     Returns:
         One row per agent and value: `agent`, `value`, `seeds`; of each figure the median over seeds, with the ends
-        `<figure>_low` and `<figure>_high` of its 95 % confidence interval, NaN as in `median_interval`; whether the
-        point is `dominated` by another in rating and violence, and `cvar_dominated` in rating and CVaR, empty for
-        references.
+        `<figure>_low` and `<figure>_high` of its 95 % confidence interval within the figure's range, NaN as in
+        `median_interval`; whether the point is `dominated` by another in rating and violence, and `cvar_dominated` in
+        rating and CVaR, empty for references.
     """
     rows = []
     for agent in points["agent"].unique():
         for value, runs in points[points["agent"] == agent].groupby("value", dropna=False):
             row = {"agent": agent, "value": value, "seeds": len(runs)}
-            for figure in FIGURES:
+            for figure, bounds in FIGURES.items():
                 row[figure] = float(runs[figure].median())
-                row[f"{figure}_low"], row[f"{figure}_high"] = median_interval(runs[figure])
+                row[f"{figure}_low"], row[f"{figure}_high"] = np.clip(median_interval(runs[figure]), *bounds)
             rows.append(row)
     table = pd.DataFrame(rows)
     rivals = ~table["agent"].isin(references)

@@ -121,16 +121,26 @@ def fronts(front: pd.DataFrame, title: str = "") -> Figure:
                 points = front[front["agent"] == agent]
                 style = look[agent].as_line(learns=agent not in (*SIMPLE_POLICIES, ORACLE))
                 errors = {
-                    name: np.nan_to_num([points[of] - points[f"{of}_low"], points[f"{of}_high"] - points[of]])
+                    name: np.fmax([points[of] - points[f"{of}_low"], points[f"{of}_high"] - points[of]], 0)  # none: NaN
                     for name, of in (("xerr", harm), ("yerr", "rating"))
                 }
                 axes.plot(points[harm], points["rating"], label=agent, markersize=6, **style)
+                for x, y, value in points[[harm, "rating", "value"]].itertuples(index=False):
+                    if points[harm].nunique() > 1:  # others are one point
+                        axes.annotate(f"{value:g}", (x, y), (4, 4), textcoords="offset points", fontsize="x-small")
                 axes.errorbar(points[harm], points["rating"], **errors, fmt="none", ecolor=style["color"], alpha=0.4)
-            axes.set(xlabel=label)
+            axes.set(xlabel=label, xlim=_around(front[harm]), ylim=_around(front["rating"]))
         panels[0].set(ylabel="Rating of what is shown, stars")
         figure.suptitle(title, parse_math=False, fontsize="medium")
         legend_beside(panels[1])
     return figure
+
+
+def _around(points: pd.Series[float]) -> tuple[float, float]:
+    """Ends of an axis for some points: their intervals may reach far beyond."""
+    low, high = points.min(), points.max()
+    room = 0.08 * (high - low) or 0.1
+    return low - room, high + room
 
 
 def save_figure(figure: Figure, path: Path, suffixes: Sequence[str] = (".png", ".pdf")) -> None:

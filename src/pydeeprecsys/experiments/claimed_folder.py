@@ -213,7 +213,7 @@ class ClaimedFolder:
         return [run for path in sorted(self.path.glob(f"{_RUNS}/*/")) if (run := type(self)(path)).config]
 
     def run(self, name: str, seed: int) -> Self:
-        """The folder of a run: of an agent, in a sweep of a name as in `Sweep.names`; in a search of a trial's number."""
+        """The folder of a run: of an agent, in a sweep of a name of `Sweep.names`; in a search of a trial's number."""
         return type(self)(self.path / _RUNS / f"{name.replace(':', '.')}-{seed}")
 
     def again(self, label: str) -> Self:

@@ -117,7 +117,7 @@ def sweep_points(sweep: Sweep, runs: Sequence[RunFolder], level: float = LEVEL) 
                 "its result.json, and resume"
             )
         figures = {name: float(sessions[name].mean()) for name in ("rating", "violence", "return")}
-        harm = float(cvar(sessions["violence"].dropna(), level))
+        harm = float(cvar(sessions["violence"], level))
         value = sweep.value(run.config)
         rows.append({"agent": run.agent, "value": value, "seed": run.seed, **figures, "cvar": harm})
     points = pd.DataFrame(rows).astype({"value": float})

@@ -1,0 +1,59 @@
+"""The fronts of sweeps in the report: the rating of what agents show against its violence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from pydeeprecsys.evaluation.fronts import FIGURES, front_table
+from pydeeprecsys.evaluation.standings import BEST_CONSTANT, ORACLE, SIMPLE_POLICIES
+from pydeeprecsys.experiments.captions import task_name, the_slate_size
+from pydeeprecsys.experiments.report.content import Source, task_settings
+from pydeeprecsys.experiments.summary import LEVEL, sweep_points
+from pydeeprecsys.experiments.sweep import Sweep
+from pydeeprecsys.looks import looks
+
+
+def fronts(sources: Sequence[Source]) -> list[dict[str, Any]]:
+    """The values of each front in the template and in its charts.
+
+    Sweeps in the same world, such as of different options, are one front: their points are comparable.
+    """
+    groups: dict[tuple[tuple[str, str], ...], list[Source]] = {}
+    for source in sources:
+        if source.folder.config.get("sweep") and any(run.measures is not None for run in source.runs):
+            groups.setdefault(tuple(sorted(task_settings(source.folder).items())), []).append(source)
+    return [_front(group) for group in groups.values()]
+
+
+def _front(sources: Sequence[Source]) -> dict[str, Any]:
+    config = sources[0].folder.config
+    targets = [Sweep.parse(source.folder.config["sweep"]).target for source in sources]
+    parts, agents = [], dict[str, str]()
+    for source, target in zip(sources, targets, strict=True):
+        points = sweep_points(Sweep.parse(source.folder.config["sweep"]), [run for run in source.runs if run.measures])
+        apart = "" if len(sources) == 1 else f", {target if len(set(targets)) == len(targets) else source.path.name}"
+        agents |= {f"{agent}{apart}": agent for agent in points["agent"]}
+        parts.append(points.assign(agent=points["agent"] + apart))
+    table = front_table(
+        pd.concat(parts), [label for label, agent in agents.items() if agent in (ORACLE, BEST_CONSTANT)]
+    )
+    look, simple = looks(agents), {label for label, agent in agents.items() if agent in (*SIMPLE_POLICIES, ORACLE)}
+    columns = ["value", *(f"{figure}{end}" for figure in FIGURES for end in ("", "_low", "_high"))]
+    return {
+        "title": f"Rating against violence over {', '.join(dict.fromkeys(targets))}",
+        "task": task_name(config["env"], config["dataset"], the_slate_size(config)),
+        "level": LEVEL,
+        "rows": [row | {"simple": row["agent"] in simple} for row in table.to_dict("records")],
+        "entries": [
+            {
+                "label": label,
+                "simple": label in simple,
+                "look": look[label].as_json(),
+                "points": table.loc[table["agent"] == label, columns].to_dict("records"),
+            }
+            for label in agents
+        ],
+    }
