@@ -106,15 +106,15 @@ def sweep_points(sweep: Sweep, runs: Sequence[RunFolder], level: float = LEVEL) 
         the figures of `evaluation.fronts`, over those sessions of the evaluation whose violence is known.
 
     Raises:
-        InputError: a run was evaluated by a version that did not keep ratings.
+        InputError: the rating or the violence of a run is not known.
     """
     rows = []
     for run in runs:
         sessions = run.evaluation
-        if "rating" not in sessions:
+        if unknown := {"rating", "violence"} - {*sessions}:
             raise InputError(
-                f"the rating of what {run.path} showed is not known: it was evaluated by an earlier version; remove "
-                "its result.json, and resume"
+                f"the {unknown.pop()} of what {run.path} showed is not known; if an earlier version evaluated it, "
+                "remove its result.json, and resume"
             )
         figures = {name: float(sessions[name].mean()) for name in ("rating", "violence", "return")}
         harm = float(cvar(sessions["violence"], level))
