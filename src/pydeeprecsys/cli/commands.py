@@ -27,7 +27,6 @@ from pydeeprecsys.cli.options import (
 )
 from pydeeprecsys.experiments import catalogue
 from pydeeprecsys.experiments.environments import DEFAULT_ENV
-from pydeeprecsys.experiments.sweep import Sweep
 
 _RESULTS = HomePath(exists=True, file_okay=False)
 
@@ -103,9 +102,11 @@ def compare(agents: str | None, configs: tuple[Path, ...], changes: tuple[str, .
     for name in (*(names or ()), *hyperparameters):
         catalogue.agent(name)
     env, _ = read_environment(arguments)
+    from pydeeprecsys.cli.common import choose_out
+    from pydeeprecsys.experiments.sweep import Sweep
+
     if arguments["sweep"] is not None:
         Sweep.read(arguments["sweep"], env)
-    from pydeeprecsys.cli.common import choose_out
 
     out = choose_out(arguments["out"], arguments["overwrite"], "compare")
     from pydeeprecsys.cli.compare import compare_agents
@@ -232,8 +233,8 @@ def report(folders: tuple[Path, ...], out: Path | None) -> None:
     """Write one HTML page from the results of train, compare or tune in each DIR, done or not.
 
     For runs and comparisons it has a table of the agents' returns with intervals, learning curves, performance
-    profiles, reward against violence, and recorded sessions step by step; for a search its trials, with their
-    hyperparameters and returns; for all the settings, those that differ first. It needs no network.
+    profiles, reward against violence, and recorded sessions step by step; for a sweep its front; for a search its
+    trials, with their hyperparameters and returns; for all the settings, those that differ first. It needs no network.
     """
     for folder in folders:
         check_kind(folder)

@@ -18,7 +18,7 @@ Failures = dict[tuple[str, int], str]
 """Of runs that failed, by agent (in a sweep the name, see `Sweep.names`) and seed: in one line why, such as when a loss
 was no longer finite."""
 LEVEL = 0.95
-"""Of the CVaR of a session's violence: the mean of the 5 % of the sessions that show the most."""
+"""Level α of the CVaR of a session's violence: the mean of the 5 % of the sessions that show the most."""
 
 
 def summarize(runs: Sequence[RunFolder], failures: Failures | None = None) -> pd.DataFrame:
