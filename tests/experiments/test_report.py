@@ -631,7 +631,7 @@ def test_sweeps_in_the_same_world_share_a_front(tmp_path: Path) -> None:
     (second / "config.json").write_text(json.dumps(config))
     (front,) = data_of(page_of(first, second))["fronts"]
     labels = {entry["label"] for entry in front["entries"]}
-    assert {"dqn, lambda_non_violent", "dqn, dqn.learning_rate", "random, dqn.learning_rate"} <= labels
+    assert {"dqn, lambda_non_violent", "dqn, learning_rate", "random, learning_rate"} <= labels
 
 
 def test_a_sweep_that_is_not_done_shows_what_there_is(tmp_path: Path) -> None:

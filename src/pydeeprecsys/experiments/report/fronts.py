@@ -30,11 +30,14 @@ def fronts(sources: Sequence[Source]) -> list[dict[str, Any]]:
 
 def _front(sources: Sequence[Source]) -> dict[str, Any]:
     config = sources[0].folder.config
-    targets = [Sweep.parse(source.folder.config["sweep"]).target for source in sources]
+    sweeps = [Sweep.parse(source.folder.config["sweep"]) for source in sources]
+    options = [sweep.option for sweep in sweeps]
     parts, agents = [], dict[str, str]()
-    for source, target in zip(sources, targets, strict=True):
-        points = sweep_points(Sweep.parse(source.folder.config["sweep"]), [run for run in source.runs if run.measures])
-        apart = "" if len(sources) == 1 else f", {target if len(set(targets)) == len(targets) else source.path.name}"
+    for source, sweep in zip(sources, sweeps, strict=True):
+        points = sweep_points(sweep, [run for run in source.runs if run.measures])
+        apart = (
+            "" if len(sources) == 1 else f", {sweep.option if options.count(sweep.option) == 1 else source.path.name}"
+        )
         agents |= {f"{agent}{apart}": agent for agent in points["agent"]}
         parts.append(points.assign(agent=points["agent"] + apart))
     table = front_table(
@@ -43,7 +46,7 @@ def _front(sources: Sequence[Source]) -> dict[str, Any]:
     look, simple = looks(agents), {label for label, agent in agents.items() if agent in (*SIMPLE_POLICIES, ORACLE)}
     columns = ["value", *(f"{figure}{end}" for figure in FIGURES for end in ("", "_low", "_high"))]
     return {
-        "title": f"Rating against violence over {', '.join(dict.fromkeys(targets))}",
+        "title": f"Rating against violence over {', '.join(dict.fromkeys(sweep.target for sweep in sweeps))}",
         "task": task_name(config["env"], config["dataset"], the_slate_size(config)),
         "level": LEVEL,
         "rows": [row | {"simple": row["agent"] in simple} for row in table.to_dict("records")],
