@@ -157,7 +157,7 @@ def _table(summary: pd.DataFrame, wide: bool) -> Table:
 
 
 def _front(front: pd.DataFrame, sweep: Sweep) -> Table:
-    """The front of a sweep."""
+    """The front of a sweep; an agent that shows the same at every value has one row."""
     table = Table(
         box=SIMPLE_HEAD,
         pad_edge=False,
@@ -168,17 +168,18 @@ def _front(front: pd.DataFrame, sweep: Sweep) -> Table:
         "dominated: another has no lower rating and no more violence; intervals are in front.csv",
         caption_justify="left",
     )
-    forms = {"rating": "{:.3f}", "violence": "{:.3f}", "cvar": "{:.3f}", "return": "{:.2f}"}
+    shown = ["rating", "violence", "cvar"]
     for heading in ("agent", sweep.option, "rating", "violence", "CVaR", "return", "dominated"):
         table.add_column(heading, justify="left" if heading == "agent" else "right", no_wrap=heading != sweep.option)
-    for row in front.to_dict("records"):
-        numbers = [_or_dash(row[name], form) for name, form in forms.items()]
-        table.add_row(
-            row["agent"],
-            _or_dash(row["value"], "{:g}"),
-            *numbers,
-            {True: "yes", False: "no"}.get(row["dominated"], "-"),
-        )
+    for agent, points in front.groupby("agent", sort=False):
+        is_one = len(points) > 1 and len(points[shown].drop_duplicates()) == 1
+        for row in points[:1].to_dict("records") if is_one else points.to_dict("records"):
+            value = "any" if is_one else _or_dash(row["value"], "{:g}")
+            reached = (
+                f"{points['return'].min():.2f}..{points['return'].max():.2f}" if is_one else f"{row['return']:.2f}"
+            )
+            is_dominated = {True: "yes", False: "no"}.get(row["dominated"], "-")
+            table.add_row(str(agent), value, *(f"{row[name]:.3f}" for name in shown), reached, is_dominated)
     return table
 
 
