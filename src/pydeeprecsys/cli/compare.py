@@ -179,7 +179,8 @@ def _front(front: pd.DataFrame, sweep: Sweep) -> Table:
                 f"{points['return'].min():.2f}..{points['return'].max():.2f}" if is_one else f"{row['return']:.2f}"
             )
             is_dominated = {True: "yes", False: "no"}.get(row["dominated"], "-")
-            table.add_row(str(agent), value, *(f"{row[name]:.3f}" for name in shown), reached, is_dominated)
+            figures = [f"{row[name]:.3f}" for name in shown]
+            table.add_row(*[str(agent), value, *figures, reached, is_dominated])
     return table
 
 
