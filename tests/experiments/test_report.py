@@ -626,7 +626,10 @@ def test_sweeps_in_the_same_world_share_a_front(tmp_path: Path) -> None:
     fronts = data_of(page_of(first, elsewhere, second))["fronts"]
     assert [len(front["entries"]) for front in fronts] == [6, 3]
     labels = {entry["label"] for entry in fronts[0]["entries"]}
-    assert labels == {f"{agent}, {name}" for agent in ("dqn", "oracle", "random") for name in ("first", "second")}
+    assert labels == {f"{agent}, {folder}" for agent in ("dqn", "oracle", "random") for folder in (first, second)}
+    (twice,) = data_of(page := page_of(first, first))["fronts"]
+    assert [len(entry["points"]) for entry in twice["entries"]] == [3, 3, 3]
+    assert [row[8] for row in rows_of(page)] == ["3"] * 9  # seeds
     config = json.loads((second / "config.json").read_text()) | {"sweep": "dqn.learning_rate=0.01,0.02"}
     (second / "config.json").write_text(json.dumps(config))
     (front,) = data_of(page_of(first, second))["fronts"]

@@ -35,14 +35,12 @@ def _front(sources: Sequence[Source]) -> dict[str, Any]:
     parts, agents = [], dict[str, str]()
     for source, sweep in zip(sources, sweeps, strict=True):
         points = sweep_points(sweep, [run for run in source.runs if run.measures])
-        apart = (
-            "" if len(sources) == 1 else f", {sweep.option if options.count(sweep.option) == 1 else source.path.name}"
-        )
+        source_name = sweep.option if options.count(sweep.option) == 1 else source.path
+        apart = "" if len(sources) == 1 else f", {source_name}"
         agents |= {f"{agent}{apart}": agent for agent in points["agent"]}
         parts.append(points.assign(agent=points["agent"] + apart))
-    table = front_table(
-        pd.concat(parts), [label for label, agent in agents.items() if agent in (ORACLE, BEST_CONSTANT)]
-    )
+    points = pd.concat(parts).drop_duplicates(["agent", "value", "seed"])  # of a folder that is named twice
+    table = front_table(points, [label for label, agent in agents.items() if agent in (ORACLE, BEST_CONSTANT)])
     look, simple = looks(agents), {label for label, agent in agents.items() if agent in (*SIMPLE_POLICIES, ORACLE)}
     columns = ["value", *(f"{figure}{end}" for figure in FIGURES for end in ("", "_low", "_high"))]
     return {
