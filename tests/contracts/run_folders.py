@@ -51,6 +51,7 @@ def write_run(
     curve: Sequence[float] = (),
     returns: Sequence[float] = (),
     violence: float = 0.25,
+    rating: float | None = None,
     shown: Sequence[int] = (4, 2, 0),
     sessions: Mapping[str, Any] | None = None,
     note: str = "",
@@ -72,6 +73,8 @@ def write_run(
     if returns:
         rows = [f"{number},{value},3,{violence},1,1,1,0.5,6" for number, value in enumerate(returns)]
         header = "episode,return,steps,violence,dcg,ndcg,hit,diversity,novelty"
+        if rating is not None:
+            header, rows = f"{header},rating", [f"{row},{rating}" for row in rows]
         (folder / "evaluation.csv").write_text("\n".join([header, *rows, ""]))
         items = [f"{item},{count}" for item, count in enumerate(shown)]
         (folder / "exposure.csv").write_text("\n".join(["item,shown", *items, ""]))
@@ -102,6 +105,27 @@ def write_comparison(
                 violence=level / 100,
                 sessions=sessions_of([f"{seed}1", f"{seed}2"], titles),
             )
+    return folder
+
+
+def write_sweep(folder: Path, seeds: int = 3, **changes: Any) -> Path:
+    """A sweep of the weight of calm over 0, 0.5 and 1: dqn gives up rating for calm, random is the same at all."""
+    folder.mkdir(parents=True)
+    config: dict[str, Any] = {"kind": "compare", "agents": ["random", "dqn"], "seeds": seeds, **SETTINGS, **changes}
+    config |= {"sweep": "lambda_non_violent=0:1:0.5", "hyperparameters": {}, "provenance": PROVENANCE}
+    (folder / "config.json").write_text(json.dumps(config))
+    for agent, losses in {"random": (0.0, 0.0, 0.0), "dqn": (0.0, 0.25, 1.0), "oracle": (-1.0, -0.75, 0.0)}.items():
+        for weight, loss in zip((0.0, 0.5, 1.0), losses, strict=True):
+            options = {**config["env_options"], "lambda_non_violent": weight}
+            for seed in range(seeds):
+                write_run(
+                    folder / "runs" / f"{agent}@lambda_non_violent={weight:g}-{seed}",
+                    config_of(agent, seed, **changes | {"env_options": options}),
+                    curve=[] if agent == "oracle" else [40.0 - loss, 40.0 - loss + seed],
+                    returns=[40.0 - loss + seed],
+                    rating=4.0 - loss + seed / 10,
+                    violence=0.4 if agent == "random" else 0.5 - 0.4 * weight + seed / 100,
+                )
     return folder
 
 

@@ -59,3 +59,27 @@ def test_files_name_users_and_items(world: World, tmp_path: Path, n_envs: int) -
         expected += world.user_ids[state.users].tolist()
         state = simulator.next_sessions(state, np.ones(n_envs, dtype=np.bool_))
     assert evaluation["user"].tolist() == expected[:4]
+
+
+@pytest.mark.parametrize("n_envs", [1, 3])
+def test_the_rating_of_a_session_is_the_mean_of_all_that_it_showed(world: World, n_envs: int) -> None:
+    # In v0 without a weight of calm, the reward of a step of one item is its rating over 5.
+    manager = MovieLensFairnessManager(7, 1, n_envs, dataset=world)
+    episodes = evaluate(make_agent("random", manager, 0), manager, 5).episodes
+    assert (episodes["rating"] - 5 * episodes["return"] / episodes["steps"]).abs().max() < 1e-9
+    calm = MovieLensFairnessManager(7, 1, n_envs, dataset=world, lambda_non_violent=0.5)
+    same = evaluate(make_agent("random", calm, 0), calm, 5).episodes
+    assert same["rating"].tolist() == episodes["rating"].tolist()
+    assert same["return"].tolist() != episodes["return"].tolist()
+
+
+def test_the_ratings_of_slates_are_those_of_all_items(world: World) -> None:
+    manager = MovieLensFairnessManager(7, 3, 4, version=1, dataset=world)
+    evaluation = evaluate(make_agent("random", manager, 0), manager, 4)
+    assert evaluation.sessions is not None
+    by_user = {
+        session["user"]: np.mean([item["rating"] for step in session["steps"] for item in step["shown"]])
+        for session in evaluation.sessions["sessions"]
+    }
+    for row in evaluation.episodes.to_dict("records"):
+        assert row["rating"] == pytest.approx(by_user[row["user"]], abs=1e-3)

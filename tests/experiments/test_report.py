@@ -9,7 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from contracts.run_folders import GENRES, config_of, sessions_of, step, write_comparison, write_run, write_search
+from contracts.run_folders import (
+    GENRES,
+    config_of,
+    sessions_of,
+    step,
+    write_comparison,
+    write_run,
+    write_search,
+    write_sweep,
+)
 from pydeeprecsys.cli import main
 from pydeeprecsys.data.movielens_layouts import GENRES as GENRE_NAMES
 from pydeeprecsys.data.world import World
@@ -583,3 +592,75 @@ def test_a_real_comparison_is_reported_as_it_stands_in_its_summary(world: World,
     curves = {entry["label"]: entry["curve"] for entry in data["entries"]}
     assert curves["oracle"] is None
     assert curves["reinforce"]["x"] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_sweep_has_its_front_before_the_worlds_at_its_values(tmp_path: Path) -> None:
+    page = page_of(write_sweep(tmp_path / "swept"))
+    assert "<h1>Rating against violence</h1>" in page
+    front, *worlds = re.findall(r"<h2 [^>]*>(.*?)</h2>", page)[:4]
+    assert front == "Rating against violence over lambda_non_violent"
+    assert [world.rpartition(", ")[2] for world in worlds] == [
+        f"lambda_non_violent {value}" for value in (0.0, 0.5, 1.0)
+    ]
+    entries = {entry["label"]: entry for entry in data_of(page)["fronts"][0]["entries"]}
+    assert entries.keys() == {"dqn", "oracle", "random"}
+    dqn = entries["dqn"]["points"]
+    # The median seed has 0.1 stars and 0.01 violence more; intervals are those of three seeds, within the ranges.
+    assert [point["value"] for point in dqn] == [0.0, 0.5, 1.0]
+    assert [point["rating"] for point in dqn] == [4.1, 3.85, 3.1]
+    assert [point["violence"] for point in dqn] == [point["cvar"] for point in dqn] == [0.51, 0.31, 0.11]
+    low, high = median_interval([4.0, 4.1, 4.2])
+    assert (dqn[0]["rating_low"], dqn[0]["rating_high"]) == pytest.approx((low, high), rel=1e-4)
+    assert entries["random"]["points"][0]["violence_low"] is None  # of three equal seeds
+    rows = rows_of(page)
+    assert [row[0] for row in rows] == ["dqn"] * 3 + ["oracle"] * 3 + ["random"] * 3
+    assert rows[1][1:3] == ["0.5", "3.850 (3.503 to 4.197)"]
+    # Random has 4.1 stars at a violence of 0.4: so has dqn without weight, but at 0.51.
+    assert [row[6] for row in rows] == ["yes", "no", "no", "–", "–", "–", "no", "no", "no"]
+    assert [row[8] for row in rows] == ["3"] * 9
+
+
+def test_sweeps_in_the_same_world_share_a_front(tmp_path: Path) -> None:
+    first, second = write_sweep(tmp_path / "first"), write_sweep(tmp_path / "second")
+    elsewhere = write_sweep(tmp_path / "elsewhere", evaluation_pool="train")
+    fronts = data_of(page_of(first, elsewhere, second))["fronts"]
+    assert [len(front["entries"]) for front in fronts] == [6, 3]
+    labels = {entry["label"] for entry in fronts[0]["entries"]}
+    assert labels == {f"{agent}, {folder}" for agent in ("dqn", "oracle", "random") for folder in (first, second)}
+    (twice,) = data_of(page := page_of(first, first))["fronts"]
+    assert [len(entry["points"]) for entry in twice["entries"]] == [3, 3, 3]
+    assert [row[8] for row in rows_of(page)] == ["3"] * 9  # seeds
+    config = json.loads((second / "config.json").read_text()) | {"sweep": "dqn.learning_rate=0.01,0.02"}
+    (second / "config.json").write_text(json.dumps(config))
+    (front,) = data_of(page_of(first, second))["fronts"]
+    labels = {entry["label"] for entry in front["entries"]}
+    assert {"dqn, lambda_non_violent", "dqn, learning_rate", "random, learning_rate"} <= labels
+
+
+def test_a_sweep_that_is_not_done_shows_what_there_is(tmp_path: Path) -> None:
+    folder = write_sweep(tmp_path / "swept", seeds=1)
+    for run in (folder / "runs").glob("*=1-0"):
+        shutil.rmtree(run)
+    (folder / "runs" / "dqn@lambda_non_violent=0.5-0" / "result.json").unlink()
+    page = page_of(folder)
+    for line in (
+        f"dqn@lambda_non_violent=1 in {folder}: seed 0 not begun",
+        f"dqn@lambda_non_violent=0.5 in {folder}: seed 0 at episode 2 of 4, not evaluated",
+        f"random@lambda_non_violent=1 in {folder}: seed 0 not begun",
+    ):
+        assert line in page
+    entries = data_of(page)["fronts"][0]["entries"]
+    assert {entry["label"]: len(entry["points"]) for entry in entries} == {"dqn": 1, "oracle": 2, "random": 2}
+    for result in (folder / "runs").glob("*/result.json"):
+        result.unlink()
+    page = page_of(folder)
+    assert data_of(page)["fronts"] == []
+    assert "<h1>Agents in 2 worlds</h1>" in page
+
+
+def test_slates_of_swept_sizes_are_not_called_of_one_size(tmp_path: Path) -> None:
+    folder = write_sweep(tmp_path / "swept")
+    assert "synthetic, MovieLensFairness-v0, slates of 2: what agents show" in page_of(folder)
+    config = json.loads((folder / "config.json").read_text()) | {"sweep": "slate-size=1:2:1"}
+    (folder / "config.json").write_text(json.dumps(config))
+    assert "synthetic, MovieLensFairness-v0: what agents show" in page_of(folder)

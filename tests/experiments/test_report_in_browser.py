@@ -14,7 +14,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-from contracts.run_folders import config_of, sessions_of, write_comparison, write_run, write_search
+from contracts.run_folders import config_of, sessions_of, write_comparison, write_run, write_search, write_sweep
 from pydeeprecsys.experiments.report import write_report
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]  # one browser for all
@@ -357,3 +357,43 @@ def test_the_page_of_a_search_is_drawn(chromium: Browser, tmp_path: Path, width:
     ]
     assert chromium.ask("document.documentElement.scrollWidth") <= width
     assert chromium.chrome.get_log("browser") == []  # type: ignore[no-untyped-call]
+
+
+@pytest.fixture(scope="module")
+def swept(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> tuple[Browser, Path]:
+    """A page of a sweep of three values."""
+    folder = write_sweep(tmp_path_factory.mktemp("swept") / "swept")
+    write_report([folder], folder / "report.html")
+    return chromium, folder / "report.html"
+
+
+@pytest.mark.parametrize(("width", "height", "scheme"), SCREENS)
+def test_fronts_are_drawn_on_every_screen(swept: tuple[Browser, Path], width: int, height: int, scheme: str) -> None:
+    browser, page = swept
+    browser.open(width, height, scheme, page)
+    for chart in ("violence", "cvar"):
+        lines = browser.all(f"section.front [data-chart={chart}] .scatterlayer .trace .js-line")
+        assert len(lines) == 3
+        assert len(browser.all(f"section.front [data-chart={chart}] .scatterlayer .trace .point")) == 3 * 3
+        # A cross per point of dqn and the oracle; random has an interval of the rating alone.
+        assert len(browser.all(f"section.front [data-chart={chart}] .xerror")) >= 6
+        assert len(browser.all(f"section.front [data-chart={chart}] .yerror")) >= 9
+        (inner,) = {each.size["width"] for each in browser.all(f"section.front [data-chart={chart}] .main-svg")}
+        assert 250 < inner <= width
+    assert browser.ask("document.documentElement.scrollWidth") <= width
+    assert browser.chrome.get_log("browser") == []  # type: ignore[no-untyped-call]
+
+
+def test_the_legend_of_a_front_hides_a_line_and_its_chart_says_what_it_shows(swept: tuple[Browser, Path]) -> None:
+    browser, page = swept
+    browser.open(*SCREENS[0], page)
+    chart = browser.one("section.front [data-chart=cvar]")
+    assert "dqn: 0.51 with a rating of 4.10, 0.31 with a rating of 3.85, 0.11" in chart.accessible_name
+    next(one for one in browser.all("section.front .legend button") if one.accessible_name == "dqn").click()
+    browser.until(lambda: "dqn" not in chart.accessible_name)
+    assert len(browser.all("section.front [data-chart=violence] .scatterlayer .trace .js-line")) == 2
+    worlds = "section.world [data-chart=curves] .scatterlayer .trace .js-line"
+    assert len(browser.all(worlds)) >= 3  # the legend of a front hides nothing elsewhere
+    headings = browser.ask("[...document.querySelectorAll('h1, h2, h3')].map((one) => Number(one.tagName[1]))")
+    assert headings[0] == 1
+    assert all(after - before <= 1 for before, after in itertools.pairwise(headings))

@@ -93,13 +93,20 @@ def compare(agents: str | None, configs: tuple[Path, ...], changes: tuple[str, .
     Writes all_metrics.csv, summary.csv, learning_curves.png and learning_curves.pdf, and a folder for each run; for
     slates also DCG and NDCG of every training step, relevance_metrics.csv, and their description,
     relevance_metrics_describe.csv. Continue a stopped or killed comparison with 'pydeeprecsys resume'.
+
+    With --sweep, such as lambda_non_violent=0:1:0.125, agents are compared at each value of an option, and front.csv
+    and front.png hold the front: the rating of what is shown against its violence.
     """
     names = agents.split(",") if agents is not None else None
     hyperparameters = read_hyperparameters(configs, changes)
     for name in (*(names or ()), *hyperparameters):
         catalogue.agent(name)
-    read_environment(arguments)
+    env, _ = read_environment(arguments)
     from pydeeprecsys.cli.common import choose_out
+    from pydeeprecsys.experiments.sweep import Sweep
+
+    if arguments["sweep"] is not None:
+        Sweep.read(arguments["sweep"], env)
 
     out = choose_out(arguments["out"], arguments["overwrite"], "compare")
     from pydeeprecsys.cli.compare import compare_agents
@@ -226,8 +233,8 @@ def report(folders: tuple[Path, ...], out: Path | None) -> None:
     """Write one HTML page from the results of train, compare or tune in each DIR, done or not.
 
     For runs and comparisons it has a table of the agents' returns with intervals, learning curves, performance
-    profiles, reward against violence, and recorded sessions step by step; for a search its trials, with their
-    hyperparameters and returns; for all the settings, those that differ first. It needs no network.
+    profiles, reward against violence, and recorded sessions step by step; for a sweep its front; for a search its
+    trials, with their hyperparameters and returns; for all the settings, those that differ first. It needs no network.
     """
     for folder in folders:
         check_kind(folder)

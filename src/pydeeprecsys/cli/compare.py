@@ -17,9 +17,11 @@ from pydeeprecsys.cli.options import BY_DEFAULT
 from pydeeprecsys.cli.settings import take_settings
 from pydeeprecsys.errors import DivergenceError, InputError
 from pydeeprecsys.evaluation.standings import BEST_CONSTANT
-from pydeeprecsys.experiments.compare import Comparison, Failures, compare
+from pydeeprecsys.experiments.compare import Comparison, compare
 from pydeeprecsys.experiments.registry import make_agent
 from pydeeprecsys.experiments.run_folder import RunFolder
+from pydeeprecsys.experiments.summary import LEVEL, Failures
+from pydeeprecsys.experiments.sweep import Sweep
 from pydeeprecsys.experiments.task import Task
 from pydeeprecsys.rl.manager import Episode
 
@@ -59,8 +61,8 @@ def compare_with_progress(
     """
     print_warnings(comparison)
     failures: Failures = {}
-    runs, looked = [RunFolder(out).run(config.agent, config.seed) for config in comparison.runs()], time.monotonic()
-    total = len(comparison.agents) * comparison.seeds * comparison.episodes
+    planned, looked = comparison.runs(), time.monotonic()
+    runs, total = [RunFolder(out).run(*place) for place in planned], sum(run.episodes or 0 for run in planned.values())
     is_here = jobs == 1 and ray_address is None
     with at_work(out) as (progress, stop_if_asked):
         bar = progress.add_task("comparing", total=total, unit="episodes")
@@ -90,14 +92,14 @@ def compare_with_progress(
         )
     wide = not screen.is_terminal or screen.width >= 120
     paper = Console(width=max(screen.width, 120), markup=False, highlight=False) if wide else screen
-    paper.print(_table(summary, wide))
+    paper.print(_table(summary, wide) if comparison.swept is None else _front(RunFolder(out).front, comparison.swept))
     if BEST_CONSTANT in comparison.agents:
         screen.print(
             f"{BEST_CONSTANT} reads the simulator, not the user: for reference, not deployable", soft_wrap=True
         )
     if (summary["features"] == "features: world").any():
         screen.print("features: world are the simulator's own, an upper bound", soft_wrap=True)
-    for note in (*summary["note"].dropna(), *summary["failure"].dropna()):
+    for note in dict.fromkeys((*summary["note"].dropna(), *summary["failure"].dropna())):
         screen.print(note, soft_wrap=True)
     print_files(out)
     if failures:
@@ -151,6 +153,34 @@ def _table(summary: pd.DataFrame, wide: bool) -> Table:
         table.add_column(heading, justify="left" if heading == "agent" else "right", no_wrap=True)
     for row in summary.to_dict("records"):
         table.add_row(*(column(row) for column in columns.values()))
+    return table
+
+
+def _front(front: pd.DataFrame, sweep: Sweep) -> Table:
+    """The front of a sweep; an agent that shows the same at every value has one row."""
+    table = Table(
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        show_edge=False,
+        padding=0,
+        title="after training, without exploration, same episodes for all",
+        caption=f"what is shown, medians over seeds; CVaR: mean violence of the worst {1 - LEVEL:.0%} of the sessions; "
+        "dominated: another has no lower rating and no more violence; intervals are in front.csv",
+        caption_justify="left",
+    )
+    shown = ["rating", "violence", "cvar"]
+    for heading in ("agent", sweep.option, "rating", "violence", "CVaR", "return", "dominated"):
+        table.add_column(heading, justify="left" if heading == "agent" else "right", no_wrap=heading != sweep.option)
+    for agent, points in front.groupby("agent", sort=False):
+        is_one = len(points) > 1 and len(points[shown].drop_duplicates()) == 1
+        for row in points[:1].to_dict("records") if is_one else points.to_dict("records"):
+            value = "any" if is_one else _or_dash(row["value"], "{:g}")
+            reached = (
+                f"{points['return'].min():.2f}..{points['return'].max():.2f}" if is_one else f"{row['return']:.2f}"
+            )
+            is_dominated = {True: "yes", False: "no"}.get(row["dominated"], "-")
+            figures = [f"{row[name]:.3f}" for name in shown]
+            table.add_row(*[str(agent), value, *figures, reached, is_dominated])
     return table
 
 

@@ -20,20 +20,20 @@ def evaluate(folder: Path, pool: Pool | None, sessions: int | None, env_options:
     """Evaluate the policies in a folder again; the options of the environment are NAME=VALUE."""
     settings, results = read_settings(folder), RunFolder(folder)
     if isinstance(settings, RunConfig):
-        runs = [(results, settings)]
+        runs = [(settings.agent, results, settings)]
     elif isinstance(settings, Comparison):
-        runs = [(results.run(run.agent, run.seed), run) for run in settings.runs()]
-        runs = [(run, config) for run, config in runs if run.is_done]
+        runs = [(place[0], results.run(*place), config) for place, config in settings.runs().items()]
+        runs = [each for each in runs if each[1].is_done]
     else:
         raise InputError(f"{folder} is of a search; give one of the runs in it")
     options = dict(read_env_option(settings.task.env, text) for text in env_options)
     with progress_bars() as progress:
         bar = progress.add_task("evaluating", total=len(runs), unit="runs")
-        for run, config in runs:
+        for name, run, config in runs:
             again = evaluate_again(run, config, pool=pool, episodes=sessions, env_options=options)
             returns = again.evaluation["return"]
             screen.print(
-                f"{config.agent}, seed {config.seed}: return {returns.mean():.2f} in {len(returns)} episodes; "
+                f"{name}, seed {config.seed}: return {returns.mean():.2f} in {len(returns)} episodes; "
                 f"files in {again.path}",
                 soft_wrap=True,
             )

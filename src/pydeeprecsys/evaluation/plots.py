@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 CURVE_POINTS = 120
 """Points on a learning curve: more are not seen, and the interval of each takes time."""
+HARMS = {"violence": "Violence of a session, mean", "cvar": "Violence of a session, CVaR"}
+"""The axes of a front, by the column of `front_table`."""
 _MARKED = 7  # points of a line that have a marker
 
 
@@ -98,6 +100,47 @@ def learning_curves(metrics: pd.DataFrame, reference: tuple[str, float] | None =
         figure.suptitle(title, parse_math=False, fontsize="medium")
         legend_beside(axes)
     return figure
+
+
+def fronts(front: pd.DataFrame, title: str = "") -> Figure:
+    """Rating against the mean violence of sessions, and against its CVaR: a line per agent through its values.
+
+    Args:
+        front: see `front_table`. Medians over seeds are drawn, with their 95 % confidence intervals as crosses.
+        title: of the figure.
+    """
+    import seaborn as sns
+    from matplotlib.figure import Figure
+
+    look = looks({agent: agent for agent in front["agent"].unique()})
+    with sns.axes_style("whitegrid"), sns.plotting_context("paper", font_scale=1.2):
+        figure = Figure(figsize=(12, 5), layout="constrained")
+        panels = figure.subplots(1, 2, sharey=True)
+        for axes, (harm, label) in zip(panels, HARMS.items(), strict=True):
+            for agent in look:
+                points = front[front["agent"] == agent]
+                style = look[agent].as_line(learns=agent not in (*SIMPLE_POLICIES, ORACLE))
+                errors = {
+                    name: np.fmax([points[of] - points[f"{of}_low"], points[f"{of}_high"] - points[of]], 0)  # none: NaN
+                    for name, of in (("xerr", harm), ("yerr", "rating"))
+                }
+                axes.plot(points[harm], points["rating"], label=agent, markersize=6, **style)
+                for x, y, value in points[[harm, "rating", "value"]].itertuples(index=False):
+                    if points[harm].nunique() > 1:  # others are one point
+                        axes.annotate(f"{value:g}", (x, y), (4, 4), textcoords="offset points", fontsize="x-small")
+                axes.errorbar(points[harm], points["rating"], **errors, fmt="none", ecolor=style["color"], alpha=0.4)
+            axes.set(xlabel=label, xlim=_around(front[harm]), ylim=_around(front["rating"]))
+        panels[0].set(ylabel="Rating of what is shown, stars")
+        figure.suptitle(title, parse_math=False, fontsize="medium")
+        legend_beside(panels[1])
+    return figure
+
+
+def _around(points: pd.Series[float]) -> tuple[float, float]:
+    """Ends of an axis for some points: their intervals may reach far beyond."""
+    low, high = points.min(), points.max()
+    room = 0.08 * (high - low) or 0.1
+    return low - room, high + room
 
 
 def save_figure(figure: Figure, path: Path, suffixes: Sequence[str] = (".png", ".pdf")) -> None:

@@ -87,19 +87,21 @@ def run_measures(evaluation: pd.DataFrame, exposure: ArrayLike | None) -> dict[s
     """The measures of a run in its evaluation.
 
     Args:
-        evaluation: one row per episode, with the columns return and steps and, if they are known, violence and
+        evaluation: one row per episode, with the columns return and steps and, if they are known, rating, violence and
             unmeasured.
         exposure: (items,) how often each item was shown; None in an environment without users and items.
 
     Returns:
-        `return`, `violence` and `session_length` (steps), each the mean over episodes; `unmeasured`, the share of all
-        shown items whose violence was not measured; `coverage` and `gini`, see `metrics.exposure`. NaN if not known.
+        `return`, `rating` (of the items shown, in stars), `violence` and `session_length` (steps), each the mean over
+        episodes; `unmeasured`, the share of all shown items whose violence was not measured; `coverage` and `gini`, see
+        `metrics.exposure`. NaN if not known.
     """
     unknown = pd.Series(float("nan"), index=evaluation.index)
     steps = evaluation["steps"]
     unmeasured = evaluation.get("unmeasured", unknown) * steps
     return {
         "return": float(evaluation["return"].mean()),
+        "rating": float(evaluation.get("rating", unknown).mean()),
         "violence": float(evaluation.get("violence", unknown).mean()),
         "unmeasured": float(unmeasured.sum(skipna=False) / steps.sum()),
         "session_length": float(steps.mean()),

@@ -1,4 +1,4 @@
-"""Headings of reports and titles of figures: what was compared, on which data, from which seeds."""
+"""Headings of reports, titles of figures and notes: what was compared, on which data, from which seeds."""
 
 from __future__ import annotations
 
@@ -14,11 +14,16 @@ def data_name(dataset: str) -> str:
     return Path(re.sub(r"\?\w+=.*", "", dataset)).name or dataset
 
 
-def task_name(env: str, dataset: str | None, slate_size: int) -> str:
-    """The data, the environment and the slates."""
-    if dataset is None:
-        return env
-    return f"{data_name(dataset)}, {env}, {'one item at a time' if slate_size == 1 else f'slates of {slate_size}'}"
+def task_name(env: str, dataset: str | None, slate_size: int | None) -> str:
+    """The data, the environment and the slates; without the latter if they are of several sizes."""
+    slates = {None: [], 1: ["one item at a time"]}.get(slate_size, [f"slates of {slate_size}"])
+    return env if dataset is None else ", ".join([data_name(dataset), env, *slates])
+
+
+def the_slate_size(config: Mapping[str, Any]) -> int | None:
+    """The size of the slates of a run or a comparison; None if it is swept."""
+    is_swept = (config.get("sweep") or "").replace("-", "_").startswith("slate_size")
+    return None if is_swept else config["env_options"].get("slate_size", 1)
 
 
 def in_words(numbers: Iterable[int]) -> str:
@@ -39,6 +44,16 @@ def figure_title(agents: Iterable[str], config: Mapping[str, Any], seeds: Iterab
     """
     names, numbers = list(dict.fromkeys(agents)), set(seeds)
     first = ", ".join(names) if len(names) < 7 else f"{len(names)} agents"
-    task = task_name(config["env"], config["dataset"], config["env_options"].get("slate_size", 1))
+    task = task_name(config["env"], config["dataset"], the_slate_size(config))
     lines = (first, f"{task}; seed{'s' * (len(numbers) > 1)} {in_words(numbers)}")
     return "\n".join(textwrap.fill(line, 90) for line in lines)
+
+
+def joint_note(notes: Mapping[int, str]) -> str:
+    """The note on an agent, from the notes on its runs by their seeds; empty if there are none."""
+    noted = {seed: note for seed, note in notes.items() if note}
+    if not noted:
+        return ""
+    first, *others = noted
+    likewise = f"; likewise seed {', '.join(map(str, others))}" if others else ""
+    return f"{noted[first]} (seed {first}{likewise})"

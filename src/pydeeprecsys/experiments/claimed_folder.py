@@ -17,6 +17,7 @@ import filelock
 
 from pydeeprecsys.errors import BusyError, InputError, shortened
 from pydeeprecsys.experiments.earlier_versions import with_todays_names, with_todays_values
+from pydeeprecsys.experiments.sweep import Sweep
 from pydeeprecsys.files import UNFINISHED, read_object, remove_leftovers, whole_file
 
 _CONFIG, _LOCK, _LOG = "config.json", ".lock", "log.txt"
@@ -25,7 +26,7 @@ _RUNS, _EVALUATIONS = "runs", "evaluations"
 # The settings that may change by kind of folder, besides those that are no part of its identity.
 _MAY_CHANGE = {
     "run": {"episodes", "steps"},
-    "compare": {"agents", "seeds", "episodes"},
+    "compare": {"agents", "seeds", "episodes", "sweep"},
     "tune": {"trials"},
     "evaluation": {"pool", "episodes", "env_options"},
 }
@@ -211,9 +212,9 @@ class ClaimedFolder:
             return [self]
         return [run for path in sorted(self.path.glob(f"{_RUNS}/*/")) if (run := type(self)(path)).config]
 
-    def run(self, agent: str, seed: int) -> Self:
-        """The folder of a run of a comparison; or of a search, with the number of the trial for the agent."""
-        return type(self)(self.path / _RUNS / f"{agent.replace(':', '.')}-{seed}")
+    def run(self, name: str, seed: int) -> Self:
+        """The folder of a run: of an agent, in a sweep of a name of `Sweep.names`; in a search of a trial's number."""
+        return type(self)(self.path / _RUNS / f"{name.replace(':', '.')}-{seed}")
 
     def again(self, label: str) -> Self:
         """The folder of a later evaluation of the run."""
@@ -262,9 +263,11 @@ class ClaimedFolder:
         config, own = self.config, inner.config
         if not own or config["kind"] == "run":
             return bool(own.get("kind", "evaluation") == "evaluation")
+        sweep = Sweep.parse(config["sweep"]) if config.get("sweep") else None
         differing = {name for name in config.keys() & own.keys() if config[name] != own[name]}
-        fits: bool = own["kind"] == "run" and differing <= _OF_ONE_RUN
-        return fits and (config["kind"] == "tune" or inner.path == self.run(own["agent"], own["seed"]).path)
+        fits: bool = own["kind"] == "run" and differing <= _OF_ONE_RUN | ({"env_options"} if sweep else set())
+        name = sweep.name(own) if sweep else own["agent"]
+        return fits and (config["kind"] == "tune" or inner.path == self.run(name, own["seed"]).path)
 
     def _clear(self) -> None:
         """Remove what a locked folder holds, if nothing else is in it and no process is using it."""

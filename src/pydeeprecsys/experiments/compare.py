@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,22 +13,23 @@ import pandas as pd
 
 from pydeeprecsys.arguments import Count, checked
 from pydeeprecsys.errors import BusyError, DivergenceError, InputError
-from pydeeprecsys.evaluation.plots import learning_curves
-from pydeeprecsys.evaluation.standings import ORACLE, RANDOM, standings
+from pydeeprecsys.evaluation.fronts import front_table
+from pydeeprecsys.evaluation.plots import fronts, learning_curves
+from pydeeprecsys.evaluation.standings import ORACLE, RANDOM
 from pydeeprecsys.experiments.captions import figure_title
 from pydeeprecsys.experiments.config import RunConfig, Settings
 from pydeeprecsys.experiments.longer import check_longer
 from pydeeprecsys.experiments.provenance import provenance
 from pydeeprecsys.experiments.registry import agent_class
 from pydeeprecsys.experiments.run import check, run, why_failed
-from pydeeprecsys.experiments.run_folder import RunFolder, joint_note
+from pydeeprecsys.experiments.run_folder import RunFolder
+from pydeeprecsys.experiments.summary import Failures, relevance_metrics, summarize, summarize_sweep, sweep_points
+from pydeeprecsys.experiments.sweep import Sweep
 from pydeeprecsys.experiments.workers import Report, open_workers
 from pydeeprecsys.rl.callback import Callback
 from pydeeprecsys.rl.manager import Episode
 
 OnEpisode = Callable[[str, int, int, Episode], None]
-Failures = dict[tuple[str, int], str]
-"""Of runs that failed, by agent and seed: in one line why, such as when a loss was no longer finite."""
 
 
 @checked
@@ -41,10 +42,13 @@ class Comparison(Settings):
         episodes: Training episodes per agent and seed.
         seeds: Number of training runs per agent, with the seeds 0, 1, ...
         hyperparameters: Hyperparameters of the agents, by agent.
+        sweep: A numeric option at several values, for the front of rating against harm: NAME=FROM:TO:STEP, both ends
+            included, or NAME=VALUE,VALUE,... NAME is an option of the environment, or AGENT.OPTION: then only this
+            agent is trained at each value.
 
     Raises:
         InputError: A setting is out of range, an agent is unknown or repeated, or one has hyperparameters that is not
-            compared.
+            compared; or the sweep cannot be, or nothing is known of the harm it would be drawn against.
     """
 
     kind: ClassVar[str] = "compare"
@@ -53,6 +57,7 @@ class Comparison(Settings):
     episodes: Count = 300
     seeds: Count = 5
     hyperparameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    sweep: str | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -62,26 +67,55 @@ class Comparison(Settings):
             raise InputError("name the agents to compare, each once")
         if unused := sorted(self.hyperparameters.keys() - set(self.all_agents)):
             raise InputError(f"{unused[0]} has hyperparameters and is not compared; add it to the agents")
+        if self.swept is not None:
+            self._check_sweep(self.swept)
         self.runs()  # which checks their settings
+
+    def _check_sweep(self, swept: Sweep) -> None:
+        world, target = self.task.world, swept.target
+        if world is None:
+            raise InputError(f"{self.task.env} shows no items with violence, so there is no front to draw; no sweep")
+        if not world.violence_measured.any():
+            raise InputError(f"the violence of the items of {world.name} is not known, so there is no front to draw")
+        if swept.agent is not None and swept.agent not in self.all_agents:
+            raise InputError(f"{target} is swept, and {swept.agent} is not compared; add it to the agents")
+        set_ = self.task.env_options if swept.agent is None else self.hyperparameters.get(swept.agent, {})
+        if swept.option in set_:
+            raise InputError(f"{target} is swept, and set to {set_[swept.option]}; leave one of both out")
 
     @property
     def all_agents(self) -> list[str]:
         """The agents, and those that others are measured by: random, and for simulated users the oracle."""
         return list(dict.fromkeys((*self.agents, RANDOM, *([ORACLE] if self.task.has_users else []))))
 
-    def runs(self) -> list[RunConfig]:
-        """Every agent from every seed; agents that nobody asked for, and the oracle, are only evaluated."""
-        return [self.run(agent, seed) for seed in range(self.seeds) for agent in self.all_agents]
+    @cached_property
+    def swept(self) -> Sweep | None:
+        """The option of the sweep and its values; None without a sweep."""
+        return None if self.sweep is None else Sweep.read(self.sweep, self.task.env)
 
-    def run(self, agent: str, seed: int) -> RunConfig:
-        """The run of an agent from a seed."""
+    @property
+    def names(self) -> list[str]:
+        """The agents; in a sweep, those at each value, see `Sweep.names`."""
+        return self.all_agents if self.swept is None else list(self.swept.names(self.all_agents))
+
+    def runs(self) -> dict[tuple[str, int], RunConfig]:
+        """The runs by name and seed; agents that nobody asked for, and the oracle, are only evaluated."""
+        return {(name, seed): self.run(name, seed) for seed in range(self.seeds) for name in self.names}
+
+    def run(self, name: str, seed: int) -> RunConfig:
+        """The run of an agent, or of an agent at a value of the sweep, from a seed."""
+        agent, swept = name, dict[str, Any]()
+        if self.swept is not None:
+            agent, value = self.swept.names(self.all_agents)[name]
+            swept = self.swept.settings(agent, value)
         untrained = agent not in self.agents or agent == ORACLE
+        task = replace(self.task, env_options={**self.task.env_options, **swept.get("env_options", {})})
         return RunConfig(
-            **self.shared() | ({"evaluate_every": None} if untrained else {}),
+            **self.shared() | {"task": task} | ({"evaluate_every": None} if untrained else {}),
             agent=agent,
             seed=seed,
             episodes=0 if untrained else self.episodes,
-            hyperparameters=self.hyperparameters.get(agent, {}),
+            hyperparameters={**self.hyperparameters.get(agent, {}), **swept.get("hyperparameters", {})},
         )
 
 
@@ -99,8 +133,9 @@ def compare(
 ) -> pd.DataFrame:
     """Train and evaluate all agents from all seeds, and keep the files in the folder up to date.
 
-    Finished runs in the folder are kept, and interrupted ones continued, to the same numbers; agents and seeds may be
-    added, and episodes: runs are then trained for longer.
+    Finished runs in the folder are kept, and interrupted ones continued, to the same numbers; agents, seeds and values
+    of the sweep may be added, and episodes: runs are then trained for longer. In a sweep, agents are called by the
+    names of `Sweep.names`.
 
     Args:
         comparison: the settings.
@@ -115,7 +150,7 @@ def compare(
         callbacks: of every run, one after the other, see `run`; with several processes, copies of them in each.
 
     Returns:
-        The summary, see `summarize`.
+        The summary, see `summarize`, or in a sweep `summarize_sweep`.
 
     Raises:
         InputError: an option that cannot be, or the folder holds runs of other settings, or another process is using
@@ -123,9 +158,9 @@ def compare(
         DivergenceError: every run failed.
         BrokenProcessPool: one of several processes was killed; results so far are kept.
     """
-    folder = RunFolder(out)
-    for agent in comparison.all_agents:
-        check(comparison.run(agent, 0))
+    folder, sweep = RunFolder(out), comparison.swept
+    for name in comparison.names:
+        check(comparison.run(name, 0))
     heard: set[tuple[str, int]] = set()
 
     def report(agent: str, seed: int, number: int, episode: Episode) -> None:
@@ -133,7 +168,7 @@ def compare(
         stop_if_asked()
         on_episode(agent, seed, number, episode)
 
-    trainings = [(config.agent, config.seed) for config in comparison.runs()]
+    trainings = list(comparison.runs())
     done: list[RunFolder] = []
     failures = {} if failures is None else failures
     # Workers first: what the folder holds is not removed for an address that was mistyped.
@@ -152,25 +187,28 @@ def compare(
                     log(f"{agent}, seed {seed}: {failure}")
                     continue
                 done.append(each)
-                _write(done, failures, folder)
+                _write(done, failures, folder, sweep)
                 if (agent, seed) not in heard:  # of a process of its own, or done before
                     for number, rewards in enumerate(done[-1].series("timestep_rewards")):
                         report(agent, seed, number, Episode(rewards, {}))
         finally:
             if done:
-                folder.write_summary(summarize(done, failures))
+                summary = _summarize(done, failures, folder, sweep)
         if done:
-            _draw(done, folder)
+            _draw(done, folder, sweep)
     if not done:
         raise DivergenceError(next(iter(failures.values())))
-    return summarize(done, failures)
+    return summary
 
 
 def _check_longer(folder: RunFolder, comparison: Comparison) -> None:
     if (before := folder.config["episodes"]) > comparison.episodes:
         raise InputError(f"{folder.path} holds trainings of {before} episodes; give as many, or more")
-    for config in comparison.runs():
-        if (run := folder.run(config.agent, config.seed)).config:
+    swept = folder.config["sweep"] and Sweep.parse(folder.config["sweep"])
+    if (swept and swept.target) != (comparison.swept and comparison.swept.target):
+        raise InputError(f"{folder.path} is of another sweep: {folder.config['sweep']}; give another folder")
+    for place, config in comparison.runs().items():
+        if (run := folder.run(*place)).config:
             check_longer(run, config)
 
 
@@ -197,78 +235,34 @@ def _unreadable(run: RunFolder) -> str:
 
 def _cost(comparison: Comparison, training: tuple[str, int]) -> float:
     # The longest first: so no process is left alone with a long one at the end.
-    return (comparison.run(*training).episodes or 0) * agent_class(training[0]).training_cost
+    config = comparison.run(*training)
+    return (config.episodes or 0) * agent_class(config.agent).training_cost
 
 
-def summarize(runs: Sequence[RunFolder], failures: Failures | None = None) -> pd.DataFrame:
-    """Summarise what agents reached.
-
-    Args:
-        runs: of any agents and seeds, all done.
-        failures: runs that failed.
-
-    Returns:
-        One row per agent, best first: the columns of `standings`, from the mean returns in evaluation; then, each the
-        mean over seeds, `training_return` (of the last 100 training episodes); of what was shown in evaluation the
-        `violence`, the share whose violence was not measured (`unmeasured`), the steps of an episode
-        (`session_length`), the share of the items that were shown at all (`coverage`) and how unequally (`gini`);
-        `features`, the source of its item features; parameter `updates`; `steps_per_second` in training, the median;
-        `note`, which seeds never updated, why, and what to change; `failed`, how many seeds failed, and `failure`, why.
-        NaN for what is not known. An agent that failed from every seed comes last.
-    """
-    own: dict[str, list[RunFolder]] = {}
-    for each in runs:
-        own.setdefault(each.agent, []).append(each)
-    measured = {agent: pd.DataFrame([each.measures for each in own[agent]]) for agent in own}
-    nothing = float("nan")
-    rows = [
-        {
-            "agent": agent,
-            "training_return": np.mean([(each.series("moving_rewards") or [nothing])[-1] for each in own[agent]]),
-            **measured[agent].drop(columns="return").mean(),
-            "features": own[agent][0].features or nothing,
-            "updates": np.mean([nothing if (n := each.result["updates"]) is None else n for each in own[agent]]),
-            "steps_per_second": np.median([each.steps_per_second for each in own[agent]]),
-            "note": joint_note({each.seed: each.note for each in own[agent]}) or nothing,
-        }
-        for agent in own
-    ]
-    returns = {
-        agent: dict(zip([each.seed for each in own[agent]], measured[agent]["return"], strict=True)) for agent in own
-    }
-    summary = standings(returns).merge(pd.DataFrame(rows), on="agent")
-    failed: dict[str, dict[int, str]] = {}
-    for (agent, seed), why in (failures or {}).items():
-        failed.setdefault(agent, {})[seed] = why
-    lost = pd.DataFrame({"agent": [agent for agent in failed if agent not in own], "seeds": 0})
-    summary = pd.concat([summary, lost], ignore_index=True) if len(lost) else summary
-    whys = [failed.get(agent, {}) for agent in summary["agent"]]
-    return summary.assign(failed=list(map(len, whys)), failure=[joint_note(why) or nothing for why in whys])
-
-
-def _write(runs: Sequence[RunFolder], failures: Failures, folder: RunFolder) -> None:
-    frame = runs[-1].statistics.to_frame().assign(seed=runs[-1].seed)
+def _write(runs: Sequence[RunFolder], failures: Failures, folder: RunFolder, sweep: Sweep | None) -> None:
+    value = {} if sweep is None else {"value": sweep.value(runs[-1].config)}
+    frame = runs[-1].statistics.to_frame().assign(seed=runs[-1].seed, **value)
     folder.add_metrics(frame, first=len(runs) == 1)
-    folder.write_summary(summarize(runs, failures))
-    if len(relevance := relevance_metrics(runs)):
+    if sweep is None:  # otherwise at the end: it takes a while for many values
+        folder.write_summary(summarize(runs, failures))
+    if len(relevance := relevance_metrics(runs, sweep)):
         folder.write_relevance(relevance)
 
 
-def relevance_metrics(runs: Sequence[RunFolder]) -> pd.DataFrame:
-    """DCG and NDCG of every step of the training episodes with slates: columns dcg_<agent>, ndcg_<agent>.
-
-    The seeds of an agent stand below each other, and NaN below agents whose sessions were shorter. Without slates there
-    are no rows.
-    """
-    columns: dict[str, list[float]] = {}
-    for each in runs:
-        for name in ("dcg", "ndcg"):
-            if steps := [value for episode in each.series(f"timestep_{name}") for value in episode]:
-                columns.setdefault(f"{name}_{each.agent}", []).extend(steps)
-    return pd.DataFrame({name: pd.Series(values) for name, values in columns.items()})
+def _summarize(runs: Sequence[RunFolder], failures: Failures, folder: RunFolder, sweep: Sweep | None) -> pd.DataFrame:
+    summary = summarize(runs, failures) if sweep is None else summarize_sweep(sweep, runs, failures)
+    folder.write_summary(summary)
+    if sweep is not None:
+        folder.write_front(front_table(sweep_points(sweep, runs)))
+    return summary
 
 
-def _draw(runs: Sequence[RunFolder], folder: RunFolder) -> None:
+def _draw(runs: Sequence[RunFolder], folder: RunFolder, sweep: Sweep | None) -> None:
+    if sweep is not None:
+        title = figure_title([each.agent for each in runs], folder.config, [each.seed for each in runs])
+        title += f"; {sweep.target} from {min(sweep.values):g} to {max(sweep.values):g}"
+        folder.save_front(partial(fronts, front_table(sweep_points(sweep, runs)), title))
+        return
     curves = pd.concat([each.statistics.to_frame().query("metric == 'moving_rewards'") for each in runs])
     oracle = [each.result["mean_return"] for each in runs if each.agent == ORACLE]
     reference = (ORACLE, float(np.median(oracle))) if oracle else None

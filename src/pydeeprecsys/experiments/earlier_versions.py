@@ -17,7 +17,9 @@ def with_todays_values(hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def with_todays_names(config: dict[str, Any]) -> dict[str, Any]:
-    """A configuration, also of versions whose only environments were the two of MovieLens, by the names of today."""
+    """A configuration, also of versions without sweeps, or only the two environments of MovieLens, by today's names."""
+    if config.get("kind") == "compare":
+        config = {"sweep": None} | config
     if not isinstance(config.get("record"), dict):
         return config
     names = {"record": "provenance", "options": "hyperparameters", "agent_options": "hyperparameters"}

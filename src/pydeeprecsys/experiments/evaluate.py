@@ -24,8 +24,8 @@ class Evaluation:
     """What an agent did in the episodes of an evaluation.
 
     Attributes:
-        episodes: one row per episode: `episode`, `return`, `steps`, the mean of each measure in `info`; and the `user`,
-            if users of a data set are simulated.
+        episodes: one row per episode: `episode`, `return`, `steps`, the mean of each measure in `info`; and, if users
+            of a data set are simulated, the `user` and the mean `rating` of the items shown, in stars.
         exposure: one row per item: `item_id`, and how often it was `shown`; None without simulated users.
         sessions: `genres`, the names of a user's affinities, and `sessions`, the first of each of some users step by
             step; None without simulated users.
@@ -52,7 +52,8 @@ def evaluate(agent: ReinforcementLearning, manager: Manager, n_episodes: int) ->
     recorder = _Recorder(manager, min(_RECORDED, n_episodes, manager.batch.num_envs))
 
     def on_episode(number: int, episode: Episode) -> None:
-        rows.append(_row(number, episode, user=recorder.end(episode.environment)))
+        user, rating = recorder.end(episode.environment)
+        rows.append(_row(number, episode, user=user) | {"rating": rating})
 
     manager.execute_episodes(agent, n_episodes, on_episode=on_episode, on_step=recorder.add)
     exposure = pd.DataFrame({"item_id": recorder.world.item_ids, "shown": recorder.exposure})
@@ -74,23 +75,28 @@ class _Recorder:
         self.sessions: list[dict[str, Any]] = [{"steps": []} for _ in range(n_sessions)]
         self.exposure = np.zeros(self.world.n_items, dtype=np.int64)  # in the sessions that `end` was called for
         self._running: list[list[Ints]] = [[] for _ in range(manager.batch.num_envs)]  # their slates
+        self._ratings: list[list[float]] = [[] for _ in range(manager.batch.num_envs)]  # the mean of each slate
         self._before: Floats | None = None  # (sessions, categories) affinities before the step
 
-    def end(self, row: int) -> str:
-        """Count what was shown in the session of a row that has just ended, and give the id of its user."""
+    def end(self, row: int) -> tuple[str, float]:
+        """Count the items shown in the session of a row that has just ended; give its user and their mean rating."""
         # Not every session is counted: some run on until the last of those that are evaluated has ended.
         self.exposure += exposures(np.array(self._running[row]), self.world.n_items)
+        rating = float(np.mean(self._ratings[row]))
         self._running[row].clear()
+        self._ratings[row].clear()
         assert self.batch.state is not None
-        return str(self.world.user_ids[self.batch.state.users[row]])
+        return str(self.world.user_ids[self.batch.state.users[row]]), rating
 
     def add(self, step: Step) -> None:
         """Keep a step; nothing is kept of a user's second session."""
         state = self.batch.state
         assert state is not None
         slates, infos = step.actions.reshape(len(step.actions), -1), step.infos
-        for running, slate in zip(self._running, slates, strict=True):
-            running.append(slate)
+        ratings = infos["ratings"].mean(axis=1).tolist()
+        for row, (slate, rating) in enumerate(zip(slates, ratings, strict=True)):
+            self._running[row].append(slate)
+            self._ratings[row].append(rating)
         if self._before is None:
             # Sessions depend on their streams alone: a reset gives the state before the first step.
             self._before = self._affinities(self.batch.simulator.reset(state.seeds))

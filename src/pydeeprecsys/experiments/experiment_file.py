@@ -13,6 +13,7 @@ from pydeeprecsys.errors import InputError, did_you_mean
 from pydeeprecsys.experiments import catalogue
 from pydeeprecsys.experiments.environments import DEFAULT_ENV, described, env_option
 from pydeeprecsys.experiments.plain_values import read_values
+from pydeeprecsys.experiments.sweep import Sweep
 
 KINDS = ["run", "compare", "tune"]
 """What a file can describe."""
@@ -94,7 +95,8 @@ def _check(experiment: Mapping[str, Any]) -> None:
     if "provenance" in experiment and not _is_provenance(experiment["provenance"]):
         raise InputError("its provenance is not that of a config.json; leave it out")
     # What a config.json lacks, its version had no name for, and perhaps another value than today's default.
-    needed = known if "provenance" in experiment else [name for name in known if name in ("agent", "agents")]
+    complete = [name for name in known if name != "sweep"]  # before there were sweeps there was none
+    needed = complete if "provenance" in experiment else [name for name in known if name in ("agent", "agents")]
     if missing := [name for name in needed if name not in experiment]:
         raise InputError(f"there is no setting of {', '.join(missing)}; add {'it' if len(missing) == 1 else 'them'}")
     dataset: str | None = experiment.get("dataset")
@@ -102,6 +104,8 @@ def _check(experiment: Mapping[str, Any]) -> None:
         path_of(dataset)
     for name, value in experiment.get("env_options", {}).items():
         env_option(env, name).check(value)
+    if experiment.get("sweep") is not None:
+        Sweep.read(experiment["sweep"], env)
     given = experiment.get("hyperparameters", {})
     by_agent = given if kind == "compare" else {experiment["agent"]: given}
     for agent in (*experiment.get("agents", ()), *by_agent):

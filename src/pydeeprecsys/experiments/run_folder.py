@@ -31,6 +31,7 @@ _AGENT, _LEARNING = "agent.safetensors", "learning.png"
 _RESULT = "result.json"  # written last: a run that has it is done
 _EVALUATION, _EXPOSURE, _SESSIONS = "evaluation.csv", "exposure.csv", "sessions.json"
 _ALL_METRICS, _SUMMARY = "all_metrics.csv", "summary.csv"
+_FRONT, _FRONT_PNG = "front.csv", "front.png"
 _CURVES, _CURVES_PDF = "learning_curves.png", "learning_curves.pdf"
 _RELEVANCE, _RELEVANCE_DESCRIBED = "relevance_metrics.csv", "relevance_metrics_describe.csv"
 _BEST, _TRIALS, _STUDY = "best.json", "trials.csv", "study.db"
@@ -62,7 +63,10 @@ class RunFolder(ClaimedFolder):
             *(_METRICS, "events.out.tfevents.*", _CHECKPOINT, _BEST_CHECKPOINT, _AGENT, _LEARNING, _RESULT),
             *(_EVALUATION, _EXPOSURE, _SESSIONS, _BEST, _REPORT),
         ],
-        "compare": [_ALL_METRICS, _SUMMARY, _CURVES, _CURVES_PDF, _RELEVANCE, _RELEVANCE_DESCRIBED, _REPORT],
+        "compare": [
+            *(_ALL_METRICS, _SUMMARY, _CURVES, _CURVES_PDF, _RELEVANCE, _RELEVANCE_DESCRIBED, _REPORT),
+            *(_FRONT, _FRONT_PNG),
+        ],
         "tune": [_BEST, _TRIALS, _STUDY, f"{_STUDY}-journal", _REPORT],
         "evaluation": [_EVALUATION, _EXPOSURE, _SESSIONS],
     }
@@ -207,7 +211,7 @@ class RunFolder(ClaimedFolder):
     def evaluation(self) -> pd.DataFrame:
         """One row per episode of the evaluation: see `Evaluation`."""
         path = self.path / _EVALUATION
-        return read_table(path, {"return", "steps"}, {"violence", "unmeasured"}, dtype={"user": str})
+        return read_table(path, {"return", "steps"}, {"rating", "violence", "unmeasured"}, dtype={"user": str})
 
     @cached_property
     def measures(self) -> dict[str, float] | None:
@@ -248,6 +252,19 @@ class RunFolder(ClaimedFolder):
         """Draw the learning curves of a comparison, or warn that they cannot be drawn."""
         draw_or_warn(draw, self.path / _CURVES, [".png", ".pdf"])
 
+    def write_front(self, front: pd.DataFrame) -> None:
+        """Write the front of a sweep, see `front_table`."""
+        write_table(self.path / _FRONT, front, index=False)
+
+    def save_front(self, draw: Callable[[], Figure]) -> None:
+        """Draw the front of a sweep, or warn that it cannot be drawn."""
+        draw_or_warn(draw, self.path / _FRONT_PNG, [".png"])
+
+    @property
+    def front(self) -> pd.DataFrame:
+        """The front of a sweep, as it was written."""
+        return read_table(self.path / _FRONT, {"seeds", "rating", "violence", "cvar", "return"})
+
     def write_trials(self, trials: pd.DataFrame, best: Mapping[str, Any] | None) -> None:
         """Write the table of the trials, and the best of them, if there is one."""
         write_table(self.trials_file, trials, index=False)
@@ -269,13 +286,3 @@ class RunFolder(ClaimedFolder):
             return table.assign(**numbers, state=table["state"])
         except (KeyError, ValueError) as error:
             raise InputError(f"{self.trials_file} is not readable as trials ({error})") from error
-
-
-def joint_note(notes: Mapping[int, str]) -> str:
-    """The note on an agent, from the notes on its runs by their seeds; empty if there are none."""
-    noted = {seed: note for seed, note in notes.items() if note}
-    if not noted:
-        return ""
-    first, *others = noted
-    likewise = f"; likewise seed {', '.join(map(str, others))}" if others else ""
-    return f"{noted[first]} (seed {first}{likewise})"

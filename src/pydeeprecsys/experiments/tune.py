@@ -11,9 +11,10 @@ from typing import Any
 
 import pandas as pd
 
+from pydeeprecsys.experiments.captions import joint_note
 from pydeeprecsys.experiments.provenance import provenance
 from pydeeprecsys.experiments.run import check
-from pydeeprecsys.experiments.run_folder import RunFolder, joint_note
+from pydeeprecsys.experiments.run_folder import RunFolder
 from pydeeprecsys.experiments.search import ROUND, Outcome, Search
 from pydeeprecsys.experiments.trial import Trial, run_trial
 from pydeeprecsys.experiments.tuning import Tuning

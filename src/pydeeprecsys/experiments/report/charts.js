@@ -177,6 +177,36 @@ const report = (() => {
     return [traces, layout(colours, "Violence shown", "Return")];
   };
 
+  /* A line per agent through the values of an option, with a cross for the intervals of each point. */
+  const front = (harm, title) => (world, shown, look, colours) => {
+    const entries = world.entries.filter((one) => shown.has(one.label));
+    const traces = entries.map(({ label, points }) => {
+      const own = look.get(label);
+      const column = (name) => points.map((point) => point[name]);
+      const beyond = (name) => ({
+        type: "data", symmetric: false, color: translucent(own.color, 0.35), thickness: 1.2, width: 0,
+        array: points.map((point) => (point[`${name}_high`] ?? point[name]) - point[name]),
+        arrayminus: points.map((point) => point[name] - (point[`${name}_low`] ?? point[name])),
+      });
+      return {
+        x: column(harm), y: column("rating"), error_x: beyond(harm), error_y: beyond("rating"),
+        mode: "lines+markers", line: { color: own.color, dash: own.dash, width: own.width },
+        marker: { symbol: own.symbol, color: own.color, size: 9 },
+        text: points.map(({ value }) => (value === null ? "" : ` at ${value}`)),
+        hovertemplate: `${plain(label)}%{text}<br>rating %{y:.3f}, violence %{x:.3f}<extra></extra>`,
+      };
+    });
+    const axes = layout(colours, title, "Rating of the items shown");
+    // The scale is that of the points: intervals from three or four seeds may be many times as wide.
+    for (const [axis, name] of [[axes.xaxis, harm], [axes.yaxis, "rating"]]) {
+      const places = entries.flatMap(({ points }) => points.map((point) => point[name]));
+      const [low, high] = [Math.min(...places), Math.max(...places)];
+      const room = 0.08 * (high - low) || 0.1;
+      if (places.length) axis.range = [low - room, high + room];
+    }
+    return [traces, axes];
+  };
+
   /* What a chart shows, for those who do not see it. */
   const describe = (kind, world, shown) => {
     const say = {
@@ -187,7 +217,8 @@ const report = (() => {
       },
       scatter: ({ points }) =>
         points.length && `violence ${mean(points, 1).toFixed(2)}, return ${mean(points, 2).toFixed(1)}`,
-    }[kind];
+    }[kind] ?? (({ points }) =>
+      points.map((point) => `${point[kind].toFixed(2)} with a rating of ${point.rating.toFixed(2)}`).join(", "));
     const entries = kind === "scatter" ? withKnownViolence(world.entries) : world.entries;
     const said = entries.filter((entry) => shown.has(entry.label) && say(entry));
     return said.map((entry) => `${entry.label}: ${say(entry)}`).join("; ");
@@ -195,7 +226,9 @@ const report = (() => {
 
   const mean = (points, column) => points.reduce((sum, point) => sum + point[column], 0) / points.length;
 
-  const CHARTS = { curves, profiles, scatter };
+  const CHARTS = {
+    curves, profiles, scatter, violence: front("violence", "Violence, mean"), cvar: front("cvar", "Violence, CVaR"),
+  };
   const redraws = [];
 
   /* The legend of all charts of a world: buttons that show and hide an agent. */
@@ -232,8 +265,8 @@ const report = (() => {
     return svg;
   };
 
-  document.querySelectorAll("section.world").forEach((section) => {
-    const world = data.worlds[Number(section.dataset.world)];
+  document.querySelectorAll("section.world, section.front").forEach((section) => {
+    const world = data.worlds[section.dataset.world] ?? data.fronts[section.dataset.front];
     const shown = new Set(world.entries.map((entry) => entry.label));
     const draw = () => {
       const colours = theme();

@@ -195,7 +195,7 @@ def results(sources: Sequence[Source]) -> list[TaskResults]:
     """
     tasks: dict[tuple[tuple[str, str], ...], dict[tuple[tuple[str, str], ...], list[RunFolder]]] = {}
     for run in (run for source in sources for run in source.runs):
-        entries = tasks.setdefault(tuple(sorted(_task_settings(run).items())), {})
+        entries = tasks.setdefault(tuple(sorted(task_settings(run).items())), {})
         runs = entries.setdefault(tuple(sorted(_settings(run).items())), [])
         if run.seed not in {other.seed for other in runs}:
             runs.append(run)
@@ -204,8 +204,9 @@ def results(sources: Sequence[Source]) -> list[TaskResults]:
     ]
 
 
-def _task_settings(run: RunFolder) -> dict[str, str]:
-    config = run.config
+def task_settings(folder: RunFolder) -> dict[str, str]:
+    """The settings by which runs, comparisons and searches are of the same task, flat."""
+    config = folder.config
     names = ("env", "env_options", "dataset", "evaluation_pool")
     task = {name: config[name] for name in names if name in config}
     return flat(task | {"dataset_checksum": config["provenance"].get("dataset_checksum")})

@@ -15,12 +15,13 @@ from markupsafe import Markup, escape
 
 import pydeeprecsys
 from pydeeprecsys.evaluation.standings import ORACLE, RANDOM
-from pydeeprecsys.experiments.captions import data_name, in_words, task_name
+from pydeeprecsys.experiments.captions import data_name, in_words, joint_note, task_name
 from pydeeprecsys.experiments.report.content import Entry, Source, TaskResults, results
+from pydeeprecsys.experiments.report.fronts import fronts
 from pydeeprecsys.experiments.report.sessions import BUDGET, pack
 from pydeeprecsys.experiments.report.settings import differences, flat, shared_settings, split_provenance
 from pydeeprecsys.experiments.report.trials import SearchResults
-from pydeeprecsys.experiments.run_folder import joint_note
+from pydeeprecsys.experiments.sweep import Sweep
 from pydeeprecsys.looks import looks
 
 
@@ -28,6 +29,7 @@ def render(sources: Sequence[Source]) -> str:
     """The page: text, style, program and data in one."""
     here = files(__package__)
     tasks = results(sources)
+    joined = fronts(sources)
     searches = [SearchResults(source.folder) for source in sources if not source.runs]
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(lambda name: (here / name).read_text("utf-8")),
@@ -43,6 +45,8 @@ def render(sources: Sequence[Source]) -> str:
         "interval": _interval,
         "percent": _percent,
         "short": _short,
+        "short_number": lambda value: "–" if math.isnan(value) else f"{value:g}",
+        "yes_or_no": lambda known: {True: "yes", False: "no"}.get(known, "–"),
         "breakable": _breakable,
     }
     differing, common = differences([shared_settings(source.folder.config) for source in sources])
@@ -50,6 +54,7 @@ def render(sources: Sequence[Source]) -> str:
         version=pydeeprecsys.__version__,
         sources=sources,
         facts=_facts(sources),
+        fronts=joined,
         searches=[search.section() for search in searches],
         worlds=[_task(task, title) for task, title in zip(tasks, _titles(tasks), strict=True)],
         missing=[line for source in sources for line in missing(source)],
@@ -58,6 +63,7 @@ def render(sources: Sequence[Source]) -> str:
         data=_without_nan(
             {
                 "worlds": [_data(task, BUDGET // len(tasks)) for task in tasks],
+                "fronts": [{"entries": front["entries"]} for front in joined],
                 "searches": [search.data() for search in searches],
             }
         ),
@@ -94,12 +100,14 @@ def missing(source: Source) -> list[str]:
         done = len(source.folder.trials)
         return [f"{config['agent']} in {source.path}: {done} of {config['trials']} trials"] * (done < config["trials"])
     lines = []
-    runs = {(run.agent, run.seed): run for run in source.runs}
+    sweep = Sweep.parse(config["sweep"]) if config.get("sweep") else None
+    runs = {(sweep.name(run.config) if sweep else run.agent, run.seed): run for run in source.runs}
     planned = list(runs)
     if config["kind"] == "compare":
         has_users = config["dataset"] or config.get("evaluation_pool")
         agents = dict.fromkeys((*config["agents"], RANDOM, *([ORACLE] if has_users else [])))
-        planned = [(agent, seed) for agent in agents for seed in range(config["seeds"])]
+        names = sweep.names(list(agents)) if sweep else agents
+        planned = [(name, seed) for name in names for seed in range(config["seeds"])]
     for agent in dict.fromkeys(agent for agent, _ in planned):
         seeds = [seed for other, seed in planned if other == agent]
         states = []
