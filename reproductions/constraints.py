@@ -7,6 +7,8 @@ figures.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from reproductions.movielens_tuned import PPO_BASE, RAINBOW
 from reproductions.runner import Claim, Study
 
@@ -23,7 +25,9 @@ _WEIGHTS = tuple(i / 8 for i in range(1, 9))
 
 
 def _ppo(variant: str, weight: float = 0.0, **more: float | str) -> Claim:
-    options = _ITEMS | ({"lambda_non_violent": weight} if weight else {}) | ({"group": "sex"} if "worst" in variant else {})
+    options = (
+        _ITEMS | ({"lambda_non_violent": weight} if weight else {}) | ({"group": "sex"} if "worst" in variant else {})
+    )
     return Claim("ppo", _STEPS, hyperparameters={**_PPO, **more}, n_envs=64, env_options=options, variant=variant)
 
 
@@ -42,7 +46,7 @@ STUDY = Study(
         *(_ppo(f"cvar-{limit}", cost_limit=limit, cvar_level=LEVEL) for limit in _LIMITS),
         _ppo(f"mean-{MEAN_LIMIT}", cost_limit=MEAN_LIMIT),
         *(_ppo(f"weight-{weight}", weight) for weight in _WEIGHTS),
-        _ppo("worst-group", worst_group_rate=0.2),
+        replace(_ppo("worst-group", worst_group_rate=0.2), env_options={**_ITEMS, "group": "sex"}),
         Claim("rainbow", _STEPS, hyperparameters=RAINBOW, n_envs=16),
         Claim(
             "rainbow",

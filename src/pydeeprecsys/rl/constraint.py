@@ -28,8 +28,8 @@ WITHOUT_COSTS = (
 class Charges(NamedTuple):
     """What a constraint charges, and what critics know of the running sessions besides observations.
 
-    Of a CVaR these are the excess of the session over the value at risk so far, and the time, each over the length of a
-    session: the state by which Chow et al. (2018) augment the observation. Otherwise there is nothing, m = 0.
+    For a CVaR: the excess of the session over the value at risk so far, and the time, each over the length of sessions,
+    by which Chow et al. (2018) augment the state. Otherwise nothing, m = 0.
     """
 
     amounts: Floats  # (time, n) of every step

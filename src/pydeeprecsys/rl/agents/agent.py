@@ -45,10 +45,7 @@ class ReinforcementLearning:
     """About how long an episode of training takes, relative to other agents; the longest runs of many begin first."""
 
     evaluation_changes_state: ClassVar[bool] = True
-    """Whether `begin_episodes`, or acting without exploration, changes the `state_dict`: evaluation then restores it.
-
-    False saves a copy of all of it, such as the replay memory.
-    """
+    """Whether `begin_episodes`, or acting without exploration, changes the `state_dict`, which evaluation restores."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Let a state that does not fit change nothing, whatever the class's own `load_state_dict` does."""

@@ -44,11 +44,10 @@ class PPOAgent(ReinforcementLearning):
         epochs: Epochs over the rollout per update.
         minibatch_size: Minibatch size of a gradient step, in environment steps.
         clip_range: Clip range ε of the probability ratio.
-        entropy_coefficient: Initial weight of the entropy bonus, in rewards per nat; for slates, the entropy of the
-            first item.
+        entropy_coefficient: Initial weight of the entropy bonus (of slates, the first item's), in rewards per nat.
         vary_slates: Learn a weight, in logits, of the overlap of an item's categories with those before it in the
             slate. A base has such weights of its own.
-        target_kl: Stop an update after the epoch in which the KL divergence exceeds this, in nats; no limit if None.
+        target_kl: Stop an update after the epoch whose KL divergence exceeds this, in nats; no limit if None.
 
     Attributes:
         policy_estimator: The actor.
@@ -118,8 +117,8 @@ class PPOAgent(ReinforcementLearning):
     ) -> None:
         if vary_slates and base is not None:
             raise InputError("vary_slates is for policies without a base, which has weights of its own; leave it out")
-        constraint = constraint_of(cost_limit, cvar_level, multiplier_rate, quantile_rate)
-        self.objective = Objective(constraint, worst_group_rate)
+        bound = constraint_of(cost_limit, cvar_level, multiplier_rate, quantile_rate)
+        self.objective = Objective(bound, worst_group_rate)
         actor_seed, critic_seed, order_seed = map(int, np.random.SeedSequence(random_state).generate_state(3))
         encoding = StateEncoding(state_encoder, state_size, history, item_estimates)
         self.policy_estimator = PolicyEstimator(
@@ -240,8 +239,7 @@ class PPOAgent(ReinforcementLearning):
             order = shuffled_episodes(ended, self._order) if together else self._order.permutation(len(weights))
             for start in range(0, len(order), self.minibatch_size):
                 rows = order[start : start + self.minibatch_size]
-                minibatch = steps.take(rows)
-                losses = self._actor_losses(prepared.take(torch.from_numpy(rows)), minibatch, weights[rows])
+                losses = self._actor_losses(prepared.take(torch.from_numpy(rows)), steps.take(rows), weights[rows])
                 actor_losses.append(actor.run_backpropagation(losses))
                 critic_losses.append(critic.update(read[rows], targets[rows], more[rows]))
             if self.target_kl is not None:
