@@ -82,7 +82,7 @@ def test_advantages_and_returns_are_those_computed_by_hand(
     agent = Told(gae_lambda=gae_lambda)
     got, returns = agent._advantages_and_returns(one_episode(terminated), np.ones((2, 1), dtype=np.bool_))
     np.testing.assert_allclose(got, advantages, rtol=1e-6)
-    np.testing.assert_allclose(returns, np.add(advantages, [1.0, 2.0]), rtol=1e-6)
+    np.testing.assert_allclose(returns[:, 0], np.add(advantages, [1.0, 2.0]), rtol=1e-6)
 
 
 def test_the_critic_learns_the_returns_and_the_actor_the_rescaled_advantages(
@@ -90,7 +90,7 @@ def test_the_critic_learns_the_returns_and_the_actor_the_rescaled_advantages(
 ) -> None:
     agent = ActorCriticAgent(3, 1, 0.5, minibatches=2, device="cpu")
     actor: list[tuple[list[float], list[float], list[int]]] = []
-    critic: list[tuple[list[float], list[float]]] = []
+    critic: list[tuple[list[float], list[list[float]]]] = []
     agent.value_estimator.predict = lambda state: np.asarray(state, dtype=np.float32)  # type: ignore[method-assign]
 
     def update_actor(
@@ -115,7 +115,7 @@ def test_the_critic_learns_the_returns_and_the_actor_the_rescaled_advantages(
     # Advantages 7 and 6, of root mean square √42.5; returns 8 and 8.
     scale = 42.5**0.5
     assert actor == [([1.0], [pytest.approx(7 / scale)], [2]), ([2.0], [pytest.approx(6 / scale)], [1])]
-    assert critic == [([1.0], [8.0]), ([2.0], [8.0])]
+    assert critic == [([1.0], [[8.0]]), ([2.0], [[8.0]])]
     assert agent.statistics.loss_values is not None
     assert agent.statistics.loss_values.tolist() == [3.0]
     critic_losses = agent.statistics.get_metrics("critic_loss")

@@ -120,5 +120,5 @@ def test_rewards_that_are_not_finite_are_refused(broken: float) -> None:
 
 
 def test_all_columns_but_six_are_optional() -> None:
-    assert len(OPTIONAL) == 11
+    assert len(OPTIONAL) == 12
     assert all(getattr(pair(), name) is None for name in OPTIONAL)
