@@ -82,7 +82,8 @@ def group_gaps(
     members = _members(sessions, figure, group)
     labels, groups = pd.factorize(members[group], sort=True)
     (users, _), (seeds, names) = (pd.factorize(members[name]) for name in ("user", "seed"))
-    figures = _Figures(members[figure].to_numpy(np.float64), users, seeds, len(names), statistic, level)
+    values = members[figure].to_numpy(np.float64)
+    figures = _Figures(values, users, seeds, n_seeds=len(names), statistic=statistic, level=level)
     rows = [{"group": str(name), **figures.row(labels == code, 1 - confidence)} for code, name in enumerate(groups)]
     return pd.DataFrame(rows).assign(p_holm=lambda table: holm(table["p"]))[COLUMNS]
 
