@@ -2,7 +2,7 @@
 
 Two fixed policies that never show the planted category meet populations drawn anew, with the gap and without any. In
 each repetition the gap of every group of sex, age and occupation is estimated for every figure, and p-values are
-corrected over all of them together. Writes results/planted_gap.csv, to which a later call adds what is missing.
+corrected over all of them together. Writes results/planted_gap.csv, to which a later call adds the missing repetitions.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ def measure(repetitions: int, path: Path) -> pd.DataFrame:
 
 
 @click.command()
-@click.option("--repetitions", type=click.IntRange(1), default=REPETITIONS, show_default=True, help="Of each case.")
+@click.option("--repetitions", type=click.IntRange(1), default=REPETITIONS, show_default=True, help="Populations.")
 def main(repetitions: int) -> None:
     """Audit fixed policies where the truth is known, and say how often the intervals hold it."""
     try:
