@@ -169,12 +169,14 @@ def test_worlds_with_a_known_gap_are_opened_by_name_and_kept_without_factorizing
 ) -> None:
     biased = open_world("planted-gap?gap=0.25&n_users=200&n_items=8")
     fair = open_world("no-gap?n_users=200&n_items=8")
+    wider = open_world("planted-gap?gap=0.5&n_users=200&n_items=8")
     library._load.cache_clear()
     again = open_world("planted-gap?n_items=8&gap=0.25&n_users=200")
     assert factorized == []
     assert [biased.name, fair.name] == ["planted-gap", "no-gap"]
     assert biased.user_vectors.tobytes() == again.user_vectors.tobytes() != fair.user_vectors.tobytes()
-    assert len(list((own_home / "worlds").glob("*.world"))) == 2
+    assert wider.user_vectors.tobytes() != biased.user_vectors.tobytes()
+    assert len(list((own_home / "worlds").glob("*.world"))) == 3
     assert biased.record["dataset_checksum"] == read_dataset("planted-gap?gap=0.25&n_users=200&n_items=8").checksum
 
 
@@ -196,4 +198,5 @@ def test_the_options_of_a_world_with_a_known_gap_are_checked(own_home: Path) -> 
 
 def test_a_name_with_options_is_no_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "planted-gap").touch()
     assert library.absolute("planted-gap?gap=0.5") == "planted-gap?gap=0.5"

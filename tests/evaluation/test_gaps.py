@@ -91,7 +91,18 @@ def test_the_median_lies_between_order_statistics() -> None:
     reach = stats.t.ppf(0.975, 100) * np.sqrt(51 * 50 / 101**2 / 100)
     assert [women["low"], women["high"]] == [np.floor(100 * (0.5 - reach)), np.ceil(100 * (0.5 + reach))]
     assert women["gap"] == -1000
-    assert women["gap_high"] - women["gap"] == pytest.approx(np.hypot(women["high"] - 50, 50 - women["low"]), abs=0.5)
+
+
+def test_the_gap_of_medians_reaches_as_far_as_both_reach_towards_it() -> None:
+    table = group_gaps(
+        sessions(F=np.arange(101), M=2 ** np.linspace(0, 10, 101)), "return", "sex", "quantile", level=0.5
+    )
+    women, men = row(table, "F"), row(table, "M")
+    down = np.hypot(women["value"] - women["low"], men["high"] - men["value"])
+    up = np.hypot(women["high"] - women["value"], men["value"] - men["low"])
+    assert down > 1.5 * up  # the values of men have a long upper tail
+    assert women["gap"] - women["gap_low"] == pytest.approx(down, rel=0.01)
+    assert women["gap_high"] - women["gap"] == pytest.approx(up, rel=0.01)
 
 
 def test_an_interval_beyond_the_extremes_is_not_known_at_that_end() -> None:
@@ -100,6 +111,15 @@ def test_an_interval_beyond_the_extremes_is_not_known_at_that_end() -> None:
     assert women["low"] < women["value"]
     assert np.isnan(women["high"])
     assert "too few values beyond the quantile" in women["note"]
+
+
+def test_the_effect_is_not_known_where_the_means_of_users_are_equal() -> None:
+    wide = sessions(F=[3] * 15 + [4] * 15, M=[3] * 15 + [5] * 15)
+    spread = pd.concat([wide, wide.assign(**{"return": -wide["return"]})])  # each user's mean is 0
+    women = row(group_gaps(spread, "return", "sex", "quantile", level=0.75), "F")
+    assert np.isfinite(women["p"])
+    assert np.isnan(women["effect"])
+    assert women["note"] == "no differences between users' means"
 
 
 @pytest.mark.parametrize("statistic", ["mean", "cvar", "quantile"])

@@ -56,7 +56,8 @@ def group_gaps(
     `evaluation.paired`; with one, the intervals are of that one training.
 
     Args:
-        sessions: of one agent, one row per session, with the columns seed and user.
+        sessions: of one agent, one row per session, with the columns seed and user; or, to compare gaps, the
+            differences of two agents' figures in the same sessions.
         figure: column of numbers; sessions where it is NaN are left out, and counted in the note.
         group: column of labels, the same in all sessions of a user; users without one are left out.
         statistic: "mean"; "cvar", the mean of the highest 1 - level of the values; or "quantile", at the level.
@@ -196,13 +197,14 @@ class _Figures:
             if not ours.obstacle:
                 row["low"], row["high"] = _ends(ours.value, [ours], miss)
         if others is None:
-            notes.append("no other users")
+            notes.append("no other users" if members.all() else "others: not known")
         elif ours is not None:
             row["gap"] = gap = ours.value - others.value
             notes.append(others.obstacle and f"others: {others.obstacle}")
             if not ours.obstacle and not others.obstacle:
                 row["gap_low"], row["gap_high"] = _ends(gap, [ours, others], miss)
                 row["effect"], row["p"] = _effect(gap, ours.means, others.means), _p_value(gap, [ours, others])
+                notes.append("" if np.isfinite(row["effect"]) else "no differences between users' means")
         if unbounded := [name for name, number in row.items() if np.isinf(number)]:
             row |= dict.fromkeys(unbounded, np.nan)
             notes.append("too few values beyond the quantile")
@@ -284,7 +286,9 @@ def _p_value(gap: float, samples: Sequence[_Sample]) -> float:
 
 
 def _effect(gap: float, means: Floats, others: Floats) -> float:
-    """A gap over the pooled standard deviation of users' means, with Hedges' correction for few users."""
+    """A gap over the pooled standard deviation of users' means, with Hedges' correction; NaN if these are all equal."""
     freedom = len(means) + len(others) - 2
     pooled = np.sqrt((len(means) * means.var() + len(others) * others.var()) / freedom)
+    if pooled <= _ROUNDING * np.abs([*means, *others]).max():
+        return np.nan
     return float((1 - 3 / (4 * freedom - 1)) * gap / pooled)
