@@ -77,6 +77,32 @@ def test_the_cvar_is_the_mean_of_the_highest_values() -> None:
     assert (women["high"] - women["low"]) / 2 == pytest.approx(stats.t.ppf(0.975, 59) * error, rel=0.02)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("statistic", "level", "least"), [("mean", 0.5, 0.92), ("quantile", 0.8, 0.92), ("cvar", 0.4, 0.9)]
+)
+@pytest.mark.parametrize("skewed", [False, True])
+def test_intervals_of_groups_of_30_users_hold_the_true_value(
+    statistic: Any, level: float, least: float, skewed: bool
+) -> None:
+    generator = np.random.default_rng(8)
+
+    def drawn(users: int, group: str) -> pd.DataFrame:
+        of_session = np.repeat(np.arange(users), 1 + generator.poisson(1, users))
+        draw = generator.exponential if skewed else generator.normal
+        values = draw(size=users)[of_session] + draw(size=len(of_session))
+        return pd.DataFrame({"seed": 0, "sex": group, "user": [f"{group}{i}" for i in of_session], "return": values})
+
+    tables = [
+        row(group_gaps(pd.concat([drawn(30, "F"), drawn(300, "M")]), "return", "sex", statistic, level=level), "F")
+        for _ in range(250)
+    ]
+    gaps = pd.DataFrame(tables).dropna(subset=["gap_low", "gap_high"])
+    assert len(gaps) > 100
+    assert ((gaps["gap_low"] <= 0) & (gaps["gap_high"] >= 0)).mean() >= least
+    assert (gaps["p"] < 0.05).mean() <= 1 - least
+
+
 def test_a_cvar_with_few_users_beyond_the_var_is_given_without_a_claim() -> None:
     table = group_gaps(sessions(F=range(60), M=range(60)), "return", "sex", "cvar", level=0.95)
     assert row(table, "F")["value"] == pytest.approx(58)
@@ -198,6 +224,11 @@ def test_users_of_unknown_group_are_in_no_group_and_not_among_the_others() -> No
     )
 
 
+def test_groups_that_are_whole_numbers_are_named_as_such() -> None:
+    ages = TWO_VALUES.assign(sex=TWO_VALUES["sex"].map({"F": 25.0, "M": 18.0}))
+    assert group_gaps(ages, "return", "sex")["group"].tolist() == ["18", "25"]
+
+
 def test_a_single_group_has_no_gap() -> None:
     table = group_gaps(sessions(F=[1, 3] * 15), "return", "sex")
     assert row(table, "F")["note"] == "no other users"
@@ -211,6 +242,7 @@ def test_a_single_group_has_no_gap() -> None:
         ({}, {"figure": "retrun"}, "did you mean 'return'"),
         ({}, {"group": "gender"}, "no column 'gender'"),
         ({"sex": np.nan}, {}, "sex is not known of any user"),
+        ({"sex": np.arange(70) / 4}, {}, "sex holds fractions; cut it into bands"),
         ({"return": "high"}, {}, "other things than finite numbers"),
         ({"return": np.inf}, {}, "other things than finite numbers"),
         ({"user": "7"}, {}, "user 7 is in 2 groups of sex"),

@@ -12,6 +12,7 @@ import pandas as pd
 from pydeeprecsys.arrays import Flags, Floats, Ints
 from pydeeprecsys.errors import InputError, did_you_mean
 from pydeeprecsys.evaluation.many import holm
+from pydeeprecsys.metrics.harm import value_at_risk
 
 FEWEST_USERS = 30
 """Smaller groups are listed without intervals and p-values."""
@@ -72,8 +73,8 @@ def group_gaps(
         which says why something is not known, and NaN.
 
     Raises:
-        InputError: a column is missing or holds no finite numbers, no group is known, a user is in several groups, the
-            sessions are of several agents, there is no such statistic, or level or confidence are outside (0, 1).
+        InputError: a column is missing or holds no finite numbers; groups are all unknown, or fractions; a user is in
+            several; sessions are of several agents; or statistic, level or confidence cannot be.
     """
     for name, share in (("level", level), ("confidence", confidence)):
         if not 0 < share < 1:
@@ -104,7 +105,11 @@ def _members(sessions: pd.DataFrame, figure: str, group: str) -> pd.DataFrame:
     groups = members.groupby("user")[group].nunique()
     if (groups > 1).any():
         raise InputError(f"user {groups.idxmax()} is in {groups.max()} groups of {group}; put each user in one")
-    return members
+    if not pd.api.types.is_float_dtype(members[group]):
+        return members
+    if (members[group] % 1).any():
+        raise InputError(f"{group} holds fractions; cut it into bands first, with pandas.qcut")
+    return members.astype({group: np.int64})
 
 
 def _mean(values: Floats, level: float) -> tuple[float, Floats]:
@@ -112,7 +117,7 @@ def _mean(values: Floats, level: float) -> tuple[float, Floats]:
 
 
 def _cvar(values: Floats, level: float) -> tuple[float, Floats]:
-    at_risk = np.quantile(values, level, method="inverted_cdf")
+    at_risk = value_at_risk(values, level)
     influence = at_risk + np.maximum(0, values - at_risk) / (1 - level)
     return float(influence.mean()), influence
 
