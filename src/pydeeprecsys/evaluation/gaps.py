@@ -279,15 +279,16 @@ def _ends(value: float, samples: Sequence[_Sample], miss: float) -> tuple[float,
 
 def _p_value(gap: float, samples: Sequence[_Sample]) -> float:
     """Miss probability of the interval of a gap that ends at 0."""
-    from scipy.optimize import bisect
+    from scipy.optimize import brentq
 
     def beyond(log_p: float) -> float:
-        return float(_distances(samples, np.exp(log_p))[int(gap < 0)] - abs(gap))
+        distance = _distances(samples, np.exp(log_p))[int(gap < 0)]
+        return float(min(distance, 1e3 * abs(gap)) - abs(gap))  # brentq takes no infinity
 
     least = np.log(_LEAST_P)
     if beyond(0.0) >= 0:
         return 1.0
-    return float(np.exp(bisect(beyond, least, 0.0, xtol=1e-9))) if beyond(least) > 0 else _LEAST_P
+    return float(np.exp(brentq(beyond, least, 0.0, xtol=1e-9))) if beyond(least) > 0 else _LEAST_P
 
 
 def _effect(gap: float, means: Floats, others: Floats) -> float:
