@@ -245,7 +245,7 @@ def test_a_single_group_has_no_gap() -> None:
         ({"sex": np.arange(70) / 4}, {}, "sex holds fractions; cut it into bands"),
         ({"return": "high"}, {}, "other things than finite numbers"),
         ({"return": np.inf}, {}, "other things than finite numbers"),
-        ({"user": "7"}, {}, "user 7 is in 2 groups of sex"),
+        ({"user": "7"}, {}, "user 7 is in several groups of sex"),
         ({"agent": ["a", "b"] * 35}, {}, "of several agents"),
         ({}, {"statistic": "median"}, "no statistic 'median'"),
         ({}, {"level": 1.0}, "level 1"),

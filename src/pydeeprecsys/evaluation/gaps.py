@@ -102,9 +102,9 @@ def _members(sessions: pd.DataFrame, figure: str, group: str) -> pd.DataFrame:
     members = sessions[sessions[group].notna()]
     if members.empty:
         raise InputError(f"{group} is not known of any user; choose another column of groups")
-    groups = members.groupby("user")[group].nunique()
-    if (groups > 1).any():
-        raise InputError(f"user {groups.idxmax()} is in {groups.max()} groups of {group}; put each user in one")
+    users = members.drop_duplicates(["user", group])["user"]
+    if (again := users.duplicated()).any():
+        raise InputError(f"user {users[again].iloc[0]} is in several groups of {group}; put each user in one")
     if not pd.api.types.is_float_dtype(members[group]):
         return members
     if (members[group] % 1).any():
