@@ -79,7 +79,7 @@ def test_a_seed_gives_one_population() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [({"gap": 1.1}, "gap must be in"), ({"n_users": 99}, "n_users must be at least 100"), ({"n_items": 1}, "n_items")],
+    [({"gap": 1.1}, "gap must be in"), ({"n_users": 99}, "n_users must be in"), ({"n_items": 1}, "n_items")],
 )
 def test_sizes_out_of_range_are_refused(arguments: dict[str, float], message: str) -> None:
     with pytest.raises(InputError, match=message):

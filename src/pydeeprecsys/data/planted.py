@@ -25,8 +25,8 @@ _NOISE = 0.8  # standard deviation of these ratings, in stars
 
 def planted_gap(
     gap: UnitInterval = 0.5,
-    n_users: Annotated[int, Range(100)] = 6040,
-    n_items: Annotated[int, Range(8)] = 200,
+    n_users: Annotated[int, Range(100, 100_000)] = 6040,
+    n_items: Annotated[int, Range(8, 1000)] = 200,
     seed: Seed = 0,
     name: str = "planted-gap",
 ) -> tuple[Dataset, Factors]:
