@@ -15,6 +15,7 @@ from pydeeprecsys.cli import main
 from pydeeprecsys.data import download
 from pydeeprecsys.data.library import open_world
 from pydeeprecsys.data.releases import RELEASES, Release
+from pydeeprecsys.experiments.run_folder import RunFolder
 
 TINY = {
     "ratings.dat": "1::10::5::978300760\n2::20::1::978301968\n2::10::2::978301968\n",
@@ -95,7 +96,7 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_list_says_what_is_here(run: Run, tiny: Path, home: Path) -> None:
     shown = run("data", "list")
     assert shown.code == 0
-    for name in ("synthetic yes", "ml-1m no", "tag-genome no", "tiny no"):
+    for name in ("synthetic yes", "planted-gap yes", "no-gap yes", "ml-1m no", "tag-genome no", "tiny no"):
         assert name in shown.out
     assert str(home) in shown.out.replace(" ", "")
     run("data", "fetch", "tiny", "--from", tiny)
@@ -138,6 +139,19 @@ def test_synthetic_is_described_and_needs_no_fetching(run: Run, home: Path, monk
     assert shown.code == 0
     assert "users 6,040" in shown.out
     assert len(files_in(home / "worlds")) == 1  # the world, which was built to tell its error, is kept
+
+
+@pytest.mark.slow
+def test_a_world_with_a_known_gap_is_described_and_simulated_by_its_name(run: Run, tmp_path: Path) -> None:
+    source = "planted-gap?gap=0.25&n_users=200"
+    assert "'planted-gap' needs no fetching" in run("data", "fetch", "planted-gap").error
+    assert "users 200" in run("data", "describe", source).out
+    assert "there is no option 'gpa'" in run("data", "describe", "planted-gap?gpa=0.25").error
+    trained = run("train", "popular", "--dataset", source, "--episodes", "2", "--out", tmp_path / "run")
+    assert trained.code == 0
+    assert RunFolder(tmp_path / "run").config["dataset"] == source
+    again = run("run", tmp_path / "run" / "config.json", "--out", tmp_path / "again")
+    assert again.code == 0
 
 
 @pytest.mark.slow

@@ -162,3 +162,41 @@ def test_a_damaged_kept_world_is_built_anew(make_zip: MakeZip, own_home: Path) -
     with pytest.warns(UserWarning, match=f"^{kept} is damaged or of an older format: it is replaced$"):
         assert open_world(path).n_users == 8
     assert World.load(kept).n_users == 8
+
+
+def test_worlds_with_a_known_gap_are_opened_by_name_and_kept_without_factorizing(
+    factorized: list[str], own_home: Path
+) -> None:
+    biased = open_world("planted-gap?gap=0.25&n_users=200&n_items=8")
+    fair = open_world("no-gap?n_users=200&n_items=8")
+    wider = open_world("planted-gap?gap=0.5&n_users=200&n_items=8")
+    library._load.cache_clear()
+    again = open_world("planted-gap?n_items=8&gap=0.25&n_users=200")
+    assert factorized == []
+    assert [biased.name, fair.name] == ["planted-gap", "no-gap"]
+    assert biased.user_vectors.tobytes() == again.user_vectors.tobytes() != fair.user_vectors.tobytes()
+    assert wider.user_vectors.tobytes() != biased.user_vectors.tobytes()
+    assert len(list((own_home / "worlds").glob("*.world"))) == 3
+    assert biased.record["dataset_checksum"] == read_dataset("planted-gap?gap=0.25&n_users=200&n_items=8").checksum
+
+
+def test_the_options_of_a_world_with_a_known_gap_are_checked(own_home: Path) -> None:
+    for source, message in {
+        "planted-gap?gpa=0.5": "planted-gap: there is no option 'gpa'; .* did you mean 'gap'",
+        "planted-gap?gap=2": r"gap must be in \[0, 1\], it is 2.0",
+        "planted-gap?gap=0.1&gap=0.2": "give the option gap once",
+        "planted-gap?": "there is no option ''",
+        "planted-gap?name=other": "there is no option 'name'",
+        "no-gap?gap=0.5": "there is no option 'gap'",
+        "planted_gap": "did you mean 'planted-gap'",
+    }.items():
+        with pytest.raises(InputError, match=message):
+            open_world(source)
+        with pytest.raises(InputError, match=message):
+            read_dataset(source)
+
+
+def test_a_name_with_options_is_no_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "planted-gap").touch()
+    assert library.absolute("planted-gap?gap=0.5") == "planted-gap?gap=0.5"

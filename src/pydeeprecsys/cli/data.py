@@ -14,7 +14,7 @@ from pydeeprecsys.cli.common import progress_bars, screen
 from pydeeprecsys.data.dataset import USER_COLUMNS, Dataset
 from pydeeprecsys.data.download import data_home, fetch, fetched
 from pydeeprecsys.data.library import open_world, read_dataset
-from pydeeprecsys.data.releases import RELEASES, SYNTHETIC
+from pydeeprecsys.data.releases import GENERATED, RELEASES
 from pydeeprecsys.data.world import World
 
 
@@ -24,7 +24,8 @@ def list_releases() -> None:
     table = Table(box=None, pad_edge=False)
     for heading in ("name", "here", "MB", "what it is"):
         table.add_column(heading, justify="right" if heading == "MB" else "left")
-    table.add_row(SYNTHETIC, "yes", "", "generated users, movies and ratings of MovieLens 1M's shape; the default")
+    for name, description in GENERATED.items():
+        table.add_row(name, "yes", "", description)
     for name, release in RELEASES.items():
         table.add_row(name, "yes" if name in here else "no", f"{release.megabytes:g}", release.description)
     screen.print(table)

@@ -8,7 +8,7 @@ import click
 
 from pydeeprecsys.cli.groups import HomePath, SuggestingGroup, SummarizedCommand
 from pydeeprecsys.cli.options import check_dataset, complete_datasets, complete_releases
-from pydeeprecsys.data.releases import SYNTHETIC, release_of
+from pydeeprecsys.data.releases import GENERATED, release_of
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments import catalogue
 
@@ -40,8 +40,8 @@ def fetch(name: str, source: Path | None) -> None:
 
     MovieLens data is for research; GroupLens' licence (in each README) does not allow to pass it on.
     """
-    if name == SYNTHETIC:
-        raise InputError(f"{SYNTHETIC!r} needs no fetching: it is generated when it is used; give it as --dataset")
+    if name in GENERATED:
+        raise InputError(f"{name!r} needs no fetching: it is generated when it is used; give it as --dataset")
     release_of(name)
     from pydeeprecsys.cli.data import fetch_release
 

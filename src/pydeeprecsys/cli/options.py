@@ -13,7 +13,7 @@ from click.shell_completion import CompletionItem
 
 from pydeeprecsys.arguments import Argument
 from pydeeprecsys.cli.groups import HomePath
-from pydeeprecsys.data.releases import GENOME, RELEASES, SYNTHETIC, path_of
+from pydeeprecsys.data.releases import GENERATED, GENOME, RELEASES, is_name, path_of
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments import catalogue
 from pydeeprecsys.experiments.environments import DEFAULT_ENV, described, env_option, read_env_option, spec
@@ -40,7 +40,7 @@ def complete_hyperparameters(ctx: click.Context, param: click.Parameter, incompl
 
 def complete_datasets(ctx: click.Context, param: click.Parameter, incomplete: str) -> _Completions:
     """The data sets by name, and files."""
-    names = [name for name in (SYNTHETIC, *RELEASES) if name != GENOME and name.startswith(incomplete)]
+    names = [name for name in (*GENERATED, *RELEASES) if name != GENOME and name.startswith(incomplete)]
     return [CompletionItem(incomplete, type="file"), *map(CompletionItem, names)]
 
 
@@ -153,7 +153,7 @@ def check_kind(folder: Path) -> None:
 
 def check_dataset(name: str) -> None:
     """Raise an InputError if a data set is neither known by its name nor a path to something."""
-    if name not in (SYNTHETIC, *RELEASES):
+    if not is_name(name):
         path_of(name)
 
 

@@ -112,10 +112,7 @@ def factorize(
     """
     settings = settings or FactorizationSettings()
     rng = np.random.default_rng(settings.seed)
-    held_out = np.zeros(len(dataset.ratings), dtype=np.bool_)
-    held_out[rng.permutation(len(held_out))[: max(1, round(settings.held_out * len(held_out)))]] = True
-    if held_out.all():
-        raise InputError(f"{dataset.name}: one rating is too few to learn from some and measure on others; give more")
+    held_out = _held_out(dataset, settings, rng)
     users, items = dataset.user_index[~held_out], dataset.item_index[~held_out]
     fit = alternate(
         users,
@@ -132,19 +129,45 @@ def factorize(
     of_users = fit.users.posterior.means
     user_vectors = np.insert(of_users, bias + 1, 1, axis=1)
     item_vectors = np.insert(fit.item_vectors, bias + 1, fit.item_biases, axis=1)
-    _move_shared_affinities(user_vectors, item_vectors, dataset.genres.shape[1])
+    return _measured(dataset, user_vectors, item_vectors, held_out, record=asdict(settings))
 
+
+def known_factors(dataset: Dataset, user_vectors: Floats, item_vectors: Floats) -> Factors:
+    """Factors that are known and need no learning, measured on the ratings that learning would hold out.
+
+    Args:
+        dataset: the ratings.
+        user_vectors: (users, d) as in `Factors`; the mean affinities are moved into the biases of the items, in place.
+        item_vectors: (items, d) likewise.
+    """
+    settings = FactorizationSettings()
+    held_out = _held_out(dataset, settings, np.random.default_rng(settings.seed))
+    return _measured(dataset, user_vectors, item_vectors, held_out, record={})
+
+
+def _held_out(dataset: Dataset, settings: FactorizationSettings, rng: np.random.Generator) -> Flags:
+    held_out = np.zeros(len(dataset.ratings), dtype=np.bool_)
+    held_out[rng.permutation(len(held_out))[: max(1, round(settings.held_out * len(held_out)))]] = True
+    if held_out.all():
+        raise InputError(f"{dataset.name}: one rating is too few to learn from some and measure on others; give more")
+    return held_out
+
+
+def _measured(
+    dataset: Dataset, user_vectors: Floats, item_vectors: Floats, held_out: Flags, *, record: dict[str, Any]
+) -> Factors:
+    _move_shared_affinities(user_vectors, item_vectors, dataset.genres.shape[1])
     stars = apart(_dot_products, user_vectors, item_vectors, users=dataset.user_index, items=dataset.item_index)
     predicted = dataset.from_stars(stars.clip(MIN_RATING, MAX_RATING))
     rated = dataset.ratings.astype(np.float64)
     squared_errors = (predicted - rated) ** 2
-    train_counts = np.bincount(items, minlength=len(item_vectors))[dataset.item_index[held_out]]
-    record = asdict(settings) | {
+    counts = np.bincount(dataset.item_index[~held_out], minlength=len(item_vectors))[dataset.item_index[held_out]]
+    record |= {
         "held_out_rmse": float(np.sqrt(squared_errors[held_out].mean())),
         "train_rmse": float(np.sqrt(squared_errors[~held_out].mean())),
         "held_out_ratings": int(held_out.sum()),
-        "train_ratings": len(items),
-        "calibration": calibration(rated[held_out], predicted[held_out], train_counts, dataset.scale),
+        "train_ratings": int((~held_out).sum()),
+        "calibration": calibration(rated[held_out], predicted[held_out], counts, dataset.scale),
     }
     return Factors(user_vectors, item_vectors, record)
 

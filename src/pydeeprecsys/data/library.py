@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from pydeeprecsys.data.download import data_home, locate
 from pydeeprecsys.data.factorization import FactorizationSettings
 from pydeeprecsys.data.movielens import has_genome_ids, is_release, read_movielens
 from pydeeprecsys.data.movielens_layouts import FILE_NAMES
-from pydeeprecsys.data.releases import GENOME, RELEASES, SYNTHETIC, path_of, split
+from pydeeprecsys.data.planted import planted_gap
+from pydeeprecsys.data.releases import GENOME, NO_GAP, PLANTED_GAP, RELEASES, SYNTHETIC, is_name, path_of, split
 from pydeeprecsys.data.synthetic import synthetic_dataset
 from pydeeprecsys.data.table_files import is_table
 from pydeeprecsys.data.tables import read_tables, wants_genome
@@ -35,16 +36,19 @@ def read_dataset(source: str | Path) -> Dataset:
     """Read a data set by name or path.
 
     Args:
-        source: "synthetic", the name of a fetched release, a MovieLens zip or folder, or a table of ratings. The last
-            may be followed by arguments of `read_tables`, as in a URL:
+        source: the name of a generated data set or of a fetched release, a MovieLens zip or folder, or a table of
+            ratings. The last may be followed by arguments of `read_tables`, as in a URL:
             `ratings.csv?user_column=who&scale=1,10&items=movies.csv`. Files named there are relative to the ratings;
-            `%26` encodes "&" in a value, `%25` encodes "%".
+            `%26` encodes "&" in a value, `%25` encodes "%". Likewise, "planted-gap" and "no-gap" take arguments of
+            `planted_gap`: `planted-gap?gap=0.2&seed=1`.
 
     Raises:
         InputError: no such data set, or one that cannot be read.
     """
     if str(source) == SYNTHETIC:
         return synthetic_dataset()
+    if planted := _planted_options(str(source)):
+        return planted_gap(**planted)[0]
     read, path, options = _reader(source)
     return read(path, **options)
 
@@ -70,11 +74,18 @@ def open_world(source: str | Path | Dataset | World = SYNTHETIC, progress: Progr
     world = kept(
         _kept_path(source),
         load=_load,
-        build=lambda: World.from_dataset(read_dataset(source), progress=progress),
+        build=lambda: _build(source, progress),
         save=World.save,
     )
     warn(world.record.get("notes", ()))
     return world
+
+
+def _build(source: str | Path, progress: Progress) -> World:
+    if planted := _planted_options(str(source)):
+        dataset, factors = planted_gap(**planted)
+        return World.from_dataset(dataset, factors=factors)
+    return World.from_dataset(read_dataset(source), progress=progress)
 
 
 @lru_cache(maxsize=4)
@@ -85,7 +96,7 @@ def _load(path: Path) -> World:
 
 def absolute(source: str) -> str:
     """The name of a data set, or its path from the root, so that it is found from any folder."""
-    if source == SYNTHETIC or source in RELEASES:
+    if is_name(source):
         return source
     path, query = split(source)
     return os.path.abspath(path) + (query and f"?{query}") if path.exists() else source
@@ -129,15 +140,34 @@ def table_options() -> Mapping[str, Argument]:
     return {name: argument for name, argument in arguments_of(read_tables).items() if name != "ratings"}
 
 
-def _table_options(ratings: Path, query: str) -> dict[str, Any]:
-    """Arguments of `read_tables` from `name=value&name=value`."""
-    known, options = table_options(), dict[str, Any]()
+def _settings(source: str | Path, query: str, known: Collection[str]) -> dict[str, str]:
+    """Settings by name from `name=value&name=value`."""
+    settings = dict[str, str]()
     for setting in query.split("&"):
         name, _, value = setting.partition("=")
         if name not in known:
-            raise InputError(f"{ratings}: there is no option {name!r}; {did_you_mean(name, known)}")
-        if not value or name in options:
-            raise InputError(f"{ratings}: give the option {name} once, with a value, as in '?{name}=...'")
+            raise InputError(f"{source}: there is no option {name!r}; {did_you_mean(name, known)}")
+        if not value or name in settings:
+            raise InputError(f"{source}: give the option {name} once, with a value, as in '?{name}=...'")
+        settings[name] = value
+    return settings
+
+
+def _planted_options(source: str) -> dict[str, Any]:
+    """Arguments of `planted_gap` for a name, which options may follow; none for other sources."""
+    name, mark, query = source.partition("?")
+    if name not in (PLANTED_GAP, NO_GAP):
+        return {}
+    fixed = {"name": name} | ({"gap": 0.0} if name == NO_GAP else {})
+    known = {option: argument for option, argument in arguments_of(planted_gap).items() if option not in fixed}
+    given = _settings(name, query, known) if mark else {}
+    return fixed | {option: known[option].read(unquote(value)) for option, value in given.items()}
+
+
+def _table_options(ratings: Path, query: str) -> dict[str, Any]:
+    """Arguments of `read_tables` from `name=value&name=value`."""
+    known, options = table_options(), dict[str, Any]()
+    for name, value in _settings(ratings, query, known).items():
         if name in ("items", "users", "tag_genome", "genome_titles"):
             as_written = ratings.parent / Path(value).expanduser()
             options[name] = as_written if as_written.exists() else ratings.parent / Path(unquote(value)).expanduser()
@@ -158,8 +188,11 @@ def _table_options(ratings: Path, query: str) -> dict[str, Any]:
 def _kept_path(source: str | Path) -> Path:
     """Path of the kept world: its name depends on everything that the world is built from."""
     digest = hashlib.sha256(f"{RECIPE} {FactorizationSettings()}".encode())
-    label = SYNTHETIC
-    if str(source) != SYNTHETIC:
+    label = str(source)
+    if planted := _planted_options(str(source)):
+        label = planted["name"]
+        digest.update(f"{sorted(planted.items())}".encode())
+    elif label != SYNTHETIC:
         read, path, options = _reader(source)
         label = path.stem
         if read is read_tables:

@@ -11,6 +11,13 @@ from pydeeprecsys.errors import InputError, did_you_mean
 GENOME = "tag-genome"
 SYNTHETIC = "synthetic"
 """The generated data set."""
+PLANTED_GAP, NO_GAP = "planted-gap", "no-gap"
+GENERATED = {
+    SYNTHETIC: "generated users, movies and ratings of MovieLens 1M's shape; the default",
+    PLANTED_GAP: "generated, with a known gap between the sexes: planted-gap?gap=0.5",
+    NO_GAP: "the same, without any gap",
+}
+"""Data sets that need no fetching, and what they are."""
 
 _GROUPLENS = "https://files.grouplens.org/datasets"
 # Byte-identical copies of four releases, kept by the Recommenders project.
@@ -91,6 +98,11 @@ RELEASES = {
 """Releases that can be fetched, by name."""
 
 
+def is_name(text: str) -> bool:
+    """Whether a data set is given by its name; options may follow those of the worlds with a known gap."""
+    return text in (*GENERATED, *RELEASES) or text.partition("?")[0] in (PLANTED_GAP, NO_GAP)
+
+
 def release_of(name: str) -> Release:
     """The release of a name.
 
@@ -120,6 +132,6 @@ def path_of(text: str) -> tuple[Path, str]:
     if not path.exists():
         raise InputError(
             f"there is no data set {str(path)!r}: give a path, or a name after 'pydeeprecsys data fetch NAME'; "
-            + did_you_mean(str(path), [SYNTHETIC, *RELEASES])
+            + did_you_mean(str(path), [*GENERATED, *RELEASES])
         )
     return path, query

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from pydeeprecsys.arrays import Flags, Floats
+from pydeeprecsys.arrays import Flags, Floats, Ints
 from pydeeprecsys.data.dataset import Dataset
 from pydeeprecsys.data.movielens_layouts import GENRES
 from pydeeprecsys.errors import InputError
@@ -56,11 +56,9 @@ def synthetic_dataset(
     share = genres / genres.sum(axis=1, keepdims=True)
     violence = rng.beta(1 + 8 * (share @ violence_of), 1 + 8 * (1 - share @ violence_of))
 
-    ages = np.array(list(_AGES))
-    women = rng.random(n_users) < _SHARE_OF_WOMEN
-    age = rng.choice(ages, size=n_users, p=np.array(list(_AGES.values())) / sum(_AGES.values()))
-    taste_of_sex, taste_of_age = (rng.normal(0, 0.1, (n, len(GENRES))) for n in (2, len(ages)))
-    shared_taste = taste_of_sex[women.astype(int)] + taste_of_age[np.searchsorted(ages, age)]
+    women, age = draw_women_and_ages(rng, n_users)
+    taste_of_sex, taste_of_age = (rng.normal(0, 0.1, (n, len(GENRES))) for n in (2, len(_AGES)))
+    shared_taste = taste_of_sex[women.astype(int)] + taste_of_age[np.searchsorted([*_AGES], age)]
     affinity = shared_taste + rng.normal(0, 0.25, (n_users, len(GENRES)))
     latent = 8
     user_vectors = np.hstack([rng.normal(0, 0.45, (n_users, latent)), affinity])
@@ -90,15 +88,7 @@ def synthetic_dataset(
 
     return Dataset(
         name=name,
-        users=pd.DataFrame(
-            {
-                "user_id": np.arange(1, n_users + 1),
-                "sex": np.where(women, "F", "M"),
-                "age": age.astype(np.float64),
-                "occupation": rng.integers(0, 21, n_users).astype(np.float64),
-                "zip_code": [f"{zip_code:05d}" for zip_code in rng.integers(0, 100_000, n_users)],
-            }
-        ),
+        users=user_table(rng, women, age),
         items=pd.DataFrame(
             {
                 "item_id": np.arange(1, n_items + 1),
@@ -111,6 +101,25 @@ def synthetic_dataset(
         item_index=np.concatenate(items).astype(np.int32),
         ratings=np.concatenate(ratings).astype(np.float32),
         categories=GENRES,
+    )
+
+
+def draw_women_and_ages(rng: np.random.Generator, n: int) -> tuple[Flags, Ints]:
+    """(n,) which users are women, and their ages, as frequent as in MovieLens 1M and independent."""
+    women = rng.random(n) < _SHARE_OF_WOMEN
+    return women, rng.choice(np.array(list(_AGES)), size=n, p=np.array(list(_AGES.values())) / sum(_AGES.values()))
+
+
+def user_table(rng: np.random.Generator, women: Flags, age: Ints) -> pd.DataFrame:
+    """The table of n users, with drawn occupations and zip codes."""
+    return pd.DataFrame(
+        {
+            "user_id": np.arange(1, len(age) + 1),
+            "sex": np.where(women, "F", "M"),
+            "age": age.astype(np.float64),
+            "occupation": rng.integers(0, 21, len(age)).astype(np.float64),
+            "zip_code": [f"{zip_code:05d}" for zip_code in rng.integers(0, 100_000, len(age))],
+        }
     )
 
 

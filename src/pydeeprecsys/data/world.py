@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pydeeprecsys.arrays import Flags, Floats, Ints, Rows, Singles
 from pydeeprecsys.data.dataset import Dataset
-from pydeeprecsys.data.factorization import FactorizationSettings, factorize
+from pydeeprecsys.data.factorization import FactorizationSettings, Factors, factorize
 from pydeeprecsys.data.observed import damped_means
 from pydeeprecsys.data.violence import impute
 from pydeeprecsys.errors import InputError, shortened
@@ -135,9 +135,13 @@ class World:
         dataset: Dataset,
         settings: FactorizationSettings | None = None,
         progress: Callable[[int, int], None] = lambda done, total: None,
+        factors: Factors | None = None,
     ) -> Self:
-        """Factorize the ratings of a data set; `progress` is called with the sweeps done and their total number."""
-        factors = factorize(dataset, settings, progress)
+        """Factorize the ratings of a data set, unless factors are given.
+
+        `progress` is called with the sweeps done and their total number.
+        """
+        factors = factors or factorize(dataset, settings, progress)
         violence = impute(dataset.violence, dataset.genres & dataset.genres_known[:, None])
         return cls(
             name=dataset.name,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pydeeprecsys.arguments import Argument
-from pydeeprecsys.data.releases import RELEASES, SYNTHETIC, path_of
+from pydeeprecsys.data.releases import is_name, path_of
 from pydeeprecsys.errors import InputError, did_you_mean
 from pydeeprecsys.experiments import catalogue
 from pydeeprecsys.experiments.environments import DEFAULT_ENV, described, env_option
@@ -100,7 +100,7 @@ def _check(experiment: Mapping[str, Any]) -> None:
     if missing := [name for name in needed if name not in experiment]:
         raise InputError(f"there is no setting of {', '.join(missing)}; add {'it' if len(missing) == 1 else 'them'}")
     dataset: str | None = experiment.get("dataset")
-    if dataset is not None and dataset not in (SYNTHETIC, *RELEASES):
+    if dataset is not None and not is_name(dataset):
         path_of(dataset)
     for name, value in experiment.get("env_options", {}).items():
         env_option(env, name).check(value)

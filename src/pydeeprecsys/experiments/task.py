@@ -29,11 +29,11 @@ class Task:
     Attributes:
         env: the environment's Gymnasium id, or module:ID if importing the module registers it.
         env_options: keyword arguments of the environment, `slate_size` among them.
-        dataset: the users' data set: "synthetic", the default; the name of a fetched data set (see 'pydeeprecsys data
-            list'); or a path to ratings: a MovieLens zip or folder, or a table of your own. What is not recognized of
-            it follows, in quotes, as in 'ratings.csv?user_column=who&scale=1,10&items=movies.csv' (items beside the
-            ratings); 'pydeeprecsys data describe --help' lists these options. Only for environments that simulate
-            users of a data set.
+        dataset: the users' data set: "synthetic", the default; another generated or fetched one by name (see
+            'pydeeprecsys data list'); or a path to ratings: a MovieLens zip or folder, or a table of your own. What is
+            not recognized of it follows, in quotes, as in 'ratings.csv?user_column=who&scale=1,10&items=movies.csv'
+            (items beside the ratings); 'pydeeprecsys data describe --help' lists these options. Only for environments
+            that simulate users of a data set.
         world: the users and items of the data set, if they are open already.
         progress: called while a new world is built, see `open_world`.
 
