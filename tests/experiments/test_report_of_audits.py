@@ -9,20 +9,15 @@ from typing import Any
 
 import pytest
 
-from pydeeprecsys.experiments.audit import audit
+from contracts.audits import audited_comparison
 from pydeeprecsys.experiments.compare import Comparison, compare
 from pydeeprecsys.experiments.report import write_report
-from pydeeprecsys.experiments.task import Task
 
 
 @pytest.fixture(scope="module")
 def audited(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A comparison in a world with a planted gap, audited."""
-    folder = tmp_path_factory.mktemp("audited") / "compared"
-    task = Task(dataset="planted-gap?n_users=400&n_items=40", env_options={"session_length": 5, "delta": 0.0})
-    compare(Comparison(task=task, agents=["popular"], episodes=1, seeds=2, evaluation_episodes=4), folder)
-    audit(folder, sessions=800, pool="all", groups=["sex", "age"])
-    return folder
+    return audited_comparison(tmp_path_factory.mktemp("audited") / "compared")
 
 
 def page_of(folder: Path) -> tuple[str, Any]:
