@@ -296,7 +296,10 @@ def test_a_world_without_demographics_and_violence_is_audited_without_groups(
     random_run(tmp_path / "run", task)
     assert command("audit", str(tmp_path / "run"), "--sessions", "5") == 0
     shown = capsys.readouterr().out
-    assert "holds no demographics of these users: there are no groups and no gaps to audit" in shown
+    assert (
+        "holds neither sex, age nor occupation of these users: there are no groups and no gaps to audit; --group"
+        in shown
+    )
     assert "one of each of a simple random sample of 5 of the 9 users" in shown
     assert "not known" in shown
     assert f"report in {tmp_path / 'run' / 'report.html'}" in shown

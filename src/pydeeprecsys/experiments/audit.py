@@ -89,34 +89,35 @@ def audit(
     everybody = user_pool(world.n_users, pool, int(settings.task.env_options.get("pool_seed", 0)))
     plan = planned_users(everybody, sessions)
     notes = [_sampling(plan, everybody, pool)]
+    if pool == settings.train_pool or "all" in (pool, settings.train_pool):
+        notes.append(f"agents may have met these users in training, in the pool {settings.train_pool!r}")
     wanted = _groups(world, settings.task.dataset, groups, users)
     grouped = Groups.of(_with_two(wanted, plan, notes, asked=bool(groups)), plan)
     notes += _unknown(grouped, world, plan)
-    rows, shown, shifts = [], dict[str, list[Ints]](), dict[str, list[Floats]]()
-    steps = StepTable(grouped, alpha, threshold)
-    for run, config in runs:
-        on_run(config.agent, config.seed)
-        audited = roll_out(config, load_policy(config, run), plan, pool)
-        rows.append(session_rows(config.agent, config.seed, world.user_ids[plan].tolist(), audited))
-        shown.setdefault(config.agent, []).append(audited.shown)
-        shifts.setdefault(config.agent, []).append(audited.shifts)
-        steps.add(config.agent, audited)
-    whole = pd.concat(rows, ignore_index=True)
-    gaps = gap_rows(whole, grouped, alpha)
-    own = grouped.columns[grouped.single].astype(object)
-    label = re.sub(r"[^\w=.,+-]", "_", "-".join([pool, str(sessions), *groups]))
-    audited_folder = results.audit(label)
     made_by: dict[str, Any] = {
         "kind": "audit",
         **{"pool": pool, "sessions": sessions, "groups": list(groups), "alpha": alpha, "threshold": threshold},
         **{"columns": grouped.single, "notes": notes},
         "runs": [[each.agent, each.seed, run.result["mean_return"]] for run, each in runs],
     }
+    audited_folder = results.audit(re.sub(r"[^\w=.,+-]", "_", "-".join([pool, str(sessions), *groups])))
     with audited_folder.claimed():
+        rows, shown, shifts = [], dict[str, list[Ints]](), dict[str, list[Floats]]()
+        steps = StepTable(grouped, alpha, threshold)
+        for run, config in runs:
+            on_run(config.agent, config.seed)
+            audited = roll_out(config, load_policy(config, run), plan, pool)
+            rows.append(session_rows(config.agent, config.seed, world.user_ids[plan].tolist(), audited))
+            shown.setdefault(config.agent, []).append(audited.shown)
+            shifts.setdefault(config.agent, []).append(audited.shifts)
+            steps.add(config.agent, audited)
+        whole = pd.concat(rows, ignore_index=True)
+        gaps = gap_rows(whole, grouped, alpha)
+        own = pd.concat([grouped.columns[grouped.single].astype(object)] * len(runs), ignore_index=True)
         audited_folder.begin(made_by | {"provenance": made})
         audited_folder.write_audit(
             {
-                "sessions": pd.concat([whole, pd.concat([own] * len(runs), ignore_index=True)], axis=1),
+                "sessions": pd.concat([whole, own], axis=1),
                 "agents": agent_rows(
                     whole, gaps, shown, world, single=grouped.single, alpha=alpha, threshold=threshold
                 ),
@@ -215,7 +216,10 @@ def _sampling(plan: Ints, pool: Ints, name: str) -> str:
 def _unknown(groups: Groups, world: World, plan: Ints) -> list[str]:
     """What is not known of the users."""
     if not groups.single:
-        return [f"{world.name} holds no demographics of these users: there are no groups and no gaps to audit"]
+        return [
+            f"{world.name} holds neither sex, age nor occupation of these users: there are no groups and no gaps to "
+            "audit; --group takes other columns of a table of users"
+        ]
     users = pd.Series(plan)
     missing = {name: users[groups.columns[name].isna().to_numpy()].nunique() for name in groups.single}
     return [

@@ -41,7 +41,7 @@ class AuditResults:
     """
 
     def __init__(self, folder: RunFolder, audit: RunFolder) -> None:
-        self.folder, self.config = folder, audit.config
+        self.folder, self.name, self.config = folder, audit.path.name, audit.config
         names = ("agents", "groups", "steps", "exposure", "tastes")
         self.agents, self.gaps, self.steps, self.exposure, self.tastes = map(audit.audit_table, names)
         returns = self._rows("return", "mean")["value"]
@@ -52,6 +52,11 @@ class AuditResults:
         """Value, ends of its interval and note of each agent; NaN where not known."""
         rows = self.agents.query("figure == @figure and statistic == @statistic").set_index("agent")
         return rows.reindex(self.agents["agent"].unique())[["value", "low", "high", "note"]]
+
+    @property
+    def _has_worst(self) -> bool:
+        """Whether any group is large enough."""
+        return bool(self._rows("return", "worst group")["value"].notna().any())
 
     def section(self) -> dict[str, Any]:
         """The values of the audit in the template."""
@@ -72,11 +77,14 @@ class AuditResults:
         ]
         tested = self._tested()
         claimed = tested[tested["p_holm"] < _LEVEL].sort_values("p_holm", kind="stable")
+        title = task_name(config["env"], config["dataset"], config["env_options"].get("slate_size", 1))
         return {
-            "title": task_name(config["env"], config["dataset"], config["env_options"].get("slate_size", 1)),
+            "title": title if len(self.folder.audits) == 1 else f"{title}, {self.name}",
             "rows": rows,
             "best": next((row for row in rows if row["agent"] != ORACLE), rows[0]),
             "columns": self.config["columns"],
+            "has_worst": self._has_worst,
+            "has_taste": self.tastes["category"].nunique() > 1,
             "has_violence": bool(self._rows("violence", "mean")["value"].notna().any()),
             "notes": [*self.config["notes"], *self._stale()],
             "alpha": self.config["alpha"],
@@ -123,7 +131,7 @@ class AuditResults:
                     "label": agent,
                     "simple": self._is_simple(agent),
                     "look": self.looks[agent].as_json(),
-                    "group": tables["worst"][agent]["note"] if self.config["columns"] else None,
+                    "group": tables["worst"][agent]["note"] if self._has_worst else None,
                     **{name: [table[agent][end] for end in ends] for name, table in tables.items()},
                 }
                 for agent in self.order
