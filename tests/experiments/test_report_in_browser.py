@@ -414,7 +414,8 @@ def test_an_audit_is_drawn_on_every_screen(
     chromium.open(width, height, scheme, audited)
     for chart, mark, least in [
         ("worst", ".scatterlayer .trace .point", 3),
-        ("worst", ".scatterlayer .errorbar", 3),
+        ("worst", ".scatterlayer .errorbar .xerror", 3),
+        ("worst", ".scatterlayer .errorbar .yerror", 3),
         ("cvar", ".scatterlayer .trace .point", 3),
         ("exposure", ".barlayer .point", 4),
         ("exposure", ".scatterlayer .trace .point", 3 * 4),

@@ -30,7 +30,7 @@ from pydeeprecsys.experiments.audited_items import exposure_rows, item_rows, tas
 from pydeeprecsys.experiments.audited_sessions import planned_users, roll_out
 from pydeeprecsys.experiments.compare import Comparison
 from pydeeprecsys.experiments.config import RunConfig, Settings
-from pydeeprecsys.experiments.evaluate_again import load_policy
+from pydeeprecsys.experiments.evaluate_again import check_done, load_policy
 from pydeeprecsys.experiments.provenance import provenance
 from pydeeprecsys.experiments.run_folder import RunFolder
 from pydeeprecsys.experiments.task import Task
@@ -148,6 +148,7 @@ def _simulated(task: Task) -> World:
 def _done(folder: RunFolder, settings: Settings) -> list[tuple[RunFolder, RunConfig]]:
     """The runs to audit."""
     if isinstance(settings, RunConfig):
+        check_done(folder)
         return [(folder, settings)]
     if not isinstance(settings, Comparison):
         raise InputError(f"{folder.path} is of a search; give one of the runs in it")
