@@ -48,6 +48,14 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was only evaluated."""
+    folder = tmp_path_factory.mktemp("audit") / "run"
+    random_run(folder, Task(dataset=PLANTED, env_options={"session_length": 5}))
+    return folder
+
+
 def audited(folder: Path) -> RunFolder:
     (one,) = RunFolder(folder).audits
     return one
@@ -246,6 +254,7 @@ def test_exposure_is_shared_between_the_categories_of_an_item(world: World) -> N
     assert figures["mmf"][0].tolist() == pytest.approx([1 / 3])
 
 
+@pytest.mark.slow
 def test_a_planted_gap_is_found_and_its_interval_holds_it(compared: Path) -> None:
     gaps = audited(compared).audit_table("groups")
     popular = gaps.query("agent == 'popular' and figure == 'rating' and column == 'sex' and group == 'F'").iloc[0]
@@ -255,6 +264,7 @@ def test_a_planted_gap_is_found_and_its_interval_holds_it(compared: Path) -> Non
     assert rows["note"].tolist() == ["sex F"]
 
 
+@pytest.mark.slow
 def test_tables_name_agents_seeds_users_and_their_groups(compared: Path) -> None:
     folder = audited(compared)
     assert folder.path == compared / "audits" / "all-900"
@@ -280,6 +290,7 @@ def test_tables_name_agents_seeds_users_and_their_groups(compared: Path) -> None
     ]
 
 
+@pytest.mark.slow
 def test_an_audit_changes_no_results_of_the_runs_and_repeats_its_numbers(compared: Path, tmp_path: Path) -> None:
     folder = tmp_path / "again"
     shutil.copytree(compared, folder)
@@ -289,6 +300,7 @@ def test_an_audit_changes_no_results_of_the_runs_and_repeats_its_numbers(compare
         assert path.read_bytes() == content, path
 
 
+@pytest.mark.slow
 def test_any_column_of_the_users_own_table_makes_groups(tmp_path: Path, world: World) -> None:
     task = Task(world=world, env_options={"session_length": 3})
     config = random_run(tmp_path / "run", task)
@@ -307,6 +319,7 @@ def test_any_column_of_the_users_own_table_makes_groups(tmp_path: Path, world: W
     assert set(renamed.audit_table("groups")["column"]) == {"rating of the user"}
 
 
+@pytest.mark.slow
 def test_a_world_without_demographics_and_violence_is_audited_without_groups(
     tmp_path: Path, world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -351,15 +364,16 @@ def test_a_world_without_demographics_and_violence_is_audited_without_groups(
     ],
 )
 def test_what_cannot_be_audited_is_said_in_a_line(
-    compared: Path, arguments: list[str], match: str, capsys: pytest.CaptureFixture[str]
+    done: Path, arguments: list[str], match: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     capsys.readouterr()
-    assert command("audit", str(compared), *arguments) == 2
+    assert command("audit", str(done), *arguments) == 2
     error = capsys.readouterr().err
     assert re.search(match, error), error
     assert "Traceback" not in error
 
 
+@pytest.mark.slow
 def test_runs_that_are_not_done_or_simulate_no_users_are_refused(tmp_path: Path, compared: Path) -> None:
     random_run(tmp_path / "cartpole", Task(env="CartPole-v1"))
     with pytest.raises(InputError, match="CartPole-v1 does not simulate users of a data set; an audit needs MovieLens"):
@@ -377,6 +391,7 @@ def test_runs_that_are_not_done_or_simulate_no_users_are_refused(tmp_path: Path,
         audit(tmp_path / "compared")
 
 
+@pytest.mark.slow
 def test_audits_belong_to_their_folder(tmp_path: Path, compared: Path) -> None:
     folder = tmp_path / "compared"
     shutil.copytree(compared, folder)
@@ -394,6 +409,7 @@ def test_audits_belong_to_their_folder(tmp_path: Path, compared: Path) -> None:
     assert not (folder / "audits").exists()
 
 
+@pytest.mark.slow
 def test_tables_of_an_audit_are_whole_or_said_to_be_damaged(
     tmp_path: Path, compared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

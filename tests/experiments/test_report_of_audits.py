@@ -13,6 +13,8 @@ from contracts.audits import audited_comparison
 from pydeeprecsys.experiments.compare import Comparison, compare
 from pydeeprecsys.experiments.report import write_report
 
+pytestmark = pytest.mark.slow  # by the audit
+
 
 @pytest.fixture(scope="module")
 def audited(tmp_path_factory: pytest.TempPathFactory) -> Path:
