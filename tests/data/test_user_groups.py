@@ -39,6 +39,8 @@ def test_ages_fall_into_the_bands_of_movielens_and_numbers_into_those_between_cu
 
 def test_groups_are_in_the_order_of_their_numbers() -> None:
     assert as_groups("level", column("10", "9", "2", "10", "2", "9")).cat.categories.tolist() == ["2", "9", "10"]
+    assert as_groups("odd", column("²", "x²", "1²")).cat.categories.tolist() == ["1²", "x²", "²"]
+    assert as_groups("income", column("inf", "1234567"), [1234567.0]).tolist() == ["1234567+", "1234567+"]
     assert as_groups("band", column("age 10-19", "age 5-9")).cat.categories.tolist() == ["age 5-9", "age 10-19"]
 
 

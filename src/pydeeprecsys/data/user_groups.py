@@ -94,10 +94,7 @@ def as_groups(name: str, values: pd.Series, cuts: Sequence[float] | None = None)
             )
         groups, labels = known, list(dict.fromkeys(known.loc[numbers.sort_values().index]))
     else:
-        groups, labels = (
-            known,
-            sorted(set(known), key=lambda text: [int(t) if t.isdigit() else t for t in re.split(r"(\d+)", text)]),
-        )
+        groups, labels = known, sorted(set(known), key=_with_numbers)
     if different > _MOST_GROUPS and cuts is None:
         raise InputError(
             f"{name} has {different} different values, such as {shortened(labels[:3])}; put users into fewer groups"
@@ -105,12 +102,17 @@ def as_groups(name: str, values: pd.Series, cuts: Sequence[float] | None = None)
     return groups.astype(pd.CategoricalDtype(labels, ordered=True)).reindex(values.index)
 
 
+def _with_numbers(text: str) -> list[str | int]:
+    """A key that sorts the numbers in texts as numbers: texts and numbers take turns."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", text)]
+
+
 def _banded(numbers: pd.Series, cuts: Sequence[float]) -> tuple[pd.Series, list[str]]:
     """Numbers as bands, and the names of the bands: "under 18", "18-34", "35+", or with "to under" for fractions."""
-    whole = np.equal(np.mod([*numbers, *cuts], 1), 0).all()
-    ends = [f"{cut:g}" for cut in cuts]
+    whole = all(number.is_integer() for number in [*map(float, numbers), *cuts])
+    ends = [f"{cut:.12g}" for cut in cuts]
     pairs = itertools.pairwise(cuts)
-    between = [f"{low:g}-{high - 1:g}" if whole else f"{low:g} to under {high:g}" for low, high in pairs]
+    between = [f"{low:.12g}-{high - 1:.12g}" if whole else f"{low:.12g} to under {high:.12g}" for low, high in pairs]
     labels = [f"under {ends[0]}", *between, f"{ends[-1]}+"]
     places = np.searchsorted(cuts, numbers.to_numpy(np.float64), side="right")
     return pd.Series(np.array(labels, dtype=object)[places], index=numbers.index), labels

@@ -19,6 +19,7 @@ from pydeeprecsys.data.user_groups import as_groups, known_demographics, split_c
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError, did_you_mean
 from pydeeprecsys.experiments.audit_tables import (
+    EVERYBODY,
     SESSION_FIGURES,
     Groups,
     StepTable,
@@ -37,7 +38,7 @@ from pydeeprecsys.experiments.task import Task
 from pydeeprecsys.simulation.movielens.simulator import Pool, user_pool
 
 Alpha = Annotated[float, Range(0, 1, open_low=True, open_high=True)]
-_RESERVED = {"agent", "seed", "session", "user", *SESSION_FIGURES}
+_RESERVED = {"agent", "seed", "session", "user", EVERYBODY, *SESSION_FIGURES}
 
 
 def audit(

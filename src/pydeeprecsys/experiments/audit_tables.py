@@ -30,7 +30,8 @@ _VALUES: tuple[tuple[str, Statistic], ...] = (
     *(("violence", "quantile"), ("violence", "cvar"), ("beyond", "mean")),
     *((name, "mean") for name in (*SHOWN[2:], "disparity", *TASTE, "concentration_before")),
 )
-_EVERYBODY = "everybody"
+EVERYBODY = "everybody"
+"""The column and the group of all users together."""
 
 
 def session_rows(agent: str, seed: int, users: Sequence[str], audited: AuditedSessions) -> pd.DataFrame:
@@ -86,7 +87,7 @@ class Groups:
 
     def members(self) -> Iterator[tuple[str, str, Flags]]:
         """Each column and group with users, and which sessions (sessions,) are of them; first all of them."""
-        yield _EVERYBODY, _EVERYBODY, np.ones(len(self.columns), dtype=np.bool_)
+        yield EVERYBODY, EVERYBODY, np.ones(len(self.columns), dtype=np.bool_)
         for name, column in self.columns.items():
             for code, group in enumerate(column.cat.categories):
                 if (mask := (column.cat.codes == code).to_numpy()).any():
@@ -125,7 +126,7 @@ def gap_rows(sessions: pd.DataFrame, groups: Groups, alpha: float) -> pd.DataFra
     # The gaps of a column of two groups are one hypothesis.
     again = table.duplicated([*first, "p"]) & table["column"].map(groups.columns.nunique() == 2)
     table["p_holm"] = holm(table["p"].mask(again))
-    table["p_holm"] = table["p_holm"].where(~again, table["p_holm"].shift())
+    table["p_holm"] = table["p_holm"].fillna(table.groupby([*first, "p"])["p_holm"].transform("max"))
     return table[[*first, *table.columns.drop(first)]]
 
 
@@ -154,15 +155,14 @@ def agent_rows(
     for agent, theirs in sessions.groupby("agent", sort=False):
         of_user = theirs.groupby(["seed", "user"])["violence"].transform("mean")
         beyond = (of_user > threshold).astype(float).where(of_user.notna())
-        whole = theirs.assign(beyond=beyond, **{_EVERYBODY: _EVERYBODY})
+        whole = theirs.assign(beyond=beyond, **{EVERYBODY: EVERYBODY})
         for figure, statistic in _VALUES:
             if whole[figure].notna().any():
-                (row,) = group_gaps(whole, figure, _EVERYBODY, statistic, level=alpha).to_dict("records")
+                (row,) = group_gaps(whole, figure, EVERYBODY, statistic, level=alpha).to_dict("records")
                 rows.append({"agent": agent, "figure": figure, "statistic": statistic} | _ends(row))
         for column in single:
             rows += _spread(gaps.query("agent == @agent and column == @column"), column, str(agent))
-        worst = worst_group(gaps[gaps["column"].isin(single)], str(agent)) if single else None
-        if worst is not None:
+        if single and (worst := _worst_group(gaps.query("agent == @agent and column in @single"))) is not None:
             named = {"agent": agent, "figure": "return", "statistic": "worst group"}
             rows.append(named | _ends(worst) | {"note": f"{worst['column']} {worst['group']}"})
         for name, (values, note) in exposure_figures(shown[str(agent)], world).items():
@@ -188,9 +188,9 @@ def _ends(row: Mapping[Any, Any]) -> dict[str, Any]:
     return {name: row[name] for name in ("value", "low", "high")}
 
 
-def worst_group(gaps: pd.DataFrame, agent: str, figure: str = "return") -> dict[Any, Any] | None:
-    """The row of the group with the lowest mean of a figure, of those that are not too small."""
-    rows = gaps.query("agent == @agent and figure == @figure and statistic == 'mean' and not too_small")
+def _worst_group(gaps: pd.DataFrame) -> dict[Any, Any] | None:
+    """The row of the group with the lowest mean return, of those that are not too small."""
+    rows = gaps.query("figure == 'return' and statistic == 'mean' and not too_small")
     return None if rows.empty else rows.nsmallest(1, "value").to_dict("records")[0]
 
 

@@ -87,10 +87,7 @@ def item_rows(shown: Mapping[str, Sequence[Ints]], world: World) -> pd.DataFrame
     """One row per agent and item: item_id, title, and how often it was shown, over all seeds."""
     items = {"item_id": world.item_ids, "title": world.titles}
     return pd.concat(
-        [
-            pd.DataFrame({"agent": agent, **items, "shown": np.sum(each, axis=(0, 1)) if len(each) else 0})
-            for agent, each in shown.items()
-        ],
+        [pd.DataFrame({"agent": agent, **items, "shown": np.sum(each, axis=(0, 1))}) for agent, each in shown.items()],
         ignore_index=True,
     )
 
