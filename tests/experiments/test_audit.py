@@ -16,14 +16,16 @@ from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments import audited_sessions
 from pydeeprecsys.experiments.audit import audit
+from pydeeprecsys.experiments.audit_folder import TABLES, audit_table, audits_of
 from pydeeprecsys.experiments.audit_tables import Groups, StepTable, gap_rows, session_rows
 from pydeeprecsys.experiments.audited_items import exposure_figures, exposure_rows
 from pydeeprecsys.experiments.audited_sessions import AuditedSessions, planned_users, roll_out
 from pydeeprecsys.experiments.compare import Comparison, compare
 from pydeeprecsys.experiments.config import RunConfig
 from pydeeprecsys.experiments.registry import make_agent
+from pydeeprecsys.experiments.report import write_report
 from pydeeprecsys.experiments.run import run
-from pydeeprecsys.experiments.run_folder import AUDIT_TABLES, RunFolder
+from pydeeprecsys.experiments.run_folder import RunFolder
 from pydeeprecsys.experiments.task import Task
 from pydeeprecsys.rl.manager import MovieLensFairnessManager
 from pydeeprecsys.simulation.movielens.patience import Patience
@@ -57,7 +59,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def audited(folder: Path) -> RunFolder:
-    (one,) = RunFolder(folder).audits
+    (one,) = audits_of(RunFolder(folder))
     return one
 
 
@@ -257,11 +259,11 @@ def test_exposure_is_shared_between_the_categories_of_an_item(world: World) -> N
 
 @pytest.mark.slow
 def test_a_planted_gap_is_found_and_its_interval_holds_it(compared: Path) -> None:
-    gaps = audited(compared).audit_table("groups")
+    gaps = audit_table(audited(compared), "groups")
     popular = gaps.query("agent == 'popular' and figure == 'rating' and column == 'sex' and group == 'F'").iloc[0]
     assert popular["gap_low"] <= -0.5 <= popular["gap_high"]
     assert popular["p_holm"] < 0.001
-    rows = audited(compared).audit_table("agents").query("agent == 'popular' and statistic == 'worst group'")
+    rows = audit_table(audited(compared), "agents").query("agent == 'popular' and statistic == 'worst group'")
     assert rows["note"].tolist() == ["sex F"]
 
 
@@ -269,21 +271,21 @@ def test_a_planted_gap_is_found_and_its_interval_holds_it(compared: Path) -> Non
 def test_tables_name_agents_seeds_users_and_their_groups(compared: Path) -> None:
     folder = audited(compared)
     assert folder.path == compared / "audits" / "all-900"
-    sessions = folder.audit_table("sessions")
+    sessions = audit_table(folder, "sessions")
     assert sessions["agent"].unique().tolist() == ["popular", "best-rated", "random", "oracle"]
     assert len(sessions) == 900 * 8
     by_run = [own["user"].tolist() for _, own in sessions.groupby(["agent", "seed"])]
     assert all(users == by_run[0] for users in by_run)
     assert {"sex", "age", "occupation"} <= set(sessions.columns)
-    gaps = folder.audit_table("groups")
+    gaps = audit_table(folder, "groups")
     assert gaps["column"].unique().tolist() == [
         *("sex", "age", "occupation", "sex and age", "sex and occupation", "age and occupation"),
     ]
     assert gaps.loc[gaps["users"] < 30, "too_small"].all()
     assert gaps.loc[gaps["too_small"], ["low", "gap_low", "p", "p_holm"]].isna().all(axis=None)
-    items = folder.audit_table("items")
+    items = audit_table(folder, "items")
     assert items.groupby("agent")["shown"].sum().tolist() == [900 * 2 * 5] * 4
-    tastes = folder.audit_table("tastes")
+    tastes = audit_table(folder, "tastes")
     assert tastes.groupby("agent")["shift"].sum().abs().max() < 1e-9
     assert folder.config["notes"] == [
         "900 sessions, 2 of each of the 400 users of the pool 'all'; 100 of them, drawn at random, have one more",
@@ -308,7 +310,7 @@ def test_any_column_of_the_users_own_table_makes_groups(tmp_path: Path, world: W
     users = pd.DataFrame({"user": world.user_ids, "team": ["red", "blue"] * 30, "age": range(20, 80)})
     folder = audit(tmp_path / "run", config, pool="all", sessions=60, groups=["team", "age:50"], users=users)
     assert folder.path.name == "all-60-team-age_50"
-    gaps = folder.audit_table("groups").query("figure == 'return'")
+    gaps = audit_table(folder, "groups").query("figure == 'return'")
     assert dict(zip(gaps["column"] + ": " + gaps["group"], gaps["users"], strict=True)) == {
         **{"team: blue": 30, "team: red": 30, "age: under 50": 30, "age: 50+": 30},
         **{"team and age: blue, under 50": 15, "team and age: blue, 50+": 15},
@@ -317,7 +319,7 @@ def test_any_column_of_the_users_own_table_makes_groups(tmp_path: Path, world: W
     renamed = audit(
         tmp_path / "run", config, pool="all", groups=["rating"], users=users.rename(columns={"team": "rating"})
     )
-    assert set(renamed.audit_table("groups")["column"]) == {"rating of the user"}
+    assert set(audit_table(renamed, "groups")["column"]) == {"rating of the user"}
 
 
 @pytest.mark.slow
@@ -342,7 +344,7 @@ def test_a_world_without_demographics_and_violence_is_audited_without_groups(
     assert "one of each of a simple random sample of 5 of the 9 users" in shown
     assert "not known" in shown
     assert f"report in {tmp_path / 'run' / 'report.html'}" in shown
-    sessions = audited(tmp_path / "run").audit_table("sessions")
+    sessions = audit_table(audited(tmp_path / "run"), "sessions")
     assert sessions["violence"].isna().all()
     with pytest.raises(InputError, match="holds nothing of its users but their ratings; to audit groups, give their"):
         audit(tmp_path / "run", groups=["sex"])
@@ -375,6 +377,21 @@ def test_what_cannot_be_audited_is_said_in_a_line(
 
 
 @pytest.mark.slow
+def test_the_values_of_a_sweep_are_audited_side_by_side(tmp_path: Path) -> None:
+    task = Task(dataset=PLANTED, env_options={"session_length": 3})
+    sweep = Comparison(
+        task=task, agents=["random"], sweep="lambda_non_violent=0,1", seeds=1, episodes=1, evaluation_episodes=2
+    )
+    compare(sweep, tmp_path / "swept")
+    agents = audit_table(audit(tmp_path / "swept", sessions=10), "agents")
+    names = {f"{agent}@lambda_non_violent={value}" for agent in ("random", "oracle") for value in (0, 1)}
+    assert set(agents["agent"]) == names
+    page = tmp_path / "page.html"
+    write_report([tmp_path / "swept"], page)
+    assert "trained since this audit" not in page.read_text()
+
+
+@pytest.mark.slow
 def test_runs_that_are_not_done_or_simulate_no_users_are_refused(tmp_path: Path, compared: Path) -> None:
     random_run(tmp_path / "cartpole", Task(env="CartPole-v1"))
     with pytest.raises(InputError, match="CartPole-v1 does not simulate users of a data set; an audit needs MovieLens"):
@@ -385,7 +402,7 @@ def test_runs_that_are_not_done_or_simulate_no_users_are_refused(tmp_path: Path,
             result.unlink()
     with pytest.raises(InputError, match=r"popular-0 is not finished; continue it with 'pydeeprecsys resume"):
         audit(tmp_path / "compared" / "runs" / "popular-0")
-    assert "popular" not in set(audit(tmp_path / "compared", sessions=4).audit_table("agents")["agent"])
+    assert "popular" not in set(audit_table(audit(tmp_path / "compared", sessions=4), "agents")["agent"])
     for result in (tmp_path / "compared").glob("runs/*/result.json"):
         result.unlink()
     with pytest.raises(InputError, match=r"no run in .*compared is finished; continue with 'pydeeprecsys resume"):
@@ -398,7 +415,7 @@ def test_audits_belong_to_their_folder(tmp_path: Path, compared: Path) -> None:
     shutil.copytree(compared, folder)
     audit(folder / "runs" / "popular-0", sessions=4)
     for each in (RunFolder(folder), RunFolder(folder / "runs" / "popular-0")):
-        (one,) = each.audits
+        (one,) = audits_of(each)
         assert one.outer is not None
         assert one.outer.path.resolve() == each.path.resolve()
     assert not list(RunFolder(folder)._foreign())
@@ -416,7 +433,7 @@ def test_tables_of_an_audit_are_whole_or_said_to_be_damaged(
 ) -> None:
     folder = tmp_path / "compared"
     shutil.copytree(compared, folder)
-    assert {path.stem for path in audited(folder).path.glob("*.csv")} == set(AUDIT_TABLES)
+    assert {path.stem for path in audited(folder).path.glob("*.csv")} == set(TABLES)
     (audited(folder).path / "groups.csv").write_text("")
     with pytest.raises(InputError, match=r"groups\.csv is not as it was written .*; audit it again"):
-        audited(folder).audit_table("groups")
+        audit_table(audited(folder), "groups")

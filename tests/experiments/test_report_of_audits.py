@@ -79,4 +79,4 @@ def test_an_audit_of_a_shorter_training_is_said_to_be_one(audited: Path, tmp_pat
     shutil.copytree(audited, folder)
     compare(Comparison.from_json(json.loads((folder / "config.json").read_text()) | {"seeds": 3}), folder)
     text, _ = page_of(folder)
-    assert "trained since this audit: oracle from seed 2, popular from seed 2, random from seed 2; audit again" in text
+    assert "trained since this audit: oracle-2, popular-2, random-2; audit again to include them" in text

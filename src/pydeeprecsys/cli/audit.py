@@ -15,6 +15,7 @@ from pydeeprecsys.cli.common import progress_bars, screen
 from pydeeprecsys.cli.report import report
 from pydeeprecsys.cli.resume import read_settings
 from pydeeprecsys.experiments.audit import audit as run_audit
+from pydeeprecsys.experiments.audit_folder import audit_table
 from pydeeprecsys.experiments.run_folder import RunFolder
 
 _WORST = ("return", "worst group")
@@ -53,7 +54,7 @@ def audit(folder: Path, groups: list[str], arguments: dict[str, Any]) -> None:
 
 def _table(audited: RunFolder, apart: str) -> Table:
     """One row per agent, the highest return first; on a narrow screen intervals stand below their numbers."""
-    config, rows = audited.config, audited.audit_table("agents")
+    config, rows = audited.config, audit_table(audited, "agents")
     table = Table(
         box=SIMPLE_HEAD,
         pad_edge=False,

@@ -18,6 +18,7 @@ from pydeeprecsys.data.table_files import TableFile
 from pydeeprecsys.data.user_groups import as_groups, known_demographics, split_cut_points
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError, did_you_mean
+from pydeeprecsys.experiments.audit_folder import audit_folder, write_audit
 from pydeeprecsys.experiments.audit_tables import (
     EVERYBODY,
     SESSION_FIGURES,
@@ -99,24 +100,25 @@ def audit(
         "kind": "audit",
         **{"pool": pool, "sessions": sessions, "groups": list(groups), "alpha": alpha, "threshold": threshold},
         **{"columns": grouped.single, "notes": notes},
-        "runs": [[each.agent, each.seed, run.result["mean_return"]] for run, each in runs],
+        "runs": [[name, config.seed, run.result["mean_return"]] for name, run, config in runs],
     }
-    audited_folder = results.audit(re.sub(r"[^\w=.,+-]", "_", "-".join([pool, str(sessions), *groups])))
+    audited_folder = audit_folder(results, re.sub(r"[^\w=.,+-]", "_", "-".join([pool, str(sessions), *groups])))
     with audited_folder.claimed():
         rows, shown, shifts = [], dict[str, list[Ints]](), dict[str, list[Floats]]()
         steps = StepTable(grouped, alpha, threshold)
-        for run, config in runs:
-            on_run(config.agent, config.seed)
+        for name, run, config in runs:
+            on_run(name, config.seed)
             audited = roll_out(config, load_policy(config, run), plan, pool)
-            rows.append(session_rows(config.agent, config.seed, world.user_ids[plan].tolist(), audited))
-            shown.setdefault(config.agent, []).append(audited.shown)
-            shifts.setdefault(config.agent, []).append(audited.shifts)
-            steps.add(config.agent, audited)
+            rows.append(session_rows(name, config.seed, world.user_ids[plan].tolist(), audited))
+            shown.setdefault(name, []).append(audited.shown)
+            shifts.setdefault(name, []).append(audited.shifts)
+            steps.add(name, audited)
         whole = pd.concat(rows, ignore_index=True)
         gaps = gap_rows(whole, grouped, alpha)
         own = pd.concat([grouped.columns[grouped.single].astype(object)] * len(runs), ignore_index=True)
         audited_folder.begin(made_by | {"provenance": made})
-        audited_folder.write_audit(
+        write_audit(
+            audited_folder,
             {
                 "sessions": pd.concat([whole, own], axis=1),
                 "agents": agent_rows(
@@ -127,7 +129,7 @@ def audit(
                 "exposure": exposure_rows(shown, world),
                 "tastes": taste_rows(shifts, world),
                 "items": item_rows(shown, world),
-            }
+            },
         )
     return audited_folder
 
@@ -146,15 +148,15 @@ def _simulated(task: Task) -> World:
     return task.world
 
 
-def _done(folder: RunFolder, settings: Settings) -> list[tuple[RunFolder, RunConfig]]:
-    """The runs to audit."""
+def _done(folder: RunFolder, settings: Settings) -> list[tuple[str, RunFolder, RunConfig]]:
+    """The runs to audit: the name of the agent, in a sweep with its value, the folder and the settings."""
     if isinstance(settings, RunConfig):
         check_done(folder)
-        return [(folder, settings)]
+        return [(settings.agent, folder, settings)]
     if not isinstance(settings, Comparison):
         raise InputError(f"{folder.path} is of a search; give one of the runs in it")
-    runs = [(folder.run(config.agent, config.seed), config) for config in settings.runs()]
-    if not (done := [(run, config) for run, config in runs if run.is_done]):
+    runs = [(name, folder.run(name, seed), config) for (name, seed), config in settings.runs().items()]
+    if not (done := [each for each in runs if each[1].is_done]):
         raise InputError(f"no run in {folder.path} is finished; continue with 'pydeeprecsys resume {folder.path}'")
     return done
 

@@ -214,10 +214,6 @@ class ClaimedFolder:
         """The folder of a later evaluation of the run."""
         return type(self)(self.path / _EVALUATIONS / label)
 
-    def audit(self, label: str) -> Self:
-        """The folder of an audit of the run or the comparison."""
-        return type(self)(self.path / AUDITS / label)
-
     @contextmanager
     def _locked(self) -> Iterator[None]:
         self.path.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,8 @@ import pandas as pd
 from pydeeprecsys.arrays import Floats, Ints
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.evaluation.standings import run_measures
-from pydeeprecsys.experiments.claimed_folder import AUDITS, ClaimedFolder
+from pydeeprecsys.experiments.audit_folder import TABLES
+from pydeeprecsys.experiments.claimed_folder import ClaimedFolder
 from pydeeprecsys.experiments.metrics_file import MetricsFile, episodes_in, read_metrics
 from pydeeprecsys.experiments.result_files import draw_or_warn, read_json, read_table, write_json, write_table
 from pydeeprecsys.files import whole_file
@@ -36,8 +37,6 @@ _CURVES, _CURVES_PDF = "learning_curves.png", "learning_curves.pdf"
 _RELEVANCE, _RELEVANCE_DESCRIBED = "relevance_metrics.csv", "relevance_metrics_describe.csv"
 _BEST, _TRIALS, _STUDY = "best.json", "trials.csv", "study.db"
 _REPORT = "report.html"
-AUDIT_TABLES = ("sessions", "agents", "groups", "steps", "exposure", "tastes", "items")
-"""The tables of an audit, each a CSV file of its name."""
 
 _T = TypeVar("_T")
 
@@ -71,7 +70,7 @@ class RunFolder(ClaimedFolder):
         ],
         "tune": [_BEST, _TRIALS, _STUDY, f"{_STUDY}-journal", _REPORT],
         "evaluation": [_EVALUATION, _EXPOSURE, _SESSIONS],
-        "audit": [f"{name}.csv" for name in AUDIT_TABLES],
+        "audit": [f"{name}.csv" for name in TABLES],
     }
 
     # A run: how it learned.
@@ -232,27 +231,7 @@ class RunFolder(ClaimedFolder):
         recorded: dict[str, Any] = read_json(path) if path.exists() else {"genres": [], "sessions": []}
         return recorded
 
-    # An audit, a comparison, and a search.
-
-    def write_audit(self, tables: Mapping[str, pd.DataFrame]) -> None:
-        """Write the tables of an audit, by their names, without those that have no rows."""
-        for name in AUDIT_TABLES:
-            if len(tables[name]):
-                write_table(self.path / f"{name}.csv", tables[name], index=False, float_format="%.8g")
-
-    @property
-    def audits(self) -> list[Self]:
-        """The audits of the run or the comparison that are done, in the order of their names."""
-        last = f"{AUDIT_TABLES[-1]}.csv"
-        return [type(self)(path.parent) for path in sorted(self.path.glob(f"{AUDITS}/*/{last}"))]
-
-    def audit_table(self, name: str) -> pd.DataFrame:
-        """A table of an audit; without rows if there are no groups that it could be of."""
-        if name == "groups" and not self.config["columns"]:
-            return pd.DataFrame()
-        words = dict.fromkeys(("group", "user", "item_id"), str)  # a group may be called NA
-        options: dict[str, Any] = {"dtype": words, "keep_default_na": False, "na_values": [""]}
-        return read_table(self.path / f"{name}.csv", set(), advice="audit it again", **options)
+    # A comparison, and a search.
 
     def add_metrics(self, frame: pd.DataFrame, *, first: bool) -> None:
         """Add the measurements of a run to those of the comparison's other runs; the first begins the file anew."""

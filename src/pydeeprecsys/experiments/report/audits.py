@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pydeeprecsys.evaluation.standings import ORACLE, SIMPLE_POLICIES
+from pydeeprecsys.experiments.audit_folder import audit_table, audits_of
 from pydeeprecsys.experiments.captions import task_name
 from pydeeprecsys.experiments.run_folder import RunFolder
 from pydeeprecsys.looks import looks
@@ -43,10 +44,10 @@ class AuditResults:
     def __init__(self, folder: RunFolder, audit: RunFolder) -> None:
         self.folder, self.name, self.config = folder, audit.path.name, audit.config
         names = ("agents", "groups", "steps", "exposure", "tastes")
-        self.agents, self.gaps, self.steps, self.exposure, self.tastes = map(audit.audit_table, names)
+        self.agents, self.gaps, self.steps, self.exposure, self.tastes = (audit_table(audit, name) for name in names)
         returns = self._rows("return", "mean")["value"]
         self.order = returns.sort_values(ascending=False).index.astype(str).tolist()
-        self.looks = looks({agent: agent for agent in self.order})
+        self.looks = looks({name: _agent(name) for name in self.order})
 
     def _rows(self, figure: str, statistic: str) -> pd.DataFrame:
         """Value, ends of its interval and note of each agent; NaN where not known."""
@@ -79,9 +80,9 @@ class AuditResults:
         claimed = tested[tested["p_holm"] < _LEVEL].sort_values("p_holm", kind="stable")
         title = task_name(config["env"], config["dataset"], config["env_options"].get("slate_size", 1))
         return {
-            "title": title if len(self.folder.audits) == 1 else f"{title}, {self.name}",
+            "title": title if len(audits_of(self.folder)) == 1 else f"{title}, {self.name}",
             "rows": rows,
-            "best": next((row for row in rows if row["agent"] != ORACLE), rows[0]),
+            "best": next((row for row in rows if _agent(row["agent"]) != ORACLE), rows[0]),
             "columns": self.config["columns"],
             "has_worst": self._has_worst,
             "has_taste": self.tastes["category"].nunique() > 1,
@@ -106,13 +107,17 @@ class AuditResults:
 
     def _stale(self) -> list[str]:
         """Runs that have other results than when they were audited."""
-        now = {(run.agent, run.seed): run.result.get("mean_return") for run in self.folder.runs if run.is_done}
-        before = {(agent, seed): mean for agent, seed, mean in self.config["runs"]}
-        named = [f"{agent} from seed {seed}" for agent, seed in now if now[agent, seed] != before.get((agent, seed))]
+        alone = self.folder.config["kind"] == "run"
+        before = {
+            (self.folder if alone else self.folder.run(name, seed)).path.name: mean
+            for name, seed, mean in self.config["runs"]
+        }
+        now = {run.path.name: run.result["mean_return"] for run in self.folder.runs if run.is_done}
+        named = [name for name, mean in now.items() if mean != before.get(name)]
         return [f"trained since this audit: {', '.join(named)}; audit again to include them"] if named else []
 
     def _is_simple(self, agent: str) -> bool:
-        return agent in (*SIMPLE_POLICIES, ORACLE)
+        return _agent(agent) in (*SIMPLE_POLICIES, ORACLE)
 
     def data(self) -> dict[str, Any]:
         """What the charts and the table of gaps draw."""
@@ -190,6 +195,11 @@ class AuditResults:
                 columns = {name: own[name].tolist() for name in ("step", "sessions", *figures)}
                 lines.setdefault(str(column), {}).setdefault(group, {})[agent] = columns
         return {"figures": {name: _FIGURES[name] for name in figures}, "lines": lines}
+
+
+def _agent(name: str) -> str:
+    """The agent of a name, which in a sweep has its value."""
+    return name.partition("@")[0]
 
 
 def _label(figure: str, statistic: str) -> str:

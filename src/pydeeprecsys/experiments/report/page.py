@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 
 import pydeeprecsys
 from pydeeprecsys.evaluation.standings import ORACLE, RANDOM
+from pydeeprecsys.experiments.audit_folder import audits_of
 from pydeeprecsys.experiments.captions import data_name, in_words, joint_note, task_name
 from pydeeprecsys.experiments.report.audits import AuditResults
 from pydeeprecsys.experiments.report.content import Entry, Source, TaskResults, results
@@ -32,7 +33,7 @@ def render(sources: Sequence[Source]) -> str:
     tasks = results(sources)
     joined = fronts(sources)
     searches = [SearchResults(source.folder) for source in sources if not source.runs]
-    audits = [AuditResults(source.folder, audit) for source in sources for audit in source.folder.audits]
+    audits = [AuditResults(source.folder, audit) for source in sources for audit in audits_of(source.folder)]
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(lambda name: (here / name).read_text("utf-8")),
         autoescape=True,
