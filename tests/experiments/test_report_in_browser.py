@@ -400,6 +400,7 @@ def test_the_legend_of_a_front_hides_a_line_and_its_chart_says_what_it_shows(swe
     assert all(after - before <= 1 for before, after in itertools.pairwise(headings))
 
 
+@pytest.fixture(scope="module")
 def audited(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a comparison with an audit."""
     folder = audited_comparison(tmp_path_factory.mktemp("audited") / "compared")
