@@ -14,7 +14,8 @@ from pydeeprecsys.experiments.catalogue import agent_names
 
 ROOT = Path(__file__).parents[2]
 HELP = ("--help", "train --help", "train dqn -h", "train cma-es --help", "compare --help", "tune --help")
-HELP += ("resume --help", "evaluate --help", "report --help", "data --help", "data fetch --help", "data describe -h")
+HELP += ("resume --help", "evaluate --help", "audit --help", "report --help", "data --help", "data fetch --help")
+HELP += ("data describe -h",)
 HELP += ("run --help", "env --help", "env", "env MovieLensFairness-v1", "env InterestEvolution-v0")
 ERRORS = ("nosuch", "train", "train nosuch", "train dqn --no-such-option", "train dqn --n-steps few", "tune nosuch")
 ERRORS += ("train ppo --learning-rate -1", "train dqn --state-encoder none", "train ease --out", "resume nowhere")
@@ -22,7 +23,7 @@ ERRORS += ("compare --agents random,nosuch", "compare --set dqn.rate=1", "compar
 ERRORS += ("train dqn --env NoSuch-v0", "tune dqn --env-option nosuch=1", "compare --env-option slate_size=few")
 ERRORS += ("run", "run nowhere.yaml", f"run {__file__}", "run src", "env NoSuch-v0")
 ERRORS += ("tune oracle", "tune ppo --env CartPole-v1 --world-version 1", "compare --config nowhere.json")
-ERRORS += ("train dqn --dataset nosuch.csv", "compare --dataset ml-1n?scale=1,5", "resume .", "evaluate .")
+ERRORS += ("train dqn --dataset nosuch.csv", "compare --dataset ml-1n?scale=1,5", "resume .", "evaluate .", "audit .")
 ERRORS += ("train dqn --out .", "compare --out src", "tune ppo --out .", "data fetch nosuch", "data fetch synthetic")
 ERRORS += ("report .", "report nowhere", "data describe nosuch")
 
@@ -100,7 +101,7 @@ def test_the_list_of_agents_cuts_no_sentence() -> None:
 @pytest.mark.parametrize(
     ("words", "completed"),
     [
-        ("", ["data", "env", "train", "compare", "tune", "run", "evaluate", "resume", "report"]),
+        ("", ["data", "env", "train", "compare", "tune", "run", "evaluate", "audit", "resume", "report"]),
         ("c", ["compare"]),
         ("train w", ["win-stay"]),
         ("train dqn --learning", ["--learning-rate"]),

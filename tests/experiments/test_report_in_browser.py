@@ -14,6 +14,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
+from contracts.audits import audited_comparison
 from contracts.run_folders import config_of, sessions_of, write_comparison, write_run, write_search, write_sweep
 from pydeeprecsys.experiments.report import write_report
 
@@ -397,3 +398,64 @@ def test_the_legend_of_a_front_hides_a_line_and_its_chart_says_what_it_shows(swe
     headings = browser.ask("[...document.querySelectorAll('h1, h2, h3')].map((one) => Number(one.tagName[1]))")
     assert headings[0] == 1
     assert all(after - before <= 1 for before, after in itertools.pairwise(headings))
+
+
+@pytest.fixture(scope="module")
+def audited(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a comparison with an audit."""
+    folder = audited_comparison(tmp_path_factory.mktemp("audited") / "compared")
+    write_report([folder], folder / "report.html")
+    return folder / "report.html"
+
+
+@pytest.mark.parametrize(("width", "height", "scheme"), SCREENS)
+def test_an_audit_is_drawn_on_every_screen(
+    chromium: Browser, audited: Path, width: int, height: int, scheme: str
+) -> None:
+    chromium.open(width, height, scheme, audited)
+    for chart, mark, least in [
+        ("worst", ".scatterlayer .trace .point", 3),
+        ("worst", ".scatterlayer .errorbar .xerror", 3),
+        ("worst", ".scatterlayer .errorbar .yerror", 3),
+        ("cvar", ".scatterlayer .trace .point", 3),
+        ("exposure", ".barlayer .point", 4),
+        ("exposure", ".scatterlayer .trace .point", 3 * 4),
+        ("tastes", ".scatterlayer .trace .point", 3 * 4),
+        ("steps", ".scatterlayer .trace .js-line", 3),
+    ]:
+        drawn = chromium.all(f".audit [data-chart={chart}] {mark}")
+        assert len(drawn) >= least, chart
+    assert chromium.ask("document.documentElement.scrollWidth") <= width
+    assert chromium.chrome.get_log("browser") == []  # type: ignore[no-untyped-call]
+
+
+def test_gaps_exposure_and_lines_are_those_that_are_chosen(chromium: Browser, audited: Path) -> None:
+    chromium.open(*SCREENS[0], audited)
+
+    def choose(form: str, name: str, text: str) -> None:
+        Select(chromium.one(f".{form} select[name={name}]")).select_by_visible_text(text)
+
+    def rows() -> list[list[str]]:
+        cells = [row.find_elements(By.CSS_SELECTOR, "th, td") for row in chromium.all(".gaps tbody tr")]
+        return [[cell.text for cell in row] for row in cells]
+
+    choose("gaps-of", "agent", "popular")
+    choose("gaps-of", "figure", "rating")
+    choose("gaps-of", "column", "sex")
+    women, men = rows()
+    assert women[:2] == ["F", "100"]
+    assert women[3].startswith("-0.5")
+    assert " to -0." in women[3]
+    assert women[5] == men[5] == "below 0.001"
+    assert len(chromium.all(".gaps td.main")) == 4
+    choose("gaps-of", "column", "sex and age")
+    assert "Too small for a claim, under 30 users: F, under 18 (" in chromium.one(".small-groups").text
+    choose("gaps-of", "agent", "random")
+    choose("gaps-of", "column", "age")
+    assert rows()[0][0] == "18-24"
+    assert chromium.all(".gaps td.main") == []
+    choose("exposure-by", "by", "violence")
+    chromium.until(lambda: "0 to 0.2" in chromium.one(".audit [data-chart=exposure] .yaxislayer-above").text)
+    choose("steps-of", "figure", "rating")
+    choose("steps-of", "group", "sex: F")
+    chromium.until(lambda: "Rating" in chromium.one(".audit [data-chart=steps] .infolayer").text)

@@ -203,6 +203,49 @@ evaluate.params.append(ENV_OPTION)
 
 
 @cli.command()
+@click.argument("folder", metavar="RUN|COMPARISON", type=_RESULTS)
+@click.option(
+    "--sessions",
+    type=click.IntRange(1),
+    default=2000,
+    show_default=True,
+    help="Number of sessions; every user of the pool has as many, but for a remainder drawn at random.",
+)
+@click.option(
+    "--pool",
+    type=click.Choice(get_args(catalogue.settings("run")["evaluation_pool"].type)),
+    help="Pool of users; by default that of the runs' evaluation.",
+)
+@click.option(
+    "--group",
+    "groups",
+    multiple=True,
+    metavar="COLUMN",
+    help="A column of the table of users to group them by, with cut points if it is a number, as in age:18,35,50; may "
+    "be repeated, then also by pairs of columns. By default sex, age and occupation, as far as they are known.",
+)
+@click.option("--alpha", type=float, default=0.95, show_default=True, help="Level of the CVaR of a session's violence.")
+@click.option(
+    "--threshold",
+    type=float,
+    default=0.5,
+    show_default=True,
+    help="Mean violence of a session beyond which it counts as harmful.",
+)
+def audit(folder: Path, groups: tuple[str, ...], **arguments: Any) -> None:
+    """Audit who gets less and who is shown the most violence, by the policies of a run or a comparison.
+
+    The policies of the runs that are done act, without exploration, in the same sessions of held-out users. Tables go
+    to audits in the folder, and its report, which is written anew, gets a section: gaps per group of users, with
+    intervals and corrected for many comparisons; exposure of items; harm. The results of the runs stay as they are.
+    """
+    check_kind(folder)
+    from pydeeprecsys.cli.audit import audit
+
+    audit(folder, list(groups), arguments)
+
+
+@cli.command()
 @click.argument("folder", type=_RESULTS)
 @click.option("--episodes", type=click.IntRange(1), help="Train for longer: training episodes in all.")
 @click.option("--steps", type=click.IntRange(1), help="Train for longer: training steps in all, for a budget in steps.")

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from pydeeprecsys.arrays import Rows
 from pydeeprecsys.data.categories import OTHER, read_categories
-from pydeeprecsys.data.columns import column_of, read_ids, read_numbers, read_texts, require_column
+from pydeeprecsys.data.columns import MISSING, column_of, read_ids, read_numbers, read_texts, require_column
 from pydeeprecsys.data.people import read_age, read_occupation, read_sex
 from pydeeprecsys.data.table_files import TableFile
 from pydeeprecsys.errors import InputError, shortened
@@ -82,13 +82,9 @@ def _read_entities(
         The ids, the row of each id rated, and the name and the values of each column but the id, of the table's rows.
     """
     id_key, what = keys[0], f"{keys[0].removesuffix('_id')}s"
-    given = options.get(f"{id_key.removesuffix('_id')}_column")
-    options = {**options, f"{id_key.removesuffix('_id')}_column": given if given in file.names else None}
-    found = {key: column_of(file, key, options) for key in keys}
-    if found[id_key] is None:
-        found[id_key] = next((name for name in file.names if name.lower() == "id"), None)
-    id_column = require_column(file, id_key, found[id_key])
-    present = {key: name for key, name in found.items() if name is not None}
+    id_column = _id_column(file, id_key, options)
+    found = {key: column_of(file, key, options) for key in keys[1:]}
+    present = {id_key: id_column} | {key: name for key, name in found.items() if name is not None}
     read = file.read(list(present.values()))
     codes, ids = read_ids(file, id_column, read[id_column])
     once = ~pd.Series(codes).duplicated().to_numpy(np.bool_)
@@ -112,6 +108,31 @@ def _read_entities(
     rows = np.array([row_of[each] for each in rated], dtype=np.int32)
     columns = {key: (name, read[name]) for key, name in present.items() if key != id_key}
     return _as_numbers([*ids, *missed]), rows, columns
+
+
+def _id_column(file: TableFile, key: str, options: Mapping[str, Any]) -> str:
+    """The column of the ids: the one that the ratings name, if the table has it, or one of the usual names."""
+    option = f"{key.removesuffix('_id')}_column"
+    given = options.get(option)
+    found = column_of(file, key, {**options, option: given if given in file.names else None})
+    return require_column(file, key, found or next((name for name in file.names if name.lower() == "id"), None))
+
+
+def read_user_columns(file: TableFile, options: Mapping[str, Any]) -> pd.DataFrame:
+    """Every column of a table of users as text, None where it is missing, by the users' ids.
+
+    Args:
+        file: the table, which `read_users` has read.
+        options: of `read_tables`.
+    """
+    id_column = _id_column(file, "user_id", options)
+    read = file.read([name for name in file.names if file.names.count(name) == 1])
+    _, ids = read_ids(file, id_column, read.pop(id_column))
+    columns = {
+        name: [None if text is None or text.lower() in MISSING else text for text in read_texts(column)]
+        for name, column in read.items()
+    }
+    return pd.DataFrame(columns, index=pd.Index(ids, dtype=object), dtype=object)
 
 
 def _sorted(rated: list[str]) -> tuple[list[Any], Rows]:

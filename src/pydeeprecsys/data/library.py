@@ -10,16 +10,20 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+import pandas as pd
+
 from pydeeprecsys.arguments import Argument, arguments_of
+from pydeeprecsys.data.columns import open_table
 from pydeeprecsys.data.dataset import Dataset
 from pydeeprecsys.data.download import data_home, locate
+from pydeeprecsys.data.entities import read_user_columns
 from pydeeprecsys.data.factorization import FactorizationSettings
 from pydeeprecsys.data.movielens import has_genome_ids, is_release, read_movielens
-from pydeeprecsys.data.movielens_layouts import FILE_NAMES
+from pydeeprecsys.data.movielens_layouts import FILE_NAMES, OCCUPATION_NAMES
 from pydeeprecsys.data.planted import planted_gap
 from pydeeprecsys.data.releases import GENOME, NO_GAP, PLANTED_GAP, RELEASES, SYNTHETIC, is_name, path_of, split
 from pydeeprecsys.data.synthetic import synthetic_dataset
-from pydeeprecsys.data.table_files import is_table
+from pydeeprecsys.data.table_files import TableFile, is_table
 from pydeeprecsys.data.tables import read_tables, wants_genome
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError, did_you_mean, warn
@@ -51,6 +55,32 @@ def read_dataset(source: str | Path) -> Dataset:
         return planted_gap(**planted)[0]
     read, path, options = _reader(source)
     return read(path, **options)
+
+
+def read_user_table(source: str | Path) -> tuple[pd.DataFrame, str]:
+    """Every column that is known of the users of a data set, as text, and the checksum of the data set.
+
+    Args:
+        source: an argument of `read_dataset`.
+
+    Returns:
+        One row per user, by id; None where a value is missing. A table of the user's own has its own columns and words,
+        and besides `sex`, `age` and `occupation` as they were read, where it has no columns of these names.
+
+    Raises:
+        InputError: no such data set, one that cannot be read, or a saved world, which holds no table of users.
+    """
+    if str(source).endswith(".world"):
+        raise InputError(f"{source} is a saved world, which knows sex, age and occupation alone; give its data set")
+    dataset = read_dataset(source)
+    occupations = dict(enumerate(OCCUPATION_NAMES))
+    users = dataset.users.assign(occupation=dataset.users["occupation"].map(occupations).astype(object))
+    table = read_user_columns(TableFile(users, "users"), {})
+    options = {} if is_name(str(source)) else _reader(source)[2]
+    if options.get("users") is not None:
+        own = read_user_columns(open_table("users", options), options)
+        table = own.join(table.drop(columns=table.columns.intersection(own.columns)), how="right")
+    return table, dataset.checksum
 
 
 def open_world(source: str | Path | Dataset | World = SYNTHETIC, progress: Progress | None = None) -> World:

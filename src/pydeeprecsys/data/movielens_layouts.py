@@ -37,6 +37,15 @@ OCCUPATIONS = {
 """As MovieLens 1M's codes; entertainers and librarians, which 1M has no code for, go where the Standard Occupational
 Classification has them: with artists and with educators."""
 
+# fmt: off
+OCCUPATION_NAMES = (
+    "other", "educator", "artist", "clerical", "college student", "customer service", "health care", "executive",
+    "farmer", "homemaker", "K-12 student", "lawyer", "programmer", "retired", "sales", "scientist", "self-employed",
+    "engineer", "tradesman", "unemployed", "writer",
+)
+# fmt: on
+"""What MovieLens 1M's codes of occupations stand for, 0 to 20."""
+
 SEX = Kind("F or M", {"F": "F", "M": "M"}.__getitem__)
 OCCUPATION_CODE = Kind("an occupation code, 0..20", {str(code): code for code in range(21)}.__getitem__)
 OCCUPATION_NAME = Kind(f"one of {', '.join(OCCUPATIONS)}", OCCUPATIONS.__getitem__)

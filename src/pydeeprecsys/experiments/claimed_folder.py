@@ -22,32 +22,26 @@ from pydeeprecsys.files import UNFINISHED, read_object, remove_leftovers, whole_
 
 _CONFIG, _LOCK, _LOG = "config.json", ".lock", "log.txt"
 _BEGUN = ".begun.json"  # the configuration again: a folder without it is not proven to be ours
-_RUNS, _EVALUATIONS = "runs", "evaluations"
+_RUNS, _EVALUATIONS, AUDITS = "runs", "evaluations", "audits"
 # The settings that may change by kind of folder, besides those that are no part of its identity.
 _MAY_CHANGE = {
     "run": {"episodes", "steps"},
     "compare": {"agents", "seeds", "episodes", "sweep"},
     "tune": {"trials"},
     "evaluation": {"pool", "episodes", "env_options"},
+    "audit": {"pool", "sessions", "groups", "alpha", "threshold", "columns", "notes", "runs"},
 }
 NO_IDENTITY = {"checkpoint_every", "provenance", "dataset"}
 """Settings by which folders do not differ: the same ratings may lie elsewhere, and provenance has their checksum."""
-_OF_ONE_RUN = {
-    "kind",
-    "provenance",
-    "agent",
-    "seed",
-    "episodes",
-    "hyperparameters",
-    "checkpoint_every",
-    "evaluate_every",
-}
+_OF_ONE_RUN = {"kind", "provenance", "agent", "seed", "episodes", "hyperparameters"}
+_OF_ONE_RUN |= {"checkpoint_every", "evaluate_every"}
 _BANDITS = ("linucb", "thompson")
-_INNER = {"run": _EVALUATIONS, "compare": _RUNS, "tune": _RUNS}
+_INNER = {"run": (_EVALUATIONS, AUDITS), "compare": (_RUNS, AUDITS), "tune": (_RUNS,)}
+_KIND_OF = {_RUNS: "run", _EVALUATIONS: "evaluation", AUDITS: "audit"}
 
 
 class ClaimedFolder:
-    """A folder that belongs to one run, one comparison, one search or one later evaluation.
+    """A folder that belongs to one run, one comparison, one search, one later evaluation or one audit.
 
     Args:
         path: of the folder; it is made with the first file.
@@ -66,7 +60,7 @@ class ClaimedFolder:
 
     @property
     def config(self) -> dict[str, Any]:
-        """The configuration of a run, a comparison, a search or an evaluation; empty if it is none of these."""
+        """The configuration of a run, comparison, search, evaluation or audit; empty if it is none of these."""
         config = with_todays_names(self._written)
         given = config.get("hyperparameters")
         if isinstance(given, dict):
@@ -101,10 +95,10 @@ class ClaimedFolder:
 
     @property
     def outer(self) -> Self | None:
-        """The comparison or search whose run, or the run whose evaluation is in this folder; None if there is none."""
+        """The folder whose run, evaluation or audit this is; None if there is none."""
         path = self.path.absolute()
         outer = type(self)(path.parent.parent)
-        return outer if _INNER.get(str(outer.config.get("kind"))) == path.parent.name else None
+        return outer if path.parent.name in _INNER.get(str(outer.config.get("kind")), ()) else None
 
     def _had_switch(self, agent: str) -> bool:
         return self.run(agent, 0)._written.get("hyperparameters", {}).get("item_features") is True
@@ -244,10 +238,10 @@ class ClaimedFolder:
     def _foreign(self) -> Iterator[str]:
         """Names of what is in the folder and not of the run, comparison, search or evaluation that began it."""
         config = self.config if self.begun else {}
-        inner, is_result = _INNER.get(str(config.get("kind"))), self._is_result(config.get("kind"))
+        inner, is_result = _INNER.get(str(config.get("kind")), ()), self._is_result(config.get("kind"))
         for path in self.path.iterdir() if self.path.exists() else ():
-            if path.name == inner and path.is_dir() and not path.is_symlink():
-                yield from (f"{inner}/{one.name}" for one in path.iterdir() if not self._holds(type(self)(one)))
+            if path.name in inner and path.is_dir() and not path.is_symlink():
+                yield from (f"{path.name}/{one.name}" for one in path.iterdir() if not self._holds(type(self)(one)))
             elif path.name not in (_LOCK, _BEGUN) and (path.is_dir() or not is_result(path.name)):
                 yield path.name
 
@@ -257,15 +251,16 @@ class ClaimedFolder:
         return lambda name: any(fnmatchcase(name, pattern) for pattern in ours)
 
     def _holds(self, inner: Self) -> bool:
-        """Whether a folder within this one is one of its runs or evaluations, or of nothing yet."""
+        """Whether a folder within this one is one of its runs, evaluations or audits, or of nothing yet."""
         if inner.path.is_symlink() or not inner.path.is_dir() or any(inner._foreign()):
             return False
         config, own = self.config, inner.config
-        if not own or config["kind"] == "run":
-            return bool(own.get("kind", "evaluation") == "evaluation")
+        kind = _KIND_OF[inner.path.parent.name]
+        if not own or kind != "run":
+            return not own or bool(own["kind"] == kind)
         sweep = Sweep.parse(config["sweep"]) if config.get("sweep") else None
         differing = {name for name in config.keys() & own.keys() if config[name] != own[name]}
-        fits: bool = own["kind"] == "run" and differing <= _OF_ONE_RUN | ({"env_options"} if sweep else set())
+        fits: bool = own["kind"] == kind and differing <= _OF_ONE_RUN | ({"env_options"} if sweep else set())
         name = sweep.name(own) if sweep else own["agent"]
         return fits and (config["kind"] == "tune" or inner.path == self.run(name, own["seed"]).path)
 
@@ -273,10 +268,10 @@ class ClaimedFolder:
         """Remove what a locked folder holds, if nothing else is in it and no process is using it."""
         self._check_ours()
         with ExitStack() as stack:
-            for inner in (_RUNS, _EVALUATIONS):
+            for inner in _KIND_OF:
                 for folder in sorted(self.path.glob(f"{inner}/*")):
                     stack.enter_context(type(self)(folder)._locked())
-            for inner in (_RUNS, _EVALUATIONS):
+            for inner in _KIND_OF:
                 shutil.rmtree(self.path / inner, ignore_errors=not (self.path / inner).exists())
             # The configuration last: without it, what is left after a kill would be taken for the user's own.
             for path in sorted(self.path.iterdir(), key=lambda path: path.name in (_CONFIG, _BEGUN)):

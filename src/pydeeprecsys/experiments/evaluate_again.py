@@ -18,14 +18,19 @@ from pydeeprecsys.rl.agents.agent import ReinforcementLearning
 from pydeeprecsys.simulation.movielens.simulator import Pool
 
 
+def check_done(folder: RunFolder) -> None:
+    """Raise an InputError unless the run is done."""
+    if not folder.is_done:
+        raise InputError(f"{folder.path} is not finished; continue it with 'pydeeprecsys resume {folder.path}'")
+
+
 def load_policy(config: RunConfig, folder: RunFolder) -> ReinforcementLearning:
     """The agent of a run that is done, as it was evaluated.
 
     Raises:
         InputError: the run is not done, or a file of it is damaged or missing.
     """
-    if not folder.is_done:
-        raise InputError(f"{folder.path} is not finished; continue it with 'pydeeprecsys resume {folder.path}'")
+    check_done(folder)
     agent = make_agent(config.agent, config.training_manager(), config.seed, **config.hyperparameters)
     if (best := folder.load_checkpoint(best=True)) is not None:
         agent.load_state_dict(best)

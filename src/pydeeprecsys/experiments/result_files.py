@@ -26,7 +26,14 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path} is not readable as JSON ({error}); remove it, and resume the run") from error
 
 
-def read_table(path: Path, columns: set[str], optional: Collection[str] = (), **options: Any) -> pd.DataFrame:
+def read_table(
+    path: Path,
+    columns: set[str],
+    optional: Collection[str] = (),
+    *,
+    advice: str = "remove result.json, and resume",
+    **options: Any,
+) -> pd.DataFrame:
     """A table with columns of numbers, or an InputError: it is missing, or a spreadsheet has written it anew."""
     try:
         table: pd.DataFrame = pd.read_csv(path, **options)
@@ -34,9 +41,7 @@ def read_table(path: Path, columns: set[str], optional: Collection[str] = (), **
         if table.empty or table[numbers].select_dtypes("number").shape[1] < len(numbers):
             raise ValueError("it has no rows, or no numbers in them")
     except (OSError, ValueError, KeyError) as error:
-        raise InputError(
-            f"{path} is not as it was written ({' '.join(str(error).split())}); remove result.json, and resume"
-        ) from error
+        raise InputError(f"{path} is not as it was written ({' '.join(str(error).split())}); {advice}") from error
     return table
 
 

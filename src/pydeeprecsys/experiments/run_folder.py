@@ -14,6 +14,7 @@ import pandas as pd
 from pydeeprecsys.arrays import Floats, Ints
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.evaluation.standings import run_measures
+from pydeeprecsys.experiments.audit_folder import TABLES
 from pydeeprecsys.experiments.claimed_folder import ClaimedFolder
 from pydeeprecsys.experiments.metrics_file import MetricsFile, episodes_in, read_metrics
 from pydeeprecsys.experiments.result_files import draw_or_warn, read_json, read_table, write_json, write_table
@@ -69,6 +70,7 @@ class RunFolder(ClaimedFolder):
         ],
         "tune": [_BEST, _TRIALS, _STUDY, f"{_STUDY}-journal", _REPORT],
         "evaluation": [_EVALUATION, _EXPOSURE, _SESSIONS],
+        "audit": [f"{name}.csv" for name in TABLES],
     }
 
     # A run: how it learned.

@@ -296,5 +296,5 @@ const report = (() => {
   window.addEventListener("afterprint", onPaper(false));
   redraw();
 
-  return { data, redraws, plain, theme, axis, layout, react };
+  return { data, redraws, plain, theme, axis, layout, react, looks, legend, placer };
 })();

@@ -15,7 +15,9 @@ from markupsafe import Markup, escape
 
 import pydeeprecsys
 from pydeeprecsys.evaluation.standings import ORACLE, RANDOM
+from pydeeprecsys.experiments.audit_folder import audits_of
 from pydeeprecsys.experiments.captions import data_name, in_words, joint_note, task_name
+from pydeeprecsys.experiments.report.audits import AuditResults
 from pydeeprecsys.experiments.report.content import Entry, Source, TaskResults, results
 from pydeeprecsys.experiments.report.fronts import fronts
 from pydeeprecsys.experiments.report.sessions import BUDGET, pack
@@ -31,6 +33,7 @@ def render(sources: Sequence[Source]) -> str:
     tasks = results(sources)
     joined = fronts(sources)
     searches = [SearchResults(source.folder) for source in sources if not source.runs]
+    audits = [AuditResults(source.folder, audit) for source in sources for audit in audits_of(source.folder)]
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(lambda name: (here / name).read_text("utf-8")),
         autoescape=True,
@@ -56,6 +59,7 @@ def render(sources: Sequence[Source]) -> str:
         facts=_facts(sources),
         fronts=joined,
         searches=[search.section() for search in searches],
+        audits=[audit.section() for audit in audits],
         worlds=[_task(task, title) for task, title in zip(tasks, _titles(tasks), strict=True)],
         missing=[line for source in sources for line in missing(source)],
         differing=dict(zip(("settings", "provenance"), split_provenance(differing), strict=True)),
@@ -65,10 +69,11 @@ def render(sources: Sequence[Source]) -> str:
                 "worlds": [_data(task, BUDGET // len(tasks)) for task in tasks],
                 "fronts": [{"entries": front["entries"]} for front in joined],
                 "searches": [search.data() for search in searches],
+                "audits": [audit.data() for audit in audits],
             }
         ),
         style=(here / "page.css").read_text("utf-8"),
-        programs=[(here / name).read_text("utf-8") for name in ("charts.js", "explorer.js", "trials.js")],
+        programs=[(here / name).read_text("utf-8") for name in ("charts.js", "explorer.js", "trials.js", "audits.js")],
         plotly=plotly.offline.get_plotlyjs(),
     )
 
