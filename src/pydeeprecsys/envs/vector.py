@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Unpack
 
 import numpy as np
+import pandas as pd
 from gymnasium.spaces import Box
 from gymnasium.vector import AutoresetMode
 from numba import njit
 from numpy.typing import ArrayLike
 
 from pydeeprecsys.arrays import Array, Flags, Floats, Ints, Singles
+from pydeeprecsys.data.user_groups import as_groups, known_demographics
 from pydeeprecsys.data.world import World
 from pydeeprecsys.envs.options import WorldOptions, make_observation, make_simulator
 from pydeeprecsys.envs.sessions import Arrays, Info, SessionVector
@@ -180,13 +182,14 @@ def _measures(
 
 
 def user_groups(world: World, demographic: str) -> Ints:
-    """(users,) numbers of groups by a demographic; users of whom it is not known are the last.
+    """(users,) numbers of groups by a demographic, ages by band; users of whom it is not known are the last.
 
     Raises:
         InputError: it is known of no user.
     """
-    values = world.demographics[:, ("sex", "age", "occupation").index(demographic)]
-    if np.isnan(values).all():
+    known = known_demographics(world)
+    if demographic not in known:
         raise InputError(f"{world.name} knows the {demographic} of no user; leave out the group")
-    numbers: Ints = np.unique(values, return_inverse=True)[1].astype(np.int64)
+    names = as_groups(demographic, known[demographic])
+    numbers: Ints = pd.factorize(names, sort=True, use_na_sentinel=False)[0].astype(np.int64)
     return numbers

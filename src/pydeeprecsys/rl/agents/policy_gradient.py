@@ -209,6 +209,6 @@ class PolicyGradientAgent(ReinforcementLearning, ABC):
         """
         self.networks.load_state_dict(state["networks"])
         self.entropy_coefficient = float(state["entropy_coefficient"])
-        self.objective.load_state_dict(state["objective"])
+        self.objective.load_state_dict(state.get("objective", {}))  # of earlier versions, without one
         self.memory.load_state_dict(state["memory"])
         self.updates = int(state["updates"])

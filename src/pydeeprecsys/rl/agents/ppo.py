@@ -290,7 +290,7 @@ class PPOAgent(ReinforcementLearning):
         """
         self.networks.load_state_dict(state["networks"])
         self.entropy_coefficient = float(state["entropy_coefficient"])
-        self.objective.load_state_dict(state["objective"])
+        self.objective.load_state_dict(state.get("objective", {}))  # of earlier versions, without one
         self.memory.load_state_dict(state["memory"])
         self._acting, self._prepared = None, []
         if len(self.memory):
