@@ -36,7 +36,7 @@ REPETITIONS = 200
 LEAST_HELD, MOST_ALARMED = 181, 19  # of 200 repetitions
 GAPS = (0.3, 0.0)  # stars
 USERS, SESSIONS, STEPS, ALPHA = 1000, 2500, 20, 0.9
-_SETTINGS = f"{SESSIONS} sessions of {STEPS} steps of {USERS} users, version 2"
+_SETTINGS = f"{SESSIONS} sessions of {STEPS} steps of {USERS} users, version 3"
 
 
 class RandomAmong(ReinforcementLearning):

@@ -223,19 +223,20 @@ def reproduce(
         The summary, see `summarize`.
     """
     claims, runs = {claim.name: claim for claim in study.claims}, folder / "runs"
-    rows = [row for row in _read(folder / f"{study.name}.csv") if _is_current(study, claims, row)]
+    rows = [row for row in read_rows(folder / f"{study.name}.csv") if _is_current(study, claims, row)]
     if redo:
         rows = [row for row in rows if row["agent"] not in agents]
         shutil.rmtree(runs / study.name, ignore_errors=True)
     done = {(row["agent"], row["seed"]) for row in rows}
-    points = [point for point in _read(folder / f"{study.name}_curves.csv") if (point["agent"], point["seed"]) in done]
+    curves = read_rows(folder / f"{study.name}_curves.csv")
+    points = [point for point in curves if (point["agent"], point["seed"]) in done]
     cases = [(claims[agent], seed) for seed in range(seeds) for agent in agents if (agent, seed) not in done]
     with open_workers((study, runs), folder, jobs) as workers:
         for row, curve in workers.results(_measure, cases):
             rows, points = [*rows, row], [*points, *curve]
-            _write(rows, folder / f"{study.name}.csv", list(claims))
-            _write(points, folder / f"{study.name}_curves.csv", list(claims))
-            shutil.rmtree(_folder(study, runs, claims[row["agent"]], row["seed"]))
+            write_rows(rows, folder / f"{study.name}.csv", list(claims))
+            write_rows(points, folder / f"{study.name}_curves.csv", list(claims))
+            shutil.rmtree(run_folder(study, runs, claims[row["agent"]], row["seed"]))
             click.echo(f"{row['agent']}, seed {row['seed']}: {row['mean_return']:.2f} in {row['seconds']:.0f} s")
     if points:
         draw(study, pd.DataFrame(points), folder / study.name)
@@ -244,10 +245,11 @@ def reproduce(
 
 def _measure(shared: tuple[Study, Path], case: tuple[Claim, int], report: Report) -> tuple[Row, list[Row]]:
     study, runs = shared
-    return measure(study, *case, _folder(study, runs, *case))
+    return measure(study, *case, run_folder(study, runs, *case))
 
 
-def _folder(study: Study, runs: Path, claim: Claim, seed: int) -> Path:
+def run_folder(study: Study, runs: Path, claim: Claim, seed: int) -> Path:
+    """The folder of a run that is not done."""
     settings = hashlib.blake2b(study.settings(claim).encode(), digest_size=4).hexdigest()
     return runs / study.name / f"{claim.name}-{seed}-{settings}"
 
@@ -257,12 +259,14 @@ def _is_current(study: Study, claims: Mapping[str, Claim], row: Row) -> bool:
     return claim is not None and row["settings"] == study.settings(claim)
 
 
-def _read(path: Path) -> list[Row]:
+def read_rows(path: Path) -> list[Row]:
+    """The rows of a table; none where there is no file."""
     lines = pd.read_csv(path).to_dict("records") if path.exists() else []
     return [{str(name): value for name, value in line.items()} for line in lines]
 
 
-def _write(rows: Sequence[Row], path: Path, agents: Sequence[str]) -> None:
+def write_rows(rows: Sequence[Row], path: Path, agents: Sequence[str]) -> None:
+    """Write rows in the order of the agents and of their seeds."""
     in_order = sorted(rows, key=lambda row: (agents.index(row["agent"]), row["seed"]))
     with whole_file(path) as temporary:
         pd.DataFrame(in_order).to_csv(temporary, index=False)

@@ -137,25 +137,29 @@ def test_groups_count_by_their_weights() -> None:
 def test_without_constraint_and_groups_nothing_changes() -> None:
     objective, advantages = Objective(), np.arange(3.0)
     assert objective.weigh(advantages, np.array([0, 1, 1])) is advantages
-    assert (objective.columns, objective.n_values, objective.state_dict(), objective.note) == ([], 1, {}, "")
+    assert (objective.columns, objective.n_values, objective.state_dict(), objective.note(9)) == ([], 1, {}, "")
 
 
 def test_a_constraint_that_cannot_be_met_is_said() -> None:
     constraint = Constraint(0.1, multiplier_rate=0.1)
-    for _ in range(99):
+    assert constraint.note(0) == ""
+    for _ in range(7):
         constraint.update(np.array([0.3, 0.5]))
-    assert constraint.note == ""
-    constraint.update(np.array([0.3, 0.5]))
-    assert "the cost exceeded cost_limit=0.1 in the last 100 updates, and its multiplier grew to 3" in constraint.note
+    said = "the cost exceeded cost_limit=0.1 in each of the last 7 updates, and its multiplier grew to 0.21 (at most 10000)"
+    assert said in constraint.note(7)
+    assert constraint.note(8) == ""  # it was met once
+    for _ in range(93):
+        constraint.update(np.array([0.3, 0.5]))
+    assert "in each of the last 100 updates" in constraint.note(1000)
     constraint.update(np.array([0.05]))
-    assert constraint.note == ""
+    assert constraint.note(1001) == ""
 
 
 def test_the_multiplier_stops_at_its_bound() -> None:
     constraint = Constraint(0.1, multiplier_rate=1e6)
     constraint.update(np.array([0.3]))
     assert constraint.multiplier == LARGEST_MULTIPLIER
-    assert "the constraint is not met" in constraint.note
+    assert "the constraint is not met in training" in constraint.note(50)
 
 
 @pytest.mark.parametrize("cost", [-0.1, 1.5])

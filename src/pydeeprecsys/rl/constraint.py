@@ -17,7 +17,7 @@ MULTIPLIER_RATES, QUANTILE_RATE = {"mean": 1.0, "cvar": 100.0}, 3e-5
 LARGEST_MULTIPLIER = 10_000.0
 """Bound of λ, far above what a session of rewards of 1 can return."""
 _IN_VAIN = 100
-"""Updates in a row with a violation, after which the constraint is said not to be met."""
+"""Updates in a row with a violation, after which the constraint is said not to be met, however many went before."""
 
 WITHOUT_COSTS = (
     "cost_limit bounds info['cost'], which the environment does not give (MovieLensFairness gives the violence of what "
@@ -145,15 +145,18 @@ class Constraint:
         self.violations = self.violations + 1 if violation > 0 else 0
         return bounded
 
-    @property
-    def note(self) -> str:
-        """That the constraint is not met, in one line; empty if it is, or is not known to be not."""
-        if self.violations < _IN_VAIN and self.multiplier < LARGEST_MULTIPLIER:
+    def note(self, updates: int) -> str:
+        """That the constraint is not met in training, in one line; empty if it is, or is not known to be not.
+
+        Args:
+            updates: number of updates so far; a violation in all of them is said, too.
+        """
+        if not self.violations or (self.violations < min(_IN_VAIN, updates) and self.multiplier < LARGEST_MULTIPLIER):
             return ""
         return (
-            f"the constraint is not met: the cost exceeded cost_limit={self.limit:g} in the last {self.violations} "
-            f"updates, and its multiplier grew to {self.multiplier:g} (at most {LARGEST_MULTIPLIER:g}); raise "
-            "cost_limit or multiplier_rate, or train for longer"
+            f"the constraint is not met in training: the cost exceeded cost_limit={self.limit:g} in each of the last "
+            f"{self.violations} updates, and its multiplier grew to {self.multiplier:.3g} (at most "
+            f"{LARGEST_MULTIPLIER:g}); train for longer, or raise multiplier_rate or cost_limit"
         )
 
     def state_dict(self) -> dict[str, Any]:

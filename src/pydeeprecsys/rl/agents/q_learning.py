@@ -87,7 +87,7 @@ class QLearningAgent(ReinforcementLearning):
     @property
     def note(self) -> str:  # type: ignore[override]
         """That a constraint is not met, in one line; empty if it is, or if there is none."""
-        return "" if self.cost_critic is None else self.cost_critic.constraint.note
+        return "" if self.cost_critic is None else self.cost_critic.constraint.note(self.updates)
 
     @property
     def first_update(self) -> str:
