@@ -145,7 +145,7 @@ def test_a_constraint_that_cannot_be_met_is_said() -> None:
     assert constraint.note(0) == ""
     for _ in range(7):
         constraint.update(np.array([0.3, 0.5]))
-    said = "the cost exceeded cost_limit=0.1 in each of the last 7 updates, and its multiplier grew to 0.21 (at most 10000)"
+    said = "exceeded cost_limit=0.1 in each of the last 7 updates, and its multiplier grew to 0.21 (at most 10000)"
     assert said in constraint.note(7)
     assert constraint.note(8) == ""  # it was met once
     for _ in range(93):
