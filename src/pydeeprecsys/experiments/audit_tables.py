@@ -166,7 +166,7 @@ def agent_rows(
             named = {"agent": agent, "figure": "return", "statistic": "worst group"}
             rows.append(named | _ends(worst) | {"note": f"{worst['column']} {worst['group']}"})
         for name, (values, note) in exposure_figures(shown[str(agent)], world).items():
-            low, high = median_interval(values)
+            low, high = np.clip(median_interval(values), 0, 1)  # the range of each of them
             named = {"agent": agent, "figure": name, "statistic": "median over seeds"}
             rows.append(named | {"value": float(np.median(values)), "low": low, "high": high, "note": note})
     return pd.DataFrame(rows)
