@@ -49,7 +49,7 @@ def test_groups_are_in_the_order_of_their_numbers() -> None:
     [
         ([str(number / 7) for number in range(40)], None, r"40 different values; give cut points, as in x:1\.86,3\.71"),
         (["1.5", "2.5", "3.5"], None, "3 different values; give cut points"),  # of three users
-        ([f"user {number}" for number in range(200)], None, "200 different values, such as user 0, user 1, user 2"),
+        ([f"user {number}" for number in range(200)], None, "200 groups, such as user 0, user 1, user 2"),
         (["a", "1", "2"], [1.0], "x has values such as 'a', which cut points cannot band"),
         ([None, None], None, "x is not known of any user"),
     ],

@@ -72,10 +72,12 @@ def test_the_cost_of_one_user_is_a_number(world: World) -> None:
     ("cost", "message"),
     [
         ("violense", "info has no 'violense' to take for the cost; there are: .*did you mean 'violence'"),
+        (5, "cost must be a name, such as shown or consumed, or a function, it is 5"),
+        (None, "cost must be a name, such as shown or consumed, or a function, it is None"),
         ("ratings", r"info\['ratings'\] has several numbers, and a cost is one; give another"),
     ],
 )
-def test_a_cost_that_there_is_not_is_refused(world: World, cost: str, message: str) -> None:
+def test_a_cost_that_there_is_not_is_refused(world: World, cost: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         step(world, cost=cost)
 

@@ -15,7 +15,7 @@ from command_line import run as command
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments import audited_sessions
-from pydeeprecsys.experiments.audit import audit
+from pydeeprecsys.experiments.audit import _label, audit
 from pydeeprecsys.experiments.audit_folder import TABLES, audit_table, audits_of
 from pydeeprecsys.experiments.audit_tables import Groups, StepTable, gap_rows, session_rows
 from pydeeprecsys.experiments.audited_items import exposure_figures, exposure_rows
@@ -410,6 +410,16 @@ def test_runs_that_are_not_done_or_simulate_no_users_are_refused(tmp_path: Path,
 
 
 @pytest.mark.slow
+def test_other_settings_are_another_audit() -> None:
+    words = "test-2000-sex-alpha=0.5"
+    assert _label(words) == words
+    spaced, scored = (_label(f"test-2000-a{sign}b") for sign in " _")
+    assert spaced.startswith("test-2000-a_b-")
+    assert scored == "test-2000-a_b"
+    assert len({_label(f"age:{','.join(map(str, range(n)))}") for n in (200, 201)}) == 2
+    assert len(_label("x" * 500)) < 100
+
+
 def test_audits_belong_to_their_folder(tmp_path: Path, compared: Path) -> None:
     folder = tmp_path / "compared"
     shutil.copytree(compared, folder)

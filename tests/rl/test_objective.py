@@ -137,29 +137,37 @@ def test_groups_count_by_their_weights() -> None:
 def test_without_constraint_and_groups_nothing_changes() -> None:
     objective, advantages = Objective(), np.arange(3.0)
     assert objective.weigh(advantages, np.array([0, 1, 1])) is advantages
-    assert (objective.columns, objective.n_values, objective.state_dict(), objective.note(9)) == ([], 1, {}, "")
+    assert (objective.columns, objective.n_values, objective.state_dict(), objective.note) == ([], 1, {}, "")
 
 
 def test_a_constraint_that_cannot_be_met_is_said() -> None:
     constraint = Constraint(0.1, multiplier_rate=0.1)
-    assert constraint.note(0) == ""
-    for _ in range(7):
-        constraint.update(np.array([0.3, 0.5]))
-    said = "exceeded cost_limit=0.1 in each of the last 7 updates, and its multiplier grew to 0.21 (at most 10000)"
-    assert said in constraint.note(7)
-    assert constraint.note(8) == ""  # it was met once
-    for _ in range(93):
-        constraint.update(np.array([0.3, 0.5]))
-    assert "in each of the last 100 updates" in constraint.note(1000)
-    constraint.update(np.array([0.05]))
-    assert constraint.note(1001) == ""
+    assert constraint.note == ""
+    for cost in (0.3, 0.5, 0.05, 0.7, 0.5, 0.5, 0.6):
+        constraint.update(np.array([cost]))
+    said = "the cost is 0.45 over the last 7 updates, above cost_limit=0.1, and its multiplier has grown to 0.245"
+    assert said in constraint.note
+    for _ in range(500):
+        constraint.update(np.array([0.6]))
+    assert "the cost is 0.6 over the last 100 updates" in constraint.note
+
+
+def test_nothing_is_said_of_a_constraint_whose_multiplier_has_found_its_value() -> None:
+    constraint = Constraint(0.1, multiplier_rate=1.0)
+    for cost in (0.5, 0.05):  # 0.275 on average, and λ falls from 0.4 to 0.35
+        constraint.update(np.array([cost]))
+    assert constraint.note == ""
+    constraint = Constraint(0.1, multiplier_rate=1.0)
+    for cost in (0.11, 0.08):
+        constraint.update(np.array([cost]))
+    assert constraint.note == ""
 
 
 def test_the_multiplier_stops_at_its_bound() -> None:
     constraint = Constraint(0.1, multiplier_rate=1e6)
     constraint.update(np.array([0.3]))
     assert constraint.multiplier == LARGEST_MULTIPLIER
-    assert "the constraint is not met in training" in constraint.note(50)
+    assert "the constraint is not met in training" in constraint.note
 
 
 @pytest.mark.parametrize("cost", [-0.1, 1.5])

@@ -46,6 +46,8 @@ def split_cut_points(text: str, columns: Sequence[str]) -> tuple[str, list[float
     name, colon, numbers = text.rpartition(":")
     if text in columns or not colon:
         return text, None
+    if not name:
+        raise InputError(f"cut points follow the name of a column, as in age:18,35,50, not {text!r}")
     try:
         cuts = [float(number) for number in numbers.split(",")]
     except ValueError as error:
@@ -95,9 +97,9 @@ def as_groups(name: str, values: pd.Series, cuts: Sequence[float] | None = None)
         groups, labels = known, list(dict.fromkeys(known.loc[numbers.sort_values().index]))
     else:
         groups, labels = known, sorted(set(known), key=_with_numbers)
-    if different > _MOST_GROUPS and cuts is None:
+    if len(labels) > _MOST_GROUPS:
         raise InputError(
-            f"{name} has {different} different values, such as {shortened(labels[:3])}; put users into fewer groups"
+            f"{name} makes {len(labels)} groups, such as {shortened(labels[:3])}; put users into fewer groups"
         )
     return groups.astype(pd.CategoricalDtype(labels, ordered=True)).reindex(values.index)
 

@@ -78,6 +78,8 @@ class MovieLensFairnessVector(SessionVector[State, Response]):
         self._violence, self._unmeasured = (a.astype(np.float64) for a in (world.violence, ~world.violence_measured))
         self._knows_violence = bool(world.violence_measured.any())
         self._cost = options.get("cost", "shown")
+        if not isinstance(self._cost, str) and not callable(self._cost):
+            raise InputError(f"cost must be a name, such as shown or consumed, or a function, it is {self._cost!r}")
         group = options.get("group")
         self._groups = None if group is None else user_groups(world, group)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import warnings
 from collections.abc import Callable, Sequence
@@ -39,6 +40,8 @@ from pydeeprecsys.experiments.task import Task
 from pydeeprecsys.simulation.movielens.simulator import Pool, user_pool
 
 Alpha = Annotated[float, Range(0, 1, open_low=True, open_high=True)]
+ALPHA, THRESHOLD = 0.95, 0.5
+_LONGEST = 80  # name of a folder
 _RESERVED = {"agent", "seed", "session", "user", EVERYBODY, *SESSION_FIGURES}
 
 
@@ -50,8 +53,8 @@ def audit(
     pool: Pool | None = None,
     groups: Sequence[str] = (),
     users: pd.DataFrame | None = None,
-    alpha: Alpha = 0.95,
-    threshold: UnitInterval = 0.5,
+    alpha: Alpha = ALPHA,
+    threshold: UnitInterval = THRESHOLD,
     on_run: Callable[[str, int], None] = lambda agent, seed: None,
 ) -> RunFolder:
     """Audit the policies of a run, or of all runs of a comparison that are done, on the same users.
@@ -102,7 +105,9 @@ def audit(
         **{"columns": grouped.single, "notes": notes},
         "runs": [[name, config.seed, run.result["mean_return"]] for name, run, config in runs],
     }
-    audited_folder = audit_folder(results, re.sub(r"[^\w=.,+-]", "_", "-".join([pool, str(sessions), *groups])))
+    words = [pool, str(sessions), *groups, *[f"alpha={alpha:g}"] * (alpha != ALPHA)]
+    words += [*[f"threshold={threshold:g}"] * (threshold != THRESHOLD), *["users"] * (users is not None)]
+    audited_folder = audit_folder(results, _label("-".join(words)))
     with audited_folder.claimed():
         rows, shown, shifts = [], dict[str, list[Ints]](), dict[str, list[Floats]]()
         steps = StepTable(grouped, alpha, threshold)
@@ -132,6 +137,14 @@ def audit(
             },
         )
     return audited_folder
+
+
+def _label(words: str) -> str:
+    """A name for a folder: the words or, where a name cannot hold them, their beginning and a digest of them."""
+    plain = re.sub(r"[^\w=.,+-]", "_", words)
+    if plain == words and len(words) <= _LONGEST:
+        return words
+    return f"{plain[:_LONGEST]}-{hashlib.blake2b(words.encode(), digest_size=4).hexdigest()}"
 
 
 def _settings(folder: RunFolder) -> Settings:

@@ -29,6 +29,7 @@ def audits_of(folder: RunFolder) -> list[RunFolder]:
 
 def write_audit(audit: RunFolder, tables: Mapping[str, pd.DataFrame]) -> None:
     """Write the tables of an audit, by their names, without those that have no rows."""
+    (audit.path / f"{TABLES[-1]}.csv").unlink(missing_ok=True)  # what is written over is not done
     for name in TABLES:
         if len(tables[name]):
             write_table(audit.path / f"{name}.csv", tables[name], index=False, float_format="%.8g")

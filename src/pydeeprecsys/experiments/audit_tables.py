@@ -210,7 +210,8 @@ class StepTable:
     def add(self, agent: str, audited: AuditedSessions) -> None:
         """Add the sessions of an agent from one seed."""
         steps = dict(audited.steps)
-        steps["so_far"] = so_far = pd.DataFrame(steps["violence"]).expanding().mean().to_numpy()
+        so_far = pd.DataFrame(steps["violence"]).expanding().mean().to_numpy()
+        steps["so_far"] = so_far = np.where(np.isnan(steps["reward"]), np.nan, so_far)
         for column, group, mask in self._members:
             with warnings.catch_warnings(action="ignore"):  # of figures that are not known
                 means = {name: np.nanmean(numbers[:, mask], axis=1) for name, numbers in steps.items()}
@@ -231,8 +232,7 @@ class StepTable:
         """One row per agent, group and step.
 
         Figures are the means over the sessions that are still running, of all seeds; `so_far` is the mean violence of
-        the session up to the step, with its `cvar` and the share of sessions `beyond` the threshold, each the mean over
-        seeds.
+        these up to the step, with its `cvar` and the share of them `beyond` the threshold, each the mean over seeds.
         """
         keys = ["agent", "column", "group", "step"]
         table = pd.concat(self._parts, ignore_index=True)

@@ -64,8 +64,12 @@ class Sweep(NamedTuple):
         sweep = cls.parse(text)
         try:
             argument = sweep._argument(env)
-            if argument.type not in (int, float, Any):
+            # Agents and environments of the user need not give types.
+            ours = argument.help != ""
+            if argument.type not in (int, float) and (ours or argument.type is not Any):
                 raise InputError(f"{sweep.option} is no number")
+            if sweep.option == "pool_seed":
+                raise InputError("with another pool_seed other users are evaluated; give one, without a sweep")
             for value in sweep.values:
                 argument.check(value)
         except InputError as error:

@@ -16,8 +16,10 @@ MULTIPLIER_RATES, QUANTILE_RATE = {"mean": 1.0, "cvar": 100.0}, 3e-5
 """The learning rates of λ, per unit of cost, and of the value at risk v, where none are given."""
 LARGEST_MULTIPLIER = 10_000.0
 """Bound of λ, far above what a session of rewards of 1 can return."""
-_IN_VAIN = 100
-"""Updates in a row with a violation, after which the constraint is said not to be met, however many went before."""
+_RECENT = 100
+"""Updates over which the cost is averaged, to say whether the constraint is met."""
+
+_STATE = ("multiplier", "value_at_risk", "length", "updates", "recent", "highest")
 
 WITHOUT_COSTS = (
     "cost_limit bounds info['cost'], which the environment does not give (MovieLensFairness gives the violence of what "
@@ -60,7 +62,9 @@ class Constraint:
         multiplier: λ, 0 at first, at most `LARGEST_MULTIPLIER`.
         value_at_risk: v; 0 before the first batch.
         length: mean number of steps of the sessions that ended last; 0 before.
-        violations: updates in a row in which the constraint was violated.
+        updates: how often λ was moved.
+        recent: what is bounded, a mean over the last updates.
+        highest: highest λ so far.
 
     Raises:
         InputError: `quantile_rate` is given without a level.
@@ -80,7 +84,7 @@ class Constraint:
         self.multiplier_rate = default_rate if multiplier_rate is None else multiplier_rate
         self.quantile_rate = QUANTILE_RATE if quantile_rate is None else quantile_rate
         self.multiplier = self.value_at_risk = self.length = 0.0
-        self.violations = 0  # updates in a row
+        self.updates, self.recent, self.highest = 0, 0.0, 0.0
 
     def charges(self, costs: Floats, sums: Floats, steps: Floats, ended: Flags) -> Charges:
         """What is charged for every step: its cost; or by how much it moves the excess of its session over v.
@@ -142,34 +146,34 @@ class Constraint:
             bounded = self.value_at_risk + float(tail_excess(costs, self.value_at_risk, self.level).mean())
         violation = bounded - self.limit
         self.multiplier = next_multiplier(self.multiplier, violation, self.multiplier_rate, LARGEST_MULTIPLIER)
-        self.violations = self.violations + 1 if violation > 0 else 0
+        self.updates, self.highest = self.updates + 1, max(self.highest, self.multiplier)
+        self.recent += (bounded - self.recent) / min(self.updates, _RECENT)
         return bounded
 
-    def note(self, updates: int) -> str:
-        """That the constraint is not met in training, in one line; empty if it is, or is not known to be not.
+    @property
+    def note(self) -> str:
+        """That the constraint is not met in training, in one line; empty if it is.
 
-        Args:
-            updates: number of updates so far; a violation in all of them is said, too.
+        It is not if the cost of the last updates is above the limit, and λ is still about as high as it ever was.
         """
-        if not self.violations or (self.violations < min(_IN_VAIN, updates) and self.multiplier < LARGEST_MULTIPLIER):
+        if self.recent <= self.limit or self.multiplier < 0.95 * self.highest:
             return ""
         return (
-            f"the constraint is not met in training: the cost exceeded cost_limit={self.limit:g} in each of the last "
-            f"{self.violations} updates, and its multiplier grew to {self.multiplier:.3g} (at most "
-            f"{LARGEST_MULTIPLIER:g}); train for longer, or raise multiplier_rate or cost_limit"
+            f"the constraint is not met in training: the cost is {self.recent:.3g} over the last "
+            f"{min(self.updates, _RECENT)} updates, above cost_limit={self.limit:g}, and its multiplier has grown to "
+            f"{self.multiplier:.3g} (at most {LARGEST_MULTIPLIER:g}); train for longer, or raise multiplier_rate or "
+            "cost_limit"
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """λ, v, the length of sessions, and how long the constraint has been violated."""
-        names = ("multiplier", "value_at_risk", "length", "violations")
-        return {name: getattr(self, name) for name in names}
+        """λ, v, the length of sessions, and what has been reached."""
+        return {name: getattr(self, name) for name in _STATE}
 
     @all_or_nothing
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from where `state_dict` was taken."""
-        self.multiplier, self.value_at_risk = float(state["multiplier"]), float(state["value_at_risk"])
-        self.length = float(state["length"])
-        self.violations = int(state["violations"])
+        for name in _STATE:
+            setattr(self, name, type(getattr(self, name))(state[name]))
 
 
 def constraint_of(

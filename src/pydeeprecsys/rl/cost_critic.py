@@ -74,8 +74,11 @@ class CostCritic:
         network = self.target_network if target else self.network
         return self.constraint.multiplier * network.values(inputs)
 
-    def observe(self, transitions: Transition, *, learning: bool) -> None:
+    def observe(self, transitions: Transition, *, learning: bool) -> float | None:
         """Take note of the costs of a step, and move λ by those of sessions that end, once there are updates.
+
+        Returns:
+            The mean cost of these sessions; None if there are none.
 
         Raises:
             InputError: there are no costs.
@@ -91,8 +94,7 @@ class CostCritic:
             session_sums(x_t[None], began[None], ended, running)
             for x_t, running in zip((transitions.costs, np.ones(n)), self._running, strict=True)
         )
-        if learning and np.count_nonzero(ended):
-            self.constraint.update((costs / steps)[ended])
+        return self.constraint.update((costs / steps)[ended]) if learning and np.count_nonzero(ended) else None
 
     def learn(
         self,

@@ -153,9 +153,10 @@ class Objective:
             self.group_weights = next_group_weights(self.group_weights, returns, groups, self.worst_group_rate)
             log("largest_group_weight", float(self.group_weights.max()))
 
-    def note(self, updates: int) -> str:
+    @property
+    def note(self) -> str:
         """That the constraint is not met, in one line; empty if it is, or if there is none."""
-        return self.constraint.note(updates) if self.constraint else ""
+        return self.constraint.note if self.constraint else ""
 
     def state_dict(self) -> dict[str, Any]:
         """The state of the constraint, the group weights, and sums of running sessions; empty if there is none."""

@@ -222,7 +222,7 @@ def test_an_agent_says_that_its_constraint_is_not_met(make: Make) -> None:
     assert agent.note == ""
     walk = (step._replace(costs=np.full(4, 0.7)) for step in steps(4, 120, seed=0))
     live(agent, walk)
-    assert "the constraint is not met in training: the cost exceeded cost_limit=0.1" in agent.note
+    assert "the constraint is not met in training: the cost is 0.7 over the last" in agent.note
 
 
 def test_the_multiplier_is_logged() -> None:

@@ -83,6 +83,14 @@ def test_group_weights_move_to_the_worst_group() -> None:
     assert weights[1] > 0.99
 
 
+def test_a_group_that_was_well_off_for_long_can_become_the_worst() -> None:
+    weights, groups = np.array([0.5, 0.5]), np.array([0, 1])
+    for _ in range(100):
+        weights = next_group_weights(weights, np.array([50.0, 0.0]), groups, rate=50.0)
+    assert weights[0] == pytest.approx(1e-6, rel=1e-3)
+    assert next_group_weights(weights, np.array([0.0, 50.0]), groups, rate=50.0)[0] > 0.99
+
+
 def test_equal_returns_leave_group_weights() -> None:
     weights = np.array([0.7, 0.3])
     np.testing.assert_allclose(next_group_weights(weights, np.full(4, 1e6), np.array([0, 1, 1, 1]), rate=1.0), weights)

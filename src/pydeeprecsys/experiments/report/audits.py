@@ -9,7 +9,7 @@ import pandas as pd
 
 from pydeeprecsys.evaluation.standings import ORACLE, SIMPLE_POLICIES
 from pydeeprecsys.experiments.audit_folder import audit_table, audits_of
-from pydeeprecsys.experiments.captions import task_name
+from pydeeprecsys.experiments.captions import task_name, the_slate_size
 from pydeeprecsys.experiments.run_folder import RunFolder
 from pydeeprecsys.looks import looks
 
@@ -78,7 +78,7 @@ class AuditResults:
         ]
         tested = self._tested()
         claimed = tested[tested["p_holm"] < _LEVEL].sort_values("p_holm", kind="stable")
-        title = task_name(config["env"], config["dataset"], config["env_options"].get("slate_size", 1))
+        title = task_name(config["env"], config["dataset"], the_slate_size(config))
         return {
             "title": title if len(audits_of(self.folder)) == 1 else f"{title}, {self.name}",
             "rows": rows,

@@ -106,7 +106,7 @@ class PolicyGradientAgent(ReinforcementLearning, ABC):
     @property
     def note(self) -> str:  # type: ignore[override]
         """That a constraint is not met, in one line; empty if it is, or if there is none."""
-        return self.objective.note(self.updates)
+        return self.objective.note
 
     @property
     def first_update(self) -> str:

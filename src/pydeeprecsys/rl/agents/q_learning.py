@@ -45,7 +45,8 @@ class QLearningAgent(ReinforcementLearning):
     Attributes:
         networks: all networks by name.
         statistics: logs "loss" at every update, "epsilon_values", the probability of exploration, at every end of
-            an episode, and with a cost critic "cost_loss" and "multiplier", λ, at every update.
+            an episode, with a cost critic "cost_loss" and "multiplier", λ, at every update, and "session_cost" where
+            sessions end.
     """
 
     evaluation_changes_state = False
@@ -87,7 +88,7 @@ class QLearningAgent(ReinforcementLearning):
     @property
     def note(self) -> str:  # type: ignore[override]
         """That a constraint is not met, in one line; empty if it is, or if there is none."""
-        return "" if self.cost_critic is None else self.cost_critic.constraint.note(self.updates)
+        return "" if self.cost_critic is None else self.cost_critic.constraint.note
 
     @property
     def first_update(self) -> str:
@@ -166,7 +167,9 @@ class QLearningAgent(ReinforcementLearning):
         for _ in range(self.memory.add(transitions.of_items().keep("began", *columns))):
             self._learn()
         if critic is not None:
-            critic.observe(transitions, learning=self.memory.buffer.ready_to_predict())
+            cost = critic.observe(transitions, learning=self.memory.buffer.ready_to_predict())
+            if cost is not None:
+                self.log("session_cost", cost)
         if self.memory.steps // self.network_sync_frequency > before // self.network_sync_frequency:
             self.target_network.soft_parameter_update(self.network, 1.0)
             if critic is not None:

@@ -7,6 +7,8 @@ import numpy as np
 from pydeeprecsys.arrays import Array, Flags, Floats, Ints
 from pydeeprecsys.rl.ops.shapes import check_shapes
 
+_LEAST_WEIGHT = 1e-6
+
 
 def session_sums(x_t: Array, began_t: Flags, ended_t: Flags, running: Floats) -> Floats:
     """Sums within each session up to and including every step.
@@ -78,7 +80,8 @@ def next_group_weights(weights: Floats, returns: Floats, groups: Ints, rate: flo
     """Exponentiated gradient ascent on the groups' losses: q_g · exp(−rate · mean return of g), normalized.
 
     Sagawa, Koh, Hashimoto & Liang, Distributionally Robust Neural Networks for Group Shifts, 2020, algorithm 1; the
-    loss of a group is minus its mean return. The weight of a group without a session stays, before normalization.
+    loss of a group is minus its mean return. The weight of a group without a session stays, before normalization. No
+    weight falls below a millionth of the largest, from where it could not come back.
 
     Args:
         weights: (groups,) q, positive, with the sum 1.
@@ -93,6 +96,6 @@ def next_group_weights(weights: Floats, returns: Floats, groups: Ints, rate: flo
     means = np.bincount(groups, weights=returns, minlength=len(weights)) / np.maximum(n, 1)
     # Only differences of losses matter: the mean over sessions is subtracted, so that absent groups keep their weight.
     logarithms = np.log(weights) - rate * np.where(n > 0, means - returns.mean(), 0.0)
-    unnormalized = np.exp(logarithms - logarithms.max())
+    unnormalized = np.maximum(np.exp(logarithms - logarithms.max()), _LEAST_WEIGHT)
     following: Floats = unnormalized / unnormalized.sum()
     return following
