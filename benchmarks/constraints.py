@@ -25,14 +25,14 @@ _MEAN, _CVAR, _WORST = {"cost_limit": 0.36}, {"cost_limit": 0.43, "cvar_level": 
 _ITEMS, _SEX = {"observation": "items"}, {"group": "sex"}
 _CASES: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any], int, int]] = {
     # hyperparameters, those added, options of the environment, environments, steps
-    "reinforce, CVaR": (REINFORCE, _CVAR, {}, 64, 51_200),
-    "actor-critic, CVaR": (ACTOR_CRITIC, _CVAR, {}, 64, 51_200),
-    "ppo, CVaR": (PPO, _CVAR, {}, 64, 25_600),
-    "ppo, mean": (PPO, _MEAN, {}, 64, 25_600),
-    "ppo, worst group": (PPO, _WORST, _SEX, 64, 25_600),
-    "ppo with a base, CVaR": (PPO_BASE, _CVAR, _ITEMS, 64, 24_576),
-    "dqn, mean": (DQN, _MEAN, {}, 16, 6_000),
-    "rainbow, mean": (RAINBOW, _MEAN, {}, 16, 6_000),
+    "reinforce, CVaR": (REINFORCE, _CVAR, {}, 64, 25_600),
+    "actor-critic, CVaR": (ACTOR_CRITIC, _CVAR, {}, 64, 25_600),
+    "ppo, CVaR": (PPO, _CVAR, {}, 64, 9_600),
+    "ppo, mean": (PPO, _MEAN, {}, 64, 9_600),
+    "ppo, worst group": (PPO, _WORST, _SEX, 64, 9_600),
+    "ppo with a base, CVaR": (PPO_BASE, _CVAR, _ITEMS, 64, 8_192),
+    "dqn, mean": (DQN, _MEAN, {}, 16, 4_000),
+    "rainbow, mean": (RAINBOW, _MEAN, {}, 16, 4_000),
 }
 
 
