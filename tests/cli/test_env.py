@@ -45,7 +45,7 @@ def test_defaults_are_those_of_the_environment(capsys: pytest.CaptureFixture[str
     text = shown(capsys, "env", "MovieLensFairness-v1")
     assert re.search(r"observation=\S+ [^=]*\[default: history\]", text)
     assert "patience Patience, which ends sessions in place of session_length. [default: Patience(budget=20.0," in text
-    assert re.search(r"session_length=integer Ratings per session, at least 1\. consumption", text)  # patience ends it
+    assert re.search(r"session_length=integer Ratings per session, at least 1\. cost=", text)  # patience ends it
     assert "time_budget=number minutes of time at the start of a session. [default: 200.0]" in shown(
         capsys, "env", "InterestEvolution-v0"
     )
