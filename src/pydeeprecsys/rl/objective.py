@@ -13,7 +13,6 @@ from pydeeprecsys.rl.constraint import WITHOUT_COSTS, Charges, Constraint
 from pydeeprecsys.rl.experience_replay.transition import Transition
 from pydeeprecsys.rl.ops.constraints import next_group_weights, session_sums
 from pydeeprecsys.rl.ops.returns import discounted_returns, generalized_advantages
-from pydeeprecsys.rl.states import all_or_nothing
 
 
 class Objective:
@@ -159,22 +158,23 @@ class Objective:
         return self.constraint.note if self.constraint else ""
 
     def state_dict(self) -> dict[str, Any]:
-        """The state of the constraint, the group weights, and sums of running sessions; empty if there is none."""
+        """Under "objective" the constraint, the group weights, and sums of running sessions; empty without any."""
         if not self.columns:
             return {}
         constraint = self.constraint.state_dict() if self.constraint else {}
-        return {"constraint": constraint, "group_weights": self.group_weights.copy(), "running": self._running.copy()}
+        state = {"constraint": constraint, "group_weights": self.group_weights.copy(), "running": self._running.copy()}
+        return {"objective": state}
 
-    @all_or_nothing
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from where `state_dict` was taken.
 
         Raises:
             InputError: the state is that of another objective.
         """
-        if bool(state) != bool(self.columns) or (state and bool(state["constraint"]) != bool(self.constraint)):
+        own = state.get("objective", {})
+        if bool(own) != bool(self.columns) or (own and bool(own["constraint"]) != bool(self.constraint)):
             raise InputError("the state is that of an agent with another objective; give the same arguments")
-        if state:
+        if own:
             if self.constraint:
-                self.constraint.load_state_dict(state["constraint"])
-            self.group_weights, self._running = np.array(state["group_weights"]), np.array(state["running"])
+                self.constraint.load_state_dict(own["constraint"])
+            self.group_weights, self._running = np.array(own["group_weights"]), np.array(own["running"])

@@ -196,7 +196,7 @@ class PolicyGradientAgent(ReinforcementLearning, ABC):
         return {
             "networks": self.networks.state_dict(),
             "entropy_coefficient": self.entropy_coefficient,
-            "objective": self.objective.state_dict(),
+            **self.objective.state_dict(),
             "memory": self.memory.state_dict(),
             "updates": self.updates,
         }
@@ -209,6 +209,6 @@ class PolicyGradientAgent(ReinforcementLearning, ABC):
         """
         self.networks.load_state_dict(state["networks"])
         self.entropy_coefficient = float(state["entropy_coefficient"])
-        self.objective.load_state_dict(state.get("objective", {}))  # of earlier versions, without one
+        self.objective.load_state_dict(state)
         self.memory.load_state_dict(state["memory"])
         self.updates = int(state["updates"])

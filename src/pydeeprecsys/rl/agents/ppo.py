@@ -276,7 +276,7 @@ class PPOAgent(ReinforcementLearning):
         return {
             "networks": self.networks.state_dict(),
             "entropy_coefficient": self.entropy_coefficient,
-            "objective": self.objective.state_dict(),
+            **self.objective.state_dict(),
             "memory": self.memory.state_dict(),
             "order": self._order.bit_generator.state,
             "updates": self.updates,
@@ -290,7 +290,7 @@ class PPOAgent(ReinforcementLearning):
         """
         self.networks.load_state_dict(state["networks"])
         self.entropy_coefficient = float(state["entropy_coefficient"])
-        self.objective.load_state_dict(state.get("objective", {}))  # of earlier versions, without one
+        self.objective.load_state_dict(state)
         self.memory.load_state_dict(state["memory"])
         self._acting, self._prepared = None, []
         if len(self.memory):

@@ -209,7 +209,7 @@ class QLearningAgent(ReinforcementLearning):
             "memory": self.memory.state_dict(),
             "exploration": {} if self.exploration is None else self.exploration.state_dict(),
             "generator": self.random_agent.state_dict(),
-            "cost_critic": {} if self.cost_critic is None else self.cost_critic.state_dict(),
+            **({} if self.cost_critic is None else {"cost_critic": self.cost_critic.state_dict()}),
             "updates": self.updates,
         }
 
