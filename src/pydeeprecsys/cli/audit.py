@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from pydeeprecsys.cli.common import progress_bars, screen
+from pydeeprecsys.cli.common import progress_bars, results_table, screen
 from pydeeprecsys.cli.report import report
 from pydeeprecsys.cli.resume import read_settings
 from pydeeprecsys.experiments.audit import audit as run_audit
@@ -55,16 +54,11 @@ def audit(folder: Path, groups: list[str], arguments: dict[str, Any]) -> None:
 def _table(audited: RunFolder, apart: str) -> Table:
     """One row per agent, the highest return first; on a narrow screen intervals stand below their numbers."""
     config, rows = audited.config, audit_table(audited, "agents")
-    table = Table(
-        box=SIMPLE_HEAD,
-        pad_edge=False,
-        show_edge=False,
-        padding=0,
+    table = results_table(
         title="without exploration, the same users and sessions for all",
         caption="mean over sessions, with 95 % intervals over users and seeds; worst group: that of the lowest mean "
         f"return; CVaR: mean violence of the worst {1 - config['alpha']:.0%} of sessions; harmed: share of users whose "
         f"mean violence is above {config['threshold']:g}",
-        caption_justify="left",
     )
     for heading in ("agent", "return", "worst group", *_COLUMNS):
         table.add_column(heading, justify="left" if heading in ("agent", "worst group") else "right")

@@ -15,6 +15,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -25,6 +26,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
 
 from pydeeprecsys.cli.program import INTERRUPTED
 from pydeeprecsys.errors import DivergenceError, InputError
@@ -169,3 +171,16 @@ def building_bar(dataset: str) -> Iterator[Callable[[int, int], None]]:
             progress.update(bars[0], completed=done, total=total)
 
         yield show
+
+
+def results_table(title: str, caption: str) -> Table:
+    """An empty table of results, with an explanation below it."""
+    return Table(
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        show_edge=False,
+        padding=0,
+        title=title,
+        caption=caption,
+        caption_justify="left",
+    )

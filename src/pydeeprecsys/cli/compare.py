@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from pydeeprecsys.cli.common import at_work, print_files, print_warnings, screen
+from pydeeprecsys.cli.common import at_work, print_files, print_warnings, results_table, screen
 from pydeeprecsys.cli.options import BY_DEFAULT
 from pydeeprecsys.cli.settings import take_settings
 from pydeeprecsys.errors import DivergenceError, InputError
@@ -109,16 +108,11 @@ def compare_with_progress(
 
 def _table(summary: pd.DataFrame, wide: bool) -> Table:
     """The summary; on a narrow screen intervals stand below their numbers."""
-    table = Table(
-        box=SIMPLE_HEAD,
-        pad_edge=False,
-        show_edge=False,
-        padding=0,
+    table = results_table(
         title="after training, without exploration, same episodes for all",
         caption="return: median over seeds; score: random is 0, the oracle 1; vs: paired difference to the best policy "
         "that does not learn; beats next: probability that a run returns more than one of the next row's; with 95 % "
         "intervals, from three seeds on",
-        caption_justify="left",
     )
     apart = " " if wide else "\n"
     # Only if a part of what was shown is imputed, and only on a wide screen: rows have little room.
@@ -158,15 +152,10 @@ def _table(summary: pd.DataFrame, wide: bool) -> Table:
 
 def _front(front: pd.DataFrame, sweep: Sweep) -> Table:
     """The front of a sweep; an agent that shows the same at every value has one row."""
-    table = Table(
-        box=SIMPLE_HEAD,
-        pad_edge=False,
-        show_edge=False,
-        padding=0,
+    table = results_table(
         title="after training, without exploration, same episodes for all",
         caption=f"what is shown, medians over seeds; CVaR: mean violence of the worst {1 - LEVEL:.0%} of the sessions; "
         "dominated: another has no lower rating and no more violence; intervals are in front.csv",
-        caption_justify="left",
     )
     shown = ["rating", "violence", "cvar"]
     for heading in ("agent", sweep.option, "rating", "violence", "CVaR", "return", "dominated"):

@@ -184,7 +184,7 @@ def _measures(
 
 
 def user_groups(world: World, demographic: str) -> Ints:
-    """(users,) numbers of groups by a demographic, ages by band; users of whom it is not known are the last.
+    """(users,) numbers of groups by a demographic, ages by band; users whose demographic is unknown are the last group.
 
     Raises:
         InputError: it is known of no user.

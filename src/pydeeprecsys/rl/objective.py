@@ -81,10 +81,8 @@ class Objective:
     def returns(self, steps: Transition, discount_factor: float, complete: Flags) -> Floats:
         """(time, n) returns of complete episodes, less λ times those of the charges."""
         ended = steps.terminated | steps.truncated
-        charges, returns = (
-            self.read(steps, complete).amounts,
-            discounted_returns(steps.rewards, discount_factor * ~ended),
-        )
+        charges = self.read(steps, complete).amounts
+        returns = discounted_returns(steps.rewards, discount_factor * ~ended)
         if self.constraint:
             own = self.constraint.discounts(steps, discount_factor) * ~ended
             returns -= self.constraint.weight * discounted_returns(charges, own)

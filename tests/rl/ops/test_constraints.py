@@ -17,7 +17,7 @@ def test_sums_restart_where_a_session_ended_or_was_abandoned() -> None:
     ended = np.array([[0, 0], [1, 0], [0, 0], [0, 0]], dtype=bool)
     began = np.array([[0, 1], [0, 0], [1, 1], [0, 0]], dtype=bool)
     running = np.array([10.0, 10.0])
-    # The first session goes on with 10 and ends with the second step; the second is abandoned after two steps.
+    # In the first column a session that has 10 ends with the second step; in the second, one is abandoned.
     assert session_sums(numbers, began, ended, running).tolist() == [[11, 1], [13, 3], [4, 4], [12, 12]]
     assert running.tolist() == [12, 12]
     assert session_sums(numbers[:1], began[1:2], ended[1:2], running).tolist() == [[13, 13]]
