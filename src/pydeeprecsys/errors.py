@@ -14,6 +14,10 @@ class InputError(ValueError):
     """
 
 
+class MissingExtraError(ModuleNotFoundError, InputError):
+    """A package of an extra is not installed; the message says how to install it, `name` is the module."""
+
+
 class BusyError(InputError):
     """Another process is at work where this one would be."""
 
