@@ -163,7 +163,7 @@ class TestBox:
 
 def test_the_action_space_and_the_features_decide_the_policy() -> None:
     def policy(space: gym.Space[Any], **options: Any) -> type:
-        return type(SoftActorCritic(space, 3, **QUICK, **options)._policy)
+        return type(SoftActorCritic(space, 3, **QUICK, **options).policy)
 
     assert policy(BOX) is BoxPolicy
     for space in (Discrete(7), MultiDiscrete([7, 7])):
@@ -188,8 +188,8 @@ def test_actions_that_do_not_start_at_0(features: NDArray[np.float64] | None) ->
 @pytest.mark.parametrize("space", [BOX, Discrete(7)])
 def test_it_acts_at_random_until_it_starts_to_learn(space: gym.Space[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     agent = SoftActorCritic(space, 3, **(QUICK | {"update_frequency": 1}))
-    act, asked = agent._policy.act, []
-    monkeypatch.setattr(agent._policy, "act", lambda *given: asked.append(given) or act(*given))
+    act, asked = agent.policy.act, []
+    monkeypatch.setattr(agent.policy, "act", lambda *given: asked.append(given) or act(*given))
     for n_steps, step in enumerate(steps(1, 30, seed=0)):
         asked.clear()
         agent.actions_for_states(step.observations)
@@ -305,7 +305,7 @@ def test_soft_values_are_the_same_over_any_number_of_steps(n_steps: int) -> None
         agent.store_experiences(Transition(states, agent.actions_for_states(states), np.zeros(2), no, no, states))
     sample = agent.memory.sample().transitions
     assert (sample.entropies is None) == (n_steps == 1)
-    assert agent._policy.targets(sample, torch.ones(())).tolist() == pytest.approx([value] * 8)
+    assert agent.policy.targets(sample, torch.ones(())).tolist() == pytest.approx([value] * 8)
 
 
 def test_a_three_step_target_by_hand() -> None:
@@ -316,7 +316,7 @@ def test_a_three_step_target_by_hand() -> None:
         step = Transition.of_one(np.array([t]), 0, reward, False, new_state=np.array([t + 1]))
         agent.store_experiences(step._replace(action_masks=masks[[t]], next_action_masks=masks[[t + 1]]))
     expected = 1 + 0.5 * (2 + 2 * log(2)) + 0.25 * (4 + 2 * log(3)) + 0.125 * (8 + 2 * log(4))
-    targets = agent._policy.targets(agent.memory.sample().transitions, torch.tensor(2.0))
+    targets = agent.policy.targets(agent.memory.sample().transitions, torch.tensor(2.0))
     assert targets.tolist() == pytest.approx([expected])
 
 

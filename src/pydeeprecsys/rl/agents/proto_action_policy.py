@@ -41,8 +41,8 @@ class ProtoActionPolicy(GaussianPolicy):
         vectors = 2 * ((table - low) / np.where(differs, high - low, 1.0))[:, differs] - 1
         super().__init__(vectors.shape[1], options)
         self.n_candidates = n_candidates
-        self._vectors = self.actor.as_tensor(vectors)
-        self._minus_squares = -self._vectors.square().sum(dim=1)
+        self.vectors = self.actor.as_tensor(vectors)
+        self.minus_squares = -self.vectors.square().sum(dim=1)
 
     def act(self, states: Array, k: int, explore: bool, masks: Masks) -> Ints:
         """Sample a point per state, or take the squashed mean, and choose k items near it: (n, k)."""
@@ -53,10 +53,10 @@ class ProtoActionPolicy(GaussianPolicy):
 
     def scores(self, states: Array, masks: Masks) -> Singles:
         """Values of the candidates near the squashed mean; below these, by nearness, all other items: (n, items)."""
-        c = min(self.n_candidates, len(self._vectors))
+        c = min(self.n_candidates, len(self.vectors))
         with torch.inference_mode():
             inputs, points = self.actor.as_tensor(states), self.actor.predict(states, explore=False)
-            nearness, order = self._nearest(points, len(self._vectors), masks)
+            nearness, order = self._nearest(points, len(self.vectors), masks)
             q = self._values(inputs, order[:, :c])
             others = q.amin(dim=1, keepdim=True) + nearness[:, c:] - nearness[:, c - 1 : c]
             by_nearness = torch.cat([q, others], dim=1)
@@ -65,7 +65,7 @@ class ProtoActionPolicy(GaussianPolicy):
 
     def _choose(self, states: Tensor, points: Tensor, k: int, masks: Masks) -> Tensor:
         """The k of the highest values among the allowed items nearest to the points, best first: (n, k)."""
-        n_candidates = min(max(self.n_candidates, k), len(self._vectors))
+        n_candidates = min(max(self.n_candidates, k), len(self.vectors))
         nearness, candidates = self._nearest(points, n_candidates, masks)
         if n_candidates == 1:
             return candidates
@@ -75,19 +75,19 @@ class ProtoActionPolicy(GaussianPolicy):
 
     def _values(self, states: Tensor, candidates: Tensor) -> Tensor:
         """The critics' values of candidates (n, c) in states (n, state_size): (n, c)."""
-        return self.critic.predict(states, self._vectors[candidates].flatten(0, 1)).view_as(candidates)
+        return self.critic.predict(states, self.vectors[candidates].flatten(0, 1)).view_as(candidates)
 
     def _nearest(self, points: Tensor, n: int, masks: Masks) -> tuple[Tensor, Tensor]:
         """Minus the distances of the n nearest items of each point, the nearest first, and the items: (rows, n) each.
 
         Distances are squared, without the square of the point, which is the same for all items.
         """
-        nearness = torch.addmm(self._minus_squares, points, self._vectors.T, alpha=2)
+        nearness = torch.addmm(self.minus_squares, points, self.vectors.T, alpha=2)
         nearest = masked(nearness, masks).topk(n, dim=1)
         return nearest.values, nearest.indices
 
     def _points(self, actions: Tensor) -> Tensor:
-        return self._vectors[actions]
+        return self.vectors[actions]
 
     def _followed(self, states: Tensor, points: Tensor, masks: Masks) -> Tensor:
         return self._points(self._choose(states, points, 1, masks).squeeze(1))

@@ -140,9 +140,9 @@ class SoftActorCritic(ReinforcementLearning):
             base=base_of(base, item_estimates, scale=base_scale, default=LOGIT_SCALE),
         )
         self._first, self.n_actions = numbered_actions(action_space)
-        self._policy = _policy(action_space, item_features, n_candidates, options)
-        self.actor, self.critic = self._policy.actor, self._policy.critic
-        self.target_critic = self._policy.target_critic
+        self.policy = _policy(action_space, item_features, n_candidates, options)
+        self.actor, self.critic = self.policy.actor, self.policy.critic
+        self.target_critic = self.policy.target_critic
         self.temperature = Temperature(entropy_coefficient, learning_rate, device=device)
         self.networks = Networks(
             actor=self.actor, critic=self.critic, target_critic=self.target_critic, temperature=self.temperature
@@ -176,13 +176,13 @@ class SoftActorCritic(ReinforcementLearning):
         """The actions that the policy draws, at random during warm-up; without exploration, the best."""
         if explore and self.timesteps < self.timesteps_to_start_predicting:
             return self.random_agent.top_k_actions_for_states(states, k, action_masks=action_masks)
-        chosen: Ints = self._policy.act(states, k, explore, action_masks)
+        chosen: Ints = self.policy.act(states, k, explore, action_masks)
         return chosen + self._first
 
     def score(self, states: Array, masks: Flags | None) -> Array:
         """Logits of the policy or, with item features, values of the candidates: (n, state_size) to (n, actions)."""
-        assert isinstance(self._policy, CategoricalPolicy | ProtoActionPolicy)  # of counted actions
-        return self._policy.scores(states, masks)
+        assert isinstance(self.policy, CategoricalPolicy | ProtoActionPolicy)  # of counted actions
+        return self.policy.scores(states, masks)
 
     def log_probability(self, states: Array, slates: Ints, masks: Flags | None) -> Array:
         """Log-probabilities of slates under the policy, or uniform in warm-up: (n, state_size) and (n, k) to (n,).
@@ -192,9 +192,9 @@ class SoftActorCritic(ReinforcementLearning):
         """
         if self.timesteps < self.timesteps_to_start_predicting:
             return self.random_agent.log_probability(states, slates, masks)
-        if not isinstance(self._policy, CategoricalPolicy):
+        if not isinstance(self.policy, CategoricalPolicy):
             return super().log_probability(states, slates, masks)
-        return self._policy.log_probabilities(states, slates - self._first, masks)
+        return self.policy.log_probabilities(states, slates - self._first, masks)
 
     def actions_for_states(self, states: Array, *, explore: bool = True, action_masks: Flags | None = None) -> Array:
         """Choose one action for each state: (n, ...) observations to (n,) actions, or (n, ...) points of the box.
@@ -209,7 +209,7 @@ class SoftActorCritic(ReinforcementLearning):
         self._refuse_masks_of_a_box(action_masks)
         if explore and self.timesteps < self.timesteps_to_start_predicting:
             return self.random_agent.actions_for_states(states).astype(np.float32, copy=False)
-        return self._policy.act(states.reshape(len(states), -1), 1, explore, None)
+        return self.policy.act(states.reshape(len(states), -1), 1, explore, None)
 
     def store_experiences(self, transitions: Transition) -> None:
         """Store one step of every environment, and make the updates that are due.
@@ -227,7 +227,7 @@ class SoftActorCritic(ReinforcementLearning):
         if self.memory.n_steps.n_steps > 1:
             # The policy is still the one that acted: it changes below at the earliest.
             states = transitions.observations.reshape(len(taken), -1)
-            steps = steps._replace(entropies=self._policy.entropies(states, transitions.action_masks))
+            steps = steps._replace(entropies=self.policy.entropies(states, transitions.action_masks))
         due = self.memory.add(steps._replace(actions=taken))
         self.timesteps += len(taken)
         if self.timesteps >= self.timesteps_to_start_predicting:
@@ -241,7 +241,7 @@ class SoftActorCritic(ReinforcementLearning):
     def _learn(self) -> None:
         """One update of the actor, the critics and the temperature, by the losses of the policy's kind."""
         sample = self.memory.sample()
-        losses = self._policy.losses(sample.transitions, self.temperature.logarithm)
+        losses = self.policy.losses(sample.transitions, self.temperature.logarithm)
         weights = self.critic.as_tensor(sample.weights)
         critic_loss, actor_loss = weighted_mean(losses.critic, weights), weighted_mean(losses.actor, weights)
         # Check both losses before the first optimizer step, or one network would be updated before the other is found

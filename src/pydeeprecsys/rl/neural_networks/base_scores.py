@@ -114,6 +114,43 @@ class Read(NamedTuple):
         return cls(*(torch.cat(columns) for columns in zip(*parts, strict=True)))
 
 
+class HistoryReader(nn.Module):
+    """What a base and its features read of the histories in observations.
+
+    Args:
+        base: where the scores begin.
+        decays: (s,) of the memories of consumed categories.
+    """
+
+    def __init__(self, base: Base, decays: Floats) -> None:
+        super().__init__()
+        self.recommender, self.estimates, self.decays = base.recommender, base.item_estimates, decays
+        estimates = self.estimates
+        variances = np.einsum("id,de,ie->i", estimates.vectors, estimates.prior_covariance, estimates.vectors)
+        self.mean_deviation = float(np.sqrt(variances).mean()) or 1.0
+
+    def forward(self, states: Tensor) -> Read:
+        """Read (n, size) observations."""
+        arrays = self._read(states.numpy(force=True))
+        return Read(*(torch.from_numpy(array).to(states.device) for array in arrays))
+
+    def _read(self, states: Array) -> list[Array]:
+        history, estimates = self.recommender.layout.read(states), self.estimates
+        items, ratings = history.in_order
+        posterior = fold_in(estimates, items, ratings)
+        deviations = np.sqrt(predicted_variances(estimates, posterior.covariances)) / np.float32(self.mean_deviation)
+        rows, place = np.arange(len(items)), items.shape[1] - 1 - (items >= 0)[:, ::-1].argmax(axis=1)
+        last = items[rows, place]
+        surprise = np.where(last >= 0, ratings[rows, place] - estimates.expected_ratings[last], 0)
+        return [
+            np.stack([self.recommender.relevance(history), deviations], axis=1, dtype=np.float32, casting="same_kind"),
+            np.column_stack([posterior.means, np.ones(len(items))]).astype(np.float32),
+            memories(items, self.recommender.kinds, self.decays).astype(np.float32),
+            np.where(last >= 0, last, len(estimates.offsets)),
+            surprise.astype(np.float32),
+        ]
+
+
 class BaseScores(nn.Module):
     """Scores of a base plus weighted interaction features, times a learned factor, plus a residual.
 
@@ -136,7 +173,7 @@ class BaseScores(nn.Module):
 
     def __init__(self, base: Base, n_inputs: int, with_value: bool = False) -> None:
         super().__init__()
-        self.recommender, self.estimates, self.scale = base.recommender, base.item_estimates, base.scale
+        self.scale = base.scale
         kinds, penalty, estimates = base.recommender.kinds, base.recommender.penalty, base.item_estimates
         n_latent = estimates.vectors.shape[1] - estimates.categories.shape[1] - 1
         latent = estimates.vectors[:, :n_latent] if n_latent > 0 else estimates.vectors
@@ -149,40 +186,22 @@ class BaseScores(nn.Module):
             "decays": np.concatenate([DECAYS, penalty.decays]),
             "penalties": penalty.weights,
         }
-        self._decays = arrays["decays"]
+        self.reader = HistoryReader(base, arrays["decays"])
         arrays["keys"] = np.vstack(
             [estimates.columns, estimates.popularity, arrays["similar"][:-1].T, kinds.units[:, kinds.of]]
         )
         for name, array in arrays.items():
             dtype = torch.int64 if name == "kinds" else torch.float32
             self.register_buffer(name, torch.from_numpy(np.ascontiguousarray(array)).to(dtype), persistent=False)
-        variances = np.einsum("id,de,ie->i", estimates.vectors, estimates.prior_covariance, estimates.vectors)
         self.with_value = with_value
-        self._deviation = float(np.sqrt(variances).mean()) or 1.0
         self.log_factor = nn.Parameter(torch.zeros(()))
         self.weights = zeroed(sequential_architecture([n_inputs, len(FEATURES) + with_value])[0])
 
     @torch.no_grad()
     def read(self, states: Tensor) -> Read:
         """Read (n, size) observations."""
-        arrays = self._read(states.numpy(force=True))
-        return Read(*(torch.from_numpy(array).to(states.device) for array in arrays))
-
-    def _read(self, states: Array) -> list[Array]:
-        history, estimates = self.recommender.layout.read(states), self.estimates
-        items, ratings = history.in_order
-        posterior = fold_in(estimates, items, ratings)
-        deviations = np.sqrt(predicted_variances(estimates, posterior.covariances)) / np.float32(self._deviation)
-        rows, place = np.arange(len(items)), items.shape[1] - 1 - (items >= 0)[:, ::-1].argmax(axis=1)
-        last = items[rows, place]
-        surprise = np.where(last >= 0, ratings[rows, place] - estimates.expected_ratings[last], 0)
-        return [
-            np.stack([self.recommender.relevance(history), deviations], axis=1, dtype=np.float32, casting="same_kind"),
-            np.column_stack([posterior.means, np.ones(len(items))]).astype(np.float32),
-            memories(items, self.recommender.kinds, self._decays).astype(np.float32),
-            np.where(last >= 0, last, len(estimates.offsets)),
-            surprise.astype(np.float32),
-        ]
+        read: Read = self.reader(states)
+        return read
 
     def forward(self, read: Read, hidden: Tensor, residual: Tensor) -> tuple[Tensor, Discount]:
         """Scores of all items, and what lowers them inside a slate.
@@ -195,7 +214,7 @@ class BaseScores(nn.Module):
         outputs, factor = self.weights(hidden), self.scale * self.log_factor.exp()
         weights = factor * outputs[:, : len(FEATURES)]
         predicted, uncertainty, popularity, similar, surprising, repeated, repeated_surprising = weights[:, :7].T
-        n, surprise = len(hidden), read.surprise
+        n, surprise = hidden.shape[0], read.surprise
         # Entries of a memory add up to decay / (1 - decay) at most.
         normalized = weights[:, 7:] * ((1 - self.decays[:3]) / self.decays[:3])
         overlap = torch.cat([-normalized, (factor * self.penalties).expand(n, -1)], dim=1)

@@ -121,7 +121,7 @@ class DuelingDDQN(DeepQNetwork):
     def forward(self, inputs: Tensor) -> Tensor:
         """Q(s, a): (n, n_input) to (n, n_output), or (n, n_output, n_atoms) with several atoms."""
         common = self._common(inputs)
-        outputs = self._advantages(inputs, common)[0].view(len(inputs), self.n_output, self.n_atoms)
+        outputs = self._advantages(inputs, common)[0].view(common.shape[0], self.n_output, self.n_atoms)
         if self.dueling:
             outputs = outputs + (self._values(common).unsqueeze(1) - outputs.mean(dim=1, keepdim=True))
         return outputs if self.n_atoms > 1 else outputs.squeeze(2)

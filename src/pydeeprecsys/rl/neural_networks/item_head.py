@@ -46,7 +46,7 @@ class ItemHead(nn.Module):
         # An argument of the constructor, as sizes are, and therefore not saved.
         self.register_buffer("features", torch.from_numpy(standardized.astype(np.float32)), persistent=False)
         self.n_atoms = n_atoms
-        self._scale = embedding_size**-0.5
+        self.scale = embedding_size**-0.5
         self.state_tower = sequential_architecture([n_inputs, n_atoms * embedding_size], generator=generator)
         self.item_tower = sequential_architecture(
             [table.shape[1], embedding_size, embedding_size + 1], generator=generator
@@ -57,7 +57,7 @@ class ItemHead(nn.Module):
         """Score all items: (..., n_inputs) to (..., items), or (..., items · n_atoms) with several atoms."""
         items = self._items()
         embedding, bias = items[:, :-1], items[:, -1]
-        states = self.state_tower(inputs) * self._scale
+        states = self.state_tower(inputs) * self.scale
         if self.n_atoms == 1:
             return nn.functional.linear(states, embedding, bias)
         scores = nn.functional.linear(torch.unflatten(states, -1, (self.n_atoms, -1)), embedding, bias)
@@ -74,7 +74,7 @@ class ItemHead(nn.Module):
     def chosen(self, inputs: Tensor, actions: Tensor) -> Tensor:
         """Score one item per row: (n, n_inputs) and (n,) items to (n, n_atoms)."""
         items = self.item_tower(self.features[actions])
-        states = torch.unflatten(self.state_tower(inputs) * self._scale, -1, (self.n_atoms, -1))
+        states = torch.unflatten(self.state_tower(inputs) * self.scale, -1, (self.n_atoms, -1))
         scores: Tensor = (states * items[:, None, :-1]).sum(dim=-1) + items[:, -1:]
         return scores
 

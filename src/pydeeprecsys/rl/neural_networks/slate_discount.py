@@ -43,7 +43,7 @@ class SlateDiscount(nn.Module):
 
     def forward(self, hidden: Tensor) -> Discount:
         """What lowers the logits inside slates, given (n, n_inputs) outputs of the last hidden layer."""
-        nothing = hidden.new_zeros(len(hidden), 1, self.units.shape[1])
+        nothing = hidden.new_zeros(hidden.shape[0], 1, self.units.shape[1])
         return Discount(self.weight(hidden), nothing, self.decays, units=self.units, kinds=self.kinds)
 
 

@@ -9,7 +9,7 @@ from numba import njit
 
 from pydeeprecsys.arrays import Array, Floats, Ints, Singles
 
-_USER_DAMPING = 5.0  # ratings at which half of a user's mean deviation counts as the user's own
+USER_DAMPING = 5.0  # ratings at which half of a user's mean deviation counts as the user's own
 
 
 class Centred(NamedTuple):
@@ -27,7 +27,7 @@ def user_offset(totals: Array, counts: Array) -> Floats:
         totals: (n,) sums of the deviations.
         counts: (n,) numbers of ratings.
     """
-    offsets: Floats = totals / (counts + _USER_DAMPING)
+    offsets: Floats = totals / (counts + USER_DAMPING)
     return offsets
 
 

@@ -69,8 +69,8 @@ class JointRegression:
     """
 
     def __init__(self, state_size: int, item_vectors: Floats, regularization: float) -> None:
-        self._items = np.column_stack([np.ones(len(item_vectors)), item_vectors])  # (items, q)
-        self._shape = 1 + state_size, self._items.shape[1]  # p, q
+        self.items = np.column_stack([np.ones(len(item_vectors)), item_vectors])  # (items, q)
+        self._shape = 1 + state_size, self.items.shape[1]  # p, q
         d = self._shape[0] * self._shape[1]
         self._settle(regularization * np.eye(d), np.zeros(d))
 
@@ -82,7 +82,7 @@ class JointRegression:
                 "the regression lost its precision: states are too large for it; scale them, or raise regularization"
             ) from error
         self._precision, self._response, self._factor = precision, response, factor
-        self._weights = cho_solve((factor, True), response).reshape(self._shape)
+        self.weights = cho_solve((factor, True), response).reshape(self._shape)
         self._covariance: Floats | None = None
 
     def add(self, seen: Observations) -> None:
@@ -91,7 +91,7 @@ class JointRegression:
         with np.errstate(over="ignore", invalid="ignore"):
             for start in range(0, len(seen.items), _CHUNK):
                 rows = slice(start, start + _CHUNK)
-                states, items = _with_one(seen.states[rows]), self._items[seen.items[rows]]
+                states, items = _with_one(seen.states[rows]), self.items[seen.items[rows]]
                 joint = (states[:, :, None] * items[:, None, :]).reshape(len(states), -1)
                 precision += joint.T @ joint
                 response += seen.rewards[rows] @ joint
@@ -101,7 +101,7 @@ class JointRegression:
 
     def means(self, states: Floats) -> Floats:
         """(n, items) expected rewards."""
-        scores: Floats = (_with_one(states) @ self._weights) @ self._items.T
+        scores: Floats = (_with_one(states) @ self.weights) @ self.items.T
         return scores
 
     def deviations(self, states: Floats) -> Floats:
@@ -110,12 +110,12 @@ class JointRegression:
         if self._covariance is None:
             self._covariance = cho_solve((self._factor, True), np.eye(p * q), overwrite_b=True)
         blocks_by_column = self._covariance.reshape(p, q * p * q)
-        variances = np.empty((len(states), len(self._items)))
+        variances = np.empty((len(states), len(self.items)))
         for start in range(0, len(states), _STATES):
             rows = _with_one(states[start : start + _STATES])
             halves = (rows @ blocks_by_column).reshape(len(rows), q, p, q)
             for row, (state, half) in enumerate(zip(rows, halves, strict=True), start):
-                np.einsum("iq,iq->i", self._items @ (state @ half), self._items, out=variances[row])
+                np.einsum("iq,iq->i", self.items @ (state @ half), self.items, out=variances[row])
         # Rounding may make a variance negative.
         deviations: Floats = np.sqrt(np.maximum(variances, 0.0))
         return deviations
@@ -127,8 +127,8 @@ class JointRegression:
         """
         drawn = generator.standard_normal((len(states), len(self._response)))
         shift = solve_triangular(self._factor, drawn.T, trans="T", lower=True).T.reshape(len(states), *self._shape)
-        weights = self._weights + scale * shift  # (n, p, q)
-        scores: Floats = np.einsum("np,npq->nq", _with_one(states), weights) @ self._items.T
+        weights = self.weights + scale * shift  # (n, p, q)
+        scores: Floats = np.einsum("np,npq->nq", _with_one(states), weights) @ self.items.T
         return scores
 
     def arrays(self) -> Arrays:
@@ -136,14 +136,14 @@ class JointRegression:
         return {
             "precision": self._precision.copy(),
             "response": self._response.copy(),
-            "items": self._items.copy(),
+            "items": self.items.copy(),
         }
 
     def load(self, arrays: Arrays) -> None:
         """Continue from where `arrays` was taken."""
         # The vectors, too: principal components are unique up to rotation only, and may differ between machines.
         self._settle(np.array(arrays["precision"]), np.array(arrays["response"]))
-        self._items = np.array(arrays["items"])
+        self.items = np.array(arrays["items"])
 
 
 class ItemRegression:

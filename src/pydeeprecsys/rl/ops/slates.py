@@ -20,6 +20,7 @@ from pydeeprecsys.rl.ops.shapes import check_shapes
 
 # Dinkelbach's method converges superlinearly; a few rounds reach single precision.
 _ROUNDS = 20
+ROUNDING = 1e-6  # relative error of the value of a slate
 
 
 class ChoiceProblem(NamedTuple):
@@ -131,13 +132,16 @@ def optimal_slates(problem: ChoiceProblem, k: int) -> Tensor:
         (n, k) slates, the highest weight · (value − value of the slate) first.
     """
     _checked(problem)
-    slates = _slates_above(_near_best(problem, k), problem, k)
+    slates = slates_above(near_best(problem, k), problem, k)
     value = slate_values(problem, slates)
     rows = torch.arange(len(value), device=value.device)  # whose values still rise: few after some rounds
     for _ in range(_ROUNDS):
         rising = problem.take(rows)
-        slates[rows] = better = _slates_above(value[rows], rising, k)
+        better = slates_above(value[rows], rising, k)
         risen = slate_values(rising, better)
+        # A level that was rounded up may be above all values, and what is best there may be far from good.
+        kept = risen >= value[rows] - ROUNDING * value[rows].abs()
+        slates[rows[kept]] = better[kept]
         rises = risen > value[rows]
         rows = rows[rises]
         if not len(rows):
@@ -156,12 +160,12 @@ SLATE_OPTIMIZERS: dict[str, SlateOptimizer] = {
 """Functions of a problem and k that give slates, by name."""
 
 
-def _slates_above(level: Tensor, problem: ChoiceProblem, k: int) -> Tensor:
+def slates_above(level: Tensor, problem: ChoiceProblem, k: int) -> Tensor:
     """The k items of the highest weight · (value − level): (n,) levels to (n, k) slates."""
     return top_k_slates(problem._replace(q=problem.q - level.unsqueeze(1)), k)
 
 
-def _near_best(problem: ChoiceProblem, k: int) -> Tensor:
+def near_best(problem: ChoiceProblem, k: int) -> Tensor:
     """Values close to those of the best slates, which save rounds compared with starting at 0: (n,).
 
     They are the values of k copies of one item: finding the best item takes half the time of finding the best ten.

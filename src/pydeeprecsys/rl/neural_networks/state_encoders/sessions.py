@@ -63,19 +63,23 @@ class SessionReader(nn.Module):
         demographics = states[:, :DEMOGRAPHICS]
         slates, steps = in_time(self.layout, states)
         longest, session = sessions_of(demographics, slates, steps)
-        inputs = self._inputs(read_slates(self.layout, slates[longest]))
+        inputs = self.inputs(read_slates(self.layout, slates[longest]))
         vectors = self.projection(nn.functional.pad(inputs, (0, 0, 1, 0)))
         return Sessions(vectors, session, steps, demographics)
 
-    def _inputs(self, slates: Slates) -> Tensor:
-        """(m, t, 2 · dimensions + 4) mean item vectors, mean ratings, whether one was chosen, whether none consumed."""
+    def inputs(self, slates: Slates) -> Tensor:
+        """What slates tell, those of fewer items, too: (m, t, 2 · dimensions + 4).
+
+        Mean item vectors, mean ratings, whether an item was chosen, and whether none was consumed.
+        """
         consumed = slates.consumed.float()
         refused = ~slates.consumed.any(dim=2, keepdim=True)
-        counted = torch.where(refused, 1.0, consumed)
-        shares = counted / counted.sum(dim=2, keepdim=True)
-        surprises = consumed * (slates.ratings - self.expected[slates.items])
+        items = slates.items.clamp(min=0)
+        counted = torch.where(refused, (slates.items >= 0).float(), consumed)
+        shares = counted / counted.sum(dim=2, keepdim=True).clamp(min=1)
+        surprises = consumed * (slates.ratings - self.expected[items])
         weights = torch.stack([shares, shares * surprises], dim=2)
-        means = (weights @ nn.functional.embedding(slates.items, self.vectors)).flatten(2)
+        means = (weights @ nn.functional.embedding(items, self.vectors)).flatten(2)
         mean_rating, mean_surprise = (shares * torch.stack([slates.ratings, surprises])).sum(dim=3)
         flags = torch.stack([slates.chosen, refused.squeeze(2)], dim=2)
         return torch.cat([means, torch.stack([mean_rating, mean_surprise], dim=2), flags], dim=2)

@@ -14,7 +14,7 @@ from pydeeprecsys.scale import MIN_RATING
 class Slates(NamedTuple):
     """Slates of n users in the order of time; what follows a user's last slate means nothing."""
 
-    items: Tensor  # (n, t, k) items shown, integers
+    items: Tensor  # (n, t, k) items shown, integers; -1 for none
     chosen: Tensor  # (n, t) whether an item was chosen
     consumed: Tensor  # (n, t, k) whether an item was consumed
     ratings: Tensor  # (n, t, k) ratings in stars, 0 for items that were not consumed

@@ -1,0 +1,304 @@
+"""Export: the policy of a run as an ONNX graph, a contract that describes it, and the items."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import platform
+import shutil
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import pydeeprecsys
+from pydeeprecsys.arrays import Array
+from pydeeprecsys.data.movielens_layouts import OCCUPATIONS
+from pydeeprecsys.envs.observations import UNKNOWN
+from pydeeprecsys.envs.single import simulated_users
+from pydeeprecsys.envs.vector import MovieLensFairnessVector
+from pydeeprecsys.errors import InputError
+from pydeeprecsys.experiments.config import RunConfig
+from pydeeprecsys.experiments.evaluate_again import load_policy
+from pydeeprecsys.experiments.run_folder import RunFolder
+from pydeeprecsys.extras import need
+from pydeeprecsys.files import UNFINISHED, read_object
+from pydeeprecsys.rl.agents.agent import ReinforcementLearning
+from pydeeprecsys.rl.agents.slate_q import SlateQAgent
+from pydeeprecsys.serving.contract import (
+    CONTRACT_FILE,
+    FORMAT,
+    GRAPH_FILE,
+    ITEMS_FILE,
+    Item,
+    Run,
+    checksum_of,
+    run_by_onnxruntime,
+)
+from pydeeprecsys.serving.graphs.agents import Known, LogitsGraph, agent_graph
+from pydeeprecsys.serving.graphs.observations import observation_graph
+from pydeeprecsys.serving.graphs.policy import PolicyGraph
+from pydeeprecsys.serving.parity import check_parity, real_states
+from pydeeprecsys.serving.policy import Policy
+
+OPSET = 20
+_LARGEST = 2**31 - 2**24  # bytes: an ONNX file is one protobuf message
+
+INPUTS = {
+    "demographics": "float32 (n, 4): sex, age, occupation and zip code, see demographics",
+    "items": "int64 (n, h, k): numbers of the items shown, lines of items.jsonl from 0; the latest slate last; -1 for "
+    "none: shorter histories begin, shorter slates end with it",
+    "chosen": "bool (n, h, k): whether the user chose the item; at most one of a slate",
+    "ratings": "float32 (n, h, k): rating in stars, 1 to 5; 0 for an item that was not consumed",
+}
+OUTPUTS = {
+    "scores": "float32 (n, items): score of each item, minus infinity for consumed ones that are not repeated",
+    "slate": "int64 (n, slate_size): numbers of the items of the greedy slate, best first",
+    "weights": "float32 (n, s): weights of the overlaps with memories of categories, see slates",
+    "memories": "float32 (n, s, categories): the memories before the slate",
+    "choice_weights": "float32 (n, items): weights of the items in the choice model",
+    "nothing": "float32 (n, 2): value and weight of choosing nothing",
+}
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """The policy of a run, and what it was trained on."""
+
+    config: RunConfig
+    agent: ReinforcementLearning
+    users: MovieLensFairnessVector
+    graph: PolicyGraph
+
+    @classmethod
+    def of(cls, folder: RunFolder) -> _Trained:
+        """The policy of a run that is done.
+
+        Raises:
+            InputError: it is not done, or not of a policy that can be exported.
+        """
+        if folder.kind != "run":
+            raise InputError(
+                f"{folder.path} is of a {folder.kind}; give the folder of one of its runs, in {folder.path}/runs"
+            )
+        config = RunConfig.from_json(folder.config)
+        agent = load_policy(config, folder)
+        if not config.task.has_users:
+            raise InputError(f"{config.task.env} has no users of a data set, so there is nobody to recommend to")
+        users = simulated_users(config.training_manager().batch)
+        simulator = users.simulator
+        world = Known(
+            observation_graph(users.observation),
+            simulator.world.n_items,
+            simulator.slate_size,
+            masks=simulator.repeats != "allow",
+        )
+        optimizer = agent.serving if isinstance(agent, SlateQAgent) else "top-k"
+        whole_slates = simulator.consumption == "slate"
+        graph = PolicyGraph(agent_graph(agent, world), world, whole_slates=whole_slates, optimizer=optimizer)
+        return cls(config, agent, users, graph.eval().requires_grad_(False))
+
+    @property
+    def history(self) -> int:
+        """Slates that the policy reads at most."""
+        layout = self.users.history_layout
+        return self.users.simulator.longest_session if layout is None else layout.length
+
+    @property
+    def slates(self) -> dict[str, Any]:
+        """The rule by which slates are filled."""
+        scored = self.graph.scored(*map(torch.from_numpy, _nobody(1).values()))
+        if scored.choice is not None:
+            return {"rule": "choice", "optimizer": self.graph.optimizer}
+        if scored.discount is not None:
+            return {"rule": "varied", "decays": scored.discount.decays.tolist()}
+        return {"rule": "top-k"}
+
+    @property
+    def items(self) -> list[Item]:
+        """The items, in the order of their numbers."""
+        world = self.users.simulator.world
+        facts = zip(world.item_ids.tolist(), world.titles.tolist(), range(world.n_items), strict=True)
+        return [Item(each, title, tuple(world.genre_names(row))) for each, title, row in facts]
+
+    def contract(self, folder: RunFolder) -> dict[str, Any]:
+        """What describes the policy, without parity and checksums."""
+        config, simulator = self.config, self.users.simulator
+        world = simulator.world
+        outputs = run_by_torch(self.graph)(_nobody(1))
+        return {
+            "format": FORMAT,
+            "pydeeprecsys": pydeeprecsys.__version__,
+            "agent": config.agent,
+            "settings": config.as_json(),
+            "items": world.n_items,
+            "slate_size": simulator.slate_size,
+            "repeats": simulator.repeats == "allow",
+            "consumption": simulator.consumption,
+            "history": self.history,
+            "rating_scale": world.record["scale"],
+            "demographics": {
+                "sex": {"F": 0.0, "M": 1.0},
+                "age": {"divisor": 56.0},
+                "occupation": {"divisor": 20.0, "codes": OCCUPATIONS},
+                "zip_code": {"divisor": 99999.0},
+                "unknown": UNKNOWN,
+            },
+            "categories": list(world.categories),
+            "slates": self.slates,
+            "stochastic": isinstance(self.graph.agent, LogitsGraph),
+            "inputs": INPUTS,
+            "outputs": {name: OUTPUTS[name] for name in outputs},
+            "measured": {"pool": config.evaluation_pool, "episodes": config.evaluation_episodes}
+            | (folder.measures or {}),
+            "trained_on": {
+                "dataset": config.task.dataset,
+                "name": world.name,
+                "checksum": world.record["dataset_checksum"],
+                "pool": config.train_pool,
+            },
+        }
+
+
+def write_onnx(graph: PolicyGraph, path: Path) -> None:
+    """Write a graph as ONNX, with any number of users, slates and items per slate.
+
+    Raises:
+        InputError: it is larger than one file of ONNX can be.
+    """
+    size = sum(each.nbytes for each in (*graph.parameters(), *graph.buffers()))
+    if size > _LARGEST:
+        raise InputError(f"the policy has {size:,} bytes of parameters; one ONNX file holds {_LARGEST:,}")
+    n, h, k = (torch.export.Dim(name) for name in ("n", "h", "k"))
+    shapes = {name: {0: n} if name == "demographics" else {0: n, 1: h, 2: k} for name in INPUTS}
+    examples = {name: torch.from_numpy(np.repeat(array, 3, axis=0)) for name, array in _nobody(5, 7).items()}
+    with _quiet():
+        program = torch.onnx.export(
+            graph,
+            kwargs=examples,
+            dynamo=True,
+            verbose=False,
+            dynamic_shapes=shapes,
+            opset_version=OPSET,
+            output_names=list(run_by_torch(graph)(_nobody(1))),
+        )
+        assert program is not None
+        program.save(path, external_data=False)
+
+
+def run_by_torch(graph: PolicyGraph) -> Run:
+    """Let torch compute a graph."""
+
+    def run(inputs: Mapping[str, Array]) -> dict[str, Array]:
+        with torch.no_grad():
+            outputs = graph(*(torch.from_numpy(np.ascontiguousarray(inputs[name])) for name in INPUTS))
+        return {name: output.numpy() for name, output in outputs.items()}
+
+    return run
+
+
+def _nobody(k: int, h: int = 1) -> dict[str, Array]:
+    """Inputs of one user who is not known and was shown nothing, as h slates of k."""
+    shape = 1, h, k
+    return {
+        "demographics": np.full((1, 4), UNKNOWN, dtype=np.float32),
+        "items": np.full(shape, -1),
+        "chosen": np.zeros(shape, dtype=np.bool_),
+        "ratings": np.zeros(shape, dtype=np.float32),
+    }
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter's notes about itself from the screen."""
+    log = logging.getLogger("torch.onnx")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.setLevel(level)
+
+
+def policy_of(run: str | Path) -> Policy:
+    """The policy of a run that is done, computed by torch, without an export.
+
+    Raises:
+        InputError: the run is not done, or its agent or its environment is not one whose policy can be exported.
+    """
+    folder = RunFolder(run)
+    trained = _Trained.of(folder)
+    return Policy(trained.contract(folder), trained.items, run_by_torch(trained.graph))
+
+
+def export(run: str | Path, out: str | Path, *, overwrite: bool = False) -> dict[str, Any]:
+    """Export the policy of a run that is done: a folder with `policy.onnx`, `contract.json` and `items.jsonl`.
+
+    It fails unless ONNX Runtime and the agent agree in `parity.STATES` states of real sessions.
+
+    Args:
+        run: folder of the run.
+        out: the folder to write, whole or not at all.
+        overwrite: replace the policy in that folder.
+
+    Returns:
+        The contract.
+
+    Raises:
+        InputError: the run is not done, or its policy cannot be exported; or there is something else than a policy at
+            `out`; or ONNX Runtime and the agent do not agree.
+        MissingExtraError: the packages of the extra `onnx` are not installed.
+    """
+    need("onnx", "onnxscript", "onnxruntime")
+    folder, out = RunFolder(run), Path(out)
+    _check_free(out, overwrite)
+    trained = _Trained.of(folder)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = out.with_name(f"{UNFINISHED}{out.name}-{os.getpid()}")
+    temporary.mkdir()
+    try:
+        write_onnx(trained.graph, temporary / GRAPH_FILE)
+        lines = (json.dumps(item._asdict(), ensure_ascii=False) for item in trained.items)
+        (temporary / ITEMS_FILE).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        content = {name: (temporary / name).read_bytes() for name in (GRAPH_FILE, ITEMS_FILE)}
+        states = real_states(trained.agent, trained.users, trained.history)
+        parity = check_parity(trained.agent, trained.graph, run_by_onnxruntime(content[GRAPH_FILE], 1), states)
+        contract = trained.contract(folder) | {
+            "parity": parity._asdict(),
+            "versions": {"python": platform.python_version(), "opset": OPSET}
+            | {package: version(package) for package in ("torch", "onnx", "onnxscript", "onnxruntime", "numpy")},
+            "checksums": {name: hashlib.sha256(each).hexdigest() for name, each in content.items()},
+        }
+        contract["checksum"] = checksum_of(contract)
+        (temporary / CONTRACT_FILE).write_text(json.dumps(contract, indent=2, ensure_ascii=False), encoding="utf-8")
+        _check_free(out, overwrite)
+        if out.exists():
+            shutil.rmtree(out)
+        temporary.rename(out)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return contract
+
+
+def _check_free(out: Path, overwrite: bool) -> None:
+    """Raise an InputError unless there is nothing at `out`, or a policy alone, which is to be overwritten."""
+    if not out.exists():
+        return
+    names = {path.name for path in out.iterdir()} if out.is_dir() and not out.is_symlink() else {""}
+    if not names:
+        return
+    is_policy = names == {GRAPH_FILE, CONTRACT_FILE, ITEMS_FILE}
+    if not is_policy or read_object(out / CONTRACT_FILE).get("format") is None:
+        raise InputError(f"{out} holds something else than a policy; give another --out")
+    if not overwrite:
+        raise InputError(f"{out} holds a policy; give --overwrite to replace it, or another --out")
