@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from pydeeprecsys.arrays import Array
 from pydeeprecsys.errors import InputError
+from pydeeprecsys.extras import naming_extras
 
 FORMAT = "pydeeprecsys policy 1"
 GRAPH_FILE, CONTRACT_FILE, ITEMS_FILE = "policy.onnx", "contract.json", "items.jsonl"
@@ -94,12 +95,8 @@ def run_by_onnxruntime(graph: bytes, threads: int) -> Run:
     Raises:
         InputError: ONNX Runtime is missing, or cannot read the graph.
     """
-    try:
+    with naming_extras():
         import onnxruntime
-    except ImportError as error:
-        raise InputError(
-            "policies are computed by onnxruntime, which is missing; install it: pip install 'pydeeprecsys[serve]'"
-        ) from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     try:

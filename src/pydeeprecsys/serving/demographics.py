@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from numbers import Integral, Real
 from typing import Any
 
@@ -12,8 +12,6 @@ from pydeeprecsys.errors import InputError, did_you_mean
 
 User = Mapping[str, Any]
 """Any of sex, age in years, occupation (code or name) and zip_code; None for unknown."""
-
-COLUMNS = ("sex", "age", "occupation", "zip_code")
 
 # As in `data.dataset`, which needs pandas: only zip codes of the United States are known.
 _ZIP_CODE = re.compile(r"\s*(\d{1,5}|\d{5}-?\d{4})\s*")
@@ -29,16 +27,17 @@ def encode(user: User | None, codes: Mapping[str, Any]) -> list[float]:
     Raises:
         InputError: something else than these four, or a value that cannot be.
     """
+    row: list[float] = [codes["unknown"]] * len(COLUMNS)
     if user is None:
-        return [codes["unknown"]] * len(COLUMNS)
+        return row
     if not isinstance(user, Mapping):
         raise InputError(f"a user is a mapping of demographics or None, not {reprlib.repr(user)}")
-    if others := [name for name in user if name not in COLUMNS]:
-        raise InputError(f"there is no {others[0]!r} among demographics; {did_you_mean(str(others[0]), COLUMNS)}")
-    readers = (_sex, _age, _occupation, _zip_code)
-    given = [(user.get(name), reader, codes[name]) for name, reader in zip(COLUMNS, readers, strict=True)]
-    known = [None if value is None else reader(value, codes) for value, reader, codes in given]
-    return [codes["unknown"] if value is None else min(max(value, 0.0), 1.0) for value in known]
+    for name, value in user.items():
+        if name not in COLUMNS:
+            raise InputError(f"there is no {name!r} among demographics; {did_you_mean(str(name), COLUMNS)}")
+        if value is not None and (code := _READERS[name](value, codes[name])) is not None:
+            row[COLUMNS.index(name)] = min(max(code, 0.0), 1.0)
+    return row
 
 
 def _sex(value: Any, codes: Mapping[str, float]) -> float:
@@ -48,7 +47,7 @@ def _sex(value: Any, codes: Mapping[str, float]) -> float:
 
 
 def _age(value: Any, codes: Mapping[str, float]) -> float:
-    if not isinstance(value, Real) or isinstance(value, bool) or not 0 <= value <= 150:
+    if not _is_number(value, Real) or not 0 <= value <= 150:
         raise InputError(f"age must be in years, 0 to 150, it is {reprlib.repr(value)}")
     return float(value) / codes["divisor"]
 
@@ -57,7 +56,7 @@ def _occupation(value: Any, codes: Mapping[str, Any]) -> float:
     """That of a code, or of a name."""
     code = codes["codes"].get(value, value) if isinstance(value, str) else value
     code = int(code) if isinstance(code, str) and code.isdecimal() else code
-    if not isinstance(code, Integral) or isinstance(code, bool) or not 0 <= code <= codes["divisor"]:
+    if not _is_number(code, Integral) or not 0 <= code <= codes["divisor"]:
         names = did_you_mean(str(value), codes["codes"])
         raise InputError(
             f"occupation must be a code, 0 to {codes['divisor']:g}, or a name, it is {reprlib.repr(value)}; {names}"
@@ -67,7 +66,21 @@ def _occupation(value: Any, codes: Mapping[str, Any]) -> float:
 
 def _zip_code(value: Any, codes: Mapping[str, float]) -> float | None:
     """None for a zip code of another country."""
-    if not isinstance(value, (str, Integral)) or isinstance(value, bool) or (value != str(value) and value < 0):
+    if not isinstance(value, str) and (not _is_number(value, Integral) or value < 0):
         raise InputError(f"zip_code must be a text such as '55117', it is {reprlib.repr(value)}")
     found = _ZIP_CODE.fullmatch(str(value))
     return int(found[1][:5]) / codes["divisor"] if found else None
+
+
+def _is_number(value: Any, kind: type) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+_READERS: dict[str, Callable[[Any, Mapping[str, Any]], float | None]] = {
+    "sex": _sex,
+    "age": _age,
+    "occupation": _occupation,
+    "zip_code": _zip_code,
+}
+COLUMNS = tuple(_READERS)
+"""The demographics, in the order of the graph's input."""

@@ -83,7 +83,9 @@ class Reader:
             raise self._complaint(histories, skip_unknown)
         if not are_known.all():
             left, slate = np.unique(pairs.slate[are_known], return_inverse=True)
-            pairs = Pairs(pairs.owner[left], slate, *(column[are_known] for column in pairs[2:]))
+            pairs = Pairs(
+                pairs.owner[left], slate, pairs.items[are_known], pairs.ratings[are_known], pairs.are_rated[are_known]
+            )
         return self._arranged(demographics, pairs)
 
     def _pairs(self, histories: Sequence[History]) -> Pairs:
@@ -95,8 +97,13 @@ class Reader:
         pairs = entries
         if min(sizes, default=1) < 0:
             pairs = list(chain.from_iterable(map(_as_slate, entries)))
-        ids, given = zip(*pairs, strict=True) if pairs else ((), ())
-        if not all(map(_is_text, set(map(type, ids)))) or not all(map(_is_rating, set(map(type, given)))):
+        flat: list[Any] = list(chain.from_iterable(pairs))
+        ids, given = flat[::2], flat[1::2]
+        if not (
+            set(map(len, pairs)) <= {2}
+            and all(map(_is_text, set(map(type, ids))))
+            and all(map(_is_rating, set(map(type, given))))
+        ):
             raise TypeError
         return Pairs(
             owner=np.repeat(np.arange(len(histories)), list(map(len, histories))),
@@ -143,7 +150,7 @@ class Reader:
                 return BatchError(f"a history is a list, not {reprlib.repr(history)}", user)
             pair = 0
             for entry in history:
-                slate = [entry] if _is_pair(entry) else entry
+                slate: Any = [entry] if _is_pair(entry) else entry
                 if fault := self._fault_of_slate(slate):
                     return BatchError(fault, user, pair)
                 for item, rating in slate:
@@ -194,7 +201,7 @@ def _is_text(kind: type) -> bool:
 
 
 def _is_rating(kind: type) -> bool:
-    return kind is type(None) or (issubclass(kind, Real) and kind is not bool)
+    return kind is type(None) or (issubclass(kind, Real) and not issubclass(kind, bool))
 
 
 def _is_pair(entry: Any) -> bool:

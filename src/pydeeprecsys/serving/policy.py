@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -88,7 +88,7 @@ class Policy:
             chosen: (n, h, k) flags of the items that were chosen, at most one in a slate.
             ratings: (n, h, k) in stars, of items that were consumed; 0 for others.
         """
-        inputs = {
+        inputs: dict[str, Array] = {
             "demographics": np.asarray(demographics, dtype=np.float32),
             "items": np.asarray(items, dtype=np.int64),
             "chosen": np.asarray(chosen, dtype=np.bool_),
@@ -187,7 +187,7 @@ class Policy:
 
     def unknown_items(self, history: History) -> list[str]:
         """The ids in a history that are not in the catalogue, which `skip_unknown` leaves out; each once, in order."""
-        slates = (entry if not isinstance(entry[0], str) else (entry,) for entry in history)
+        slates: Iterator[Any] = (entry if not isinstance(entry[0], str) else (entry,) for entry in history)
         return list(dict.fromkeys(item for slate in slates for item, _ in slate if item not in self.items))
 
     @property
@@ -210,11 +210,12 @@ class Policy:
     ) -> Array:
         """The scores, minus infinity for items that were consumed earlier and for those that are no candidates."""
         numbers = [self._candidates(*each, skip_unknown) for each in enumerate(candidates or ())]
-        earlier = () if self.contract["repeats"] else batch.earlier
-        if not len(earlier[0]) and all(each is None for each in numbers):
+        bars = not self.contract["repeats"] and len(batch.earlier[0]) > 0
+        if not bars and all(each is None for each in numbers):
             return scores
         scores = scores.copy()
-        scores[earlier] = -np.inf
+        if bars:
+            scores[batch.earlier] = -np.inf
         for row, kept in zip(scores, numbers, strict=False):
             if kept is not None:
                 values = row[kept]

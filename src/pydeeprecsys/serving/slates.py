@@ -118,7 +118,8 @@ def _pick(scores: Floats, random: np.random.Generator | None) -> Ints:
 
     The largest of scores plus Gumbel noise is such a draw.
     """
-    return np.argmax(scores if random is None else scores + random.gumbel(size=scores.shape), axis=1)
+    picked: Ints = np.argmax(scores if random is None else scores + random.gumbel(size=scores.shape), axis=1)
+    return picked
 
 
 class Choice(NamedTuple):
@@ -133,10 +134,11 @@ class Choice(NamedTuple):
         """(n, 1) the values of slates: those of items and of nothing, in proportion to their weights."""
         shown = slates >= 0
         weights = np.where(shown, np.take_along_axis(self.weights, slates, axis=1), 0.0)
-        values = np.where(shown, np.take_along_axis(self.values, slates, axis=1), 0.0)
+        each = np.where(shown, np.take_along_axis(self.values, slates, axis=1), 0.0)
         mass = weights.sum(axis=1, keepdims=True) + self.weight_of_nothing
-        total = (weights * values).sum(axis=1, keepdims=True) + self.weight_of_nothing * self.nothing
-        return np.divide(total, mass, out=np.zeros_like(mass), where=mass > 0)
+        total = (weights * each).sum(axis=1, keepdims=True) + self.weight_of_nothing * self.nothing
+        values: Floats = np.divide(total, mass, out=np.zeros_like(mass), where=mass > 0)
+        return values
 
 
 def heaviest(choice: Choice, k: int) -> Ints:
