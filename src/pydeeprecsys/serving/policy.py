@@ -227,8 +227,9 @@ class Policy:
         """The numbers of candidates."""
         if candidates is None:
             return None
-        if isinstance(candidates, str) or not isinstance(candidates, Sequence):
-            raise BatchError(f"candidates are a list of ids, not {reprlib.repr(candidates)}", user)
+        are_ids = isinstance(candidates, Sequence) and not isinstance(candidates, str)
+        if not are_ids or not all(issubclass(kind, str) for kind in set(map(type, candidates))):
+            raise BatchError(f"candidates are a list of ids, which are text, not {reprlib.repr(candidates)}", user)
         numbers = [self._numbers.get(item, -1) for item in candidates]
         if -1 in numbers and not skip_unknown:
             raise BatchError(self._reader.not_in_catalogue(candidates[numbers.index(-1)]), user)

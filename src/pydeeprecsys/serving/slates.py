@@ -105,8 +105,9 @@ def fill(
         is_left = score > -np.inf
         slates[:, place] = np.where(is_left, blocks.items[column], -1)
         if random is not None:
-            drawn = score - less[rows, block] - total.reduce(worth - less, axis=1)
-            probabilities[:, place] = np.exp(np.where(is_left, drawn, 0.0))
+            others = total.reduce(worth - less, axis=1)
+            drawn = np.subtract(score - less[rows, block], others, out=np.zeros(len(rows)), where=is_left)
+            probabilities[:, place] = np.exp(drawn)
         inside[rows, found] = left[rows, column] = -np.inf
         worth[rows, block] = total.reduce(inside, axis=1)
         memories = variety.decays[:, None] * (memories + blocks.units[block][:, None])
