@@ -1,0 +1,1 @@
+"""Trained policies in use: exported, loaded without torch, asked for slates."""
