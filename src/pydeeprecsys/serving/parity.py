@@ -44,12 +44,8 @@ def inputs_of(layout: HistoryLayout, observations: Array, most: int) -> Inputs:
     chosen = history.choices[:, :h, None] == np.arange(k)
     ratings = history.ratings.reshape(n, -1, layout.n_rated)[:, :h]
     ratings = np.where(chosen, ratings, np.float32(0)) if layout.n_rated < k else ratings
-    return Inputs(
-        history.demographics,
-        items=np.ascontiguousarray(history.slates[:, :h][:, ::-1]),
-        chosen=np.ascontiguousarray(chosen[:, ::-1]),
-        ratings=np.ascontiguousarray(ratings[:, ::-1]),
-    )
+    items, is_chosen, stars = (np.ascontiguousarray(each[:, ::-1]) for each in (history.slates[:, :h], chosen, ratings))
+    return Inputs(history.demographics, items, is_chosen, stars)
 
 
 class States(NamedTuple):
@@ -63,7 +59,7 @@ class States(NamedTuple):
     def take(self, rows: Flags) -> States:
         """Some of the states."""
         masks = None if self.masks is None else self.masks[rows]
-        return States(self.observations[rows], masks, self.slates[rows], Inputs(*(each[rows] for each in self.inputs)))
+        return States(self.observations[rows], masks, self.slates[rows], Inputs._make(each[rows] for each in self.inputs))
 
 
 class Parity(NamedTuple):
