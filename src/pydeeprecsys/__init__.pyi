@@ -11,6 +11,7 @@ from .errors import InputError as InputError
 from .evaluation.oracle import OracleAgent as OracleAgent
 from .evaluation.standings import standings as standings
 from .experiments.audit import audit as audit
+from .experiments.trained import load_run as load_run
 from .rl.agents.actor_critic import ActorCriticAgent as ActorCriticAgent
 from .rl.agents.agent import RandomAgent as RandomAgent
 from .rl.agents.agent import ReinforcementLearning as ReinforcementLearning

@@ -12,13 +12,14 @@ from contracts.quick import FEW_SESSIONS, quick_run
 from pydeeprecsys.data.world import World
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments.config import RunConfig
-from pydeeprecsys.experiments.evaluate_again import evaluate_again, load_policy
+from pydeeprecsys.experiments.evaluate_again import evaluate_again
 from pydeeprecsys.experiments.policy_search import open_players
 from pydeeprecsys.experiments.registry import bases
 from pydeeprecsys.experiments.report.content import read_source
 from pydeeprecsys.experiments.report.page import render
 from pydeeprecsys.experiments.run import check, run
 from pydeeprecsys.experiments.task import Task
+from pydeeprecsys.experiments.trained import load_policy
 from pydeeprecsys.rl.agents.policy_search import PolicySearch
 
 SEARCHES = ["cma-es", "es"]

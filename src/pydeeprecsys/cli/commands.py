@@ -203,6 +203,22 @@ evaluate.params.append(ENV_OPTION)
 
 
 @cli.command()
+@click.argument("folder", metavar="RUN", type=_RESULTS)
+@click.option("--out", type=HomePath(), required=True, help="Folder for the policy.")
+@click.option("--overwrite", is_flag=True, help="Replace the policy in --out; refused if it holds anything else.")
+def export(folder: Path, out: Path, overwrite: bool) -> None:
+    """Export the policy of the run in the folder RUN to ONNX.
+
+    Writes policy.onnx, contract.json and items.jsonl, from which 'pydeeprecsys recommend' and Policy.load recommend
+    without torch. Fails unless ONNX Runtime gives the scores and the slates of the agent in 256 states.
+    """
+    check_kind(folder)
+    from pydeeprecsys.cli.export import export
+
+    export(folder, out, overwrite)
+
+
+@cli.command()
 @click.argument("folder", metavar="RUN|COMPARISON", type=_RESULTS)
 @click.option(
     "--sessions",

@@ -33,10 +33,10 @@ from pydeeprecsys.experiments.audited_items import exposure_rows, item_rows, tas
 from pydeeprecsys.experiments.audited_sessions import planned_users, roll_out
 from pydeeprecsys.experiments.compare import Comparison
 from pydeeprecsys.experiments.config import RunConfig, Settings
-from pydeeprecsys.experiments.evaluate_again import check_done, load_policy
 from pydeeprecsys.experiments.provenance import provenance
 from pydeeprecsys.experiments.run_folder import RunFolder
 from pydeeprecsys.experiments.task import Task
+from pydeeprecsys.experiments.trained import check_done, load_policy
 from pydeeprecsys.simulation.movielens.simulator import Pool, user_pool
 
 Alpha = Annotated[float, Range(0, 1, open_low=True, open_high=True)]

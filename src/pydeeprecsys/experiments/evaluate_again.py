@@ -11,34 +11,10 @@ from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments.config import RunConfig
 from pydeeprecsys.experiments.evaluate import evaluate
 from pydeeprecsys.experiments.provenance import provenance
-from pydeeprecsys.experiments.registry import make_agent
 from pydeeprecsys.experiments.run import policy_in
 from pydeeprecsys.experiments.run_folder import RunFolder
-from pydeeprecsys.rl.agents.agent import ReinforcementLearning
+from pydeeprecsys.experiments.trained import load_policy
 from pydeeprecsys.simulation.movielens.simulator import Pool
-
-
-def check_done(folder: RunFolder) -> None:
-    """Raise an InputError unless the run is done."""
-    if not folder.is_done:
-        raise InputError(f"{folder.path} is not finished; continue it with 'pydeeprecsys resume {folder.path}'")
-
-
-def load_policy(config: RunConfig, folder: RunFolder) -> ReinforcementLearning:
-    """The agent of a run that is done, as it was evaluated.
-
-    Raises:
-        InputError: the run is not done, or a file of it is damaged or missing.
-    """
-    check_done(folder)
-    agent = make_agent(config.agent, config.training_manager(), config.seed, **config.hyperparameters)
-    if (best := folder.load_checkpoint(best=True)) is not None:
-        agent.load_state_dict(best)
-    elif (state := folder.load_checkpoint()) is not None:
-        agent.load_state_dict(state["agent"])
-    elif hasattr(agent, "load"):
-        agent.load(folder.agent_file)
-    return agent
 
 
 def evaluate_again(

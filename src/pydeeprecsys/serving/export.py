@@ -27,8 +27,8 @@ from pydeeprecsys.envs.single import simulated_users
 from pydeeprecsys.envs.vector import MovieLensFairnessVector
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments.config import RunConfig
-from pydeeprecsys.experiments.evaluate_again import load_policy
 from pydeeprecsys.experiments.run_folder import RunFolder
+from pydeeprecsys.experiments.trained import load_run
 from pydeeprecsys.extras import need
 from pydeeprecsys.files import UNFINISHED, read_object
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning
@@ -85,12 +85,7 @@ class _Trained:
         Raises:
             InputError: it is not done, or not of a policy that can be exported.
         """
-        if folder.kind != "run":
-            raise InputError(
-                f"{folder.path} is of a {folder.kind}; give the folder of one of its runs, in {folder.path}/runs"
-            )
-        config = RunConfig.from_json(folder.config)
-        agent = load_policy(config, folder)
+        agent, _, config = load_run(folder.path)
         if not config.task.has_users:
             raise InputError(f"{config.task.env} has no users of a data set, so there is nobody to recommend to")
         users = simulated_users(config.training_manager().batch)

@@ -59,7 +59,9 @@ class States(NamedTuple):
     def take(self, rows: Flags) -> States:
         """Some of the states."""
         masks = None if self.masks is None else self.masks[rows]
-        return States(self.observations[rows], masks, self.slates[rows], Inputs._make(each[rows] for each in self.inputs))
+        return States(
+            self.observations[rows], masks, self.slates[rows], Inputs._make(each[rows] for each in self.inputs)
+        )
 
 
 class Parity(NamedTuple):
