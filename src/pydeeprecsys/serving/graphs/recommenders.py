@@ -80,8 +80,8 @@ class _LinearScores(nn.Module):
         self.register_buffer("weights", weights)
 
     def forward(self, consumed: Consumed, values: Tensor) -> Tensor:
-        """(n, q, items) from values (n, q, m)."""
-        return values.float() @ self.weights[consumed.rows]
+        """(n, q, items) from values (n, q, m), in double precision."""
+        return values @ self.weights[consumed.rows].double()
 
 
 class _Centred(nn.Module):
@@ -118,7 +118,7 @@ class ItemKNNRelevance(nn.Module):
         latest, deviations, offsets = self.centred(consumed)
         scores = self.linear(consumed, torch.stack([deviations, latest], dim=1))
         predicted: Tensor = self.centred.mean_ratings + offsets + scores[:, 0] / (scores[:, 1] + self.damping)
-        return predicted.float()
+        return predicted
 
 
 class EASERelevance(nn.Module):
@@ -138,7 +138,7 @@ class EASERelevance(nn.Module):
             values, offsets = latest * (consumed.ratings >= LIKED), 0.0
         scores = self.linear(consumed, values[:, None])[:, 0]
         relevance: Tensor = self.centred.mean_ratings + offsets + self.scale * scores
-        return relevance.float()
+        return relevance
 
 
 @singledispatch
@@ -183,7 +183,7 @@ class ReaderGraph(nn.Module):
         rating = torch.where(is_last, consumed.ratings, 0.0).sum(dim=1)
         there = last >= 0
         return Read(
-            torch.stack([self.relevance(context), deviations], dim=1),
+            torch.stack([self.relevance(context).float(), deviations], dim=1),
             torch.cat([means, torch.ones_like(means[:, :1])], dim=1).float(),
             self.memories(consumed).float(),
             torch.where(there, last, len(self.expected)),
