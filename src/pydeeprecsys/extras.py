@@ -14,7 +14,7 @@ _MODULES = {
     "safetensors scipy seaborn tensorboard torch yaml",
     "serve": "onnxruntime",
     "onnx": "onnx onnxscript",
-    "graphs": "torchviz",
+    "graphs": "distutils torchviz",
     "envs": "Box2D highway_env",
     "ray": "ray",
     "bench": "cpprb sardine stable_baselines3",
@@ -28,14 +28,19 @@ def missing(module: str) -> MissingExtraError:
     return MissingExtraError(f"{module} is not installed: pip install 'pydeeprecsys[{EXTRAS[module]}]'", name=module)
 
 
+def is_installed(*modules: str) -> bool:
+    """Whether all of some modules are installed; none is imported."""
+    return all(map(find_spec, modules))
+
+
 def need(*modules: str) -> None:
-    """Check that modules of extras are installed; none is imported.
+    """Check that modules of extras are installed, at the import of a part of this package that cannot do without them.
 
     Raises:
         MissingExtraError: one is not.
     """
     for module in modules:
-        if find_spec(module) is None:
+        if not is_installed(module):
             raise missing(module)
 
 
