@@ -48,14 +48,18 @@ def need(*modules: str) -> None:
 def naming_extras() -> Iterator[None]:
     """Around imports, or as a decorator of a function that imports: name the extra that brings a missing module.
 
-    A missing module of no extra, such as one of the user's own, is reported by Python's own error.
+    Errors of other libraries that a missing module caused count, too. One about a module of no extra, such as one of
+    the user's own, stays as it is.
 
     Raises:
         MissingExtraError: a module of an extra is not installed.
     """
     try:
         yield
-    except ModuleNotFoundError as error:
-        if isinstance(error, MissingExtraError) or error.name not in EXTRAS:
-            raise
-        raise missing(error.name) from error
+    except MissingExtraError:
+        raise
+    except Exception as error:
+        for each in (error, error.__cause__):
+            if type(each) is ModuleNotFoundError and each.name in EXTRAS:
+                raise missing(each.name) from error
+        raise

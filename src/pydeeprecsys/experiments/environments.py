@@ -119,6 +119,7 @@ def entry_point(env: str) -> Callable[..., Any]:
 
     found: Any = spec(env).entry_point
     try:
-        return load_env_creator(found) if isinstance(found, str) else found
+        with naming_extras():
+            return load_env_creator(found) if isinstance(found, str) else found
     except (ImportError, Error) as error:
         raise InputError(f"{env} cannot be made: {error}") from error

@@ -18,7 +18,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from pydeeprecsys.envs.adapted import Adapted, adapted
 from pydeeprecsys.envs.batch_of_one import BatchOfOne
 from pydeeprecsys.errors import InputError
-from pydeeprecsys.extras import missing, naming_extras
+from pydeeprecsys.extras import naming_extras
 from pydeeprecsys.notebook import table
 from pydeeprecsys.progress import Line
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning
@@ -418,10 +418,8 @@ class LunarLanderManager(Manager):
     """A manager of `LunarLander-v3`; needs the extra `pydeeprecsys[envs]`."""
 
     def __init__(self, seed: int | None = None, n_envs: int = 1) -> None:
-        try:
+        with naming_extras():
             super().__init__("LunarLander-v3", seed, n_envs=n_envs)
-        except gym.error.DependencyNotInstalled as error:
-            raise missing("Box2D") from error
 
 
 class HighwayManager(Manager):
