@@ -2,4 +2,4 @@
 
 from pydeeprecsys.extras import need
 
-need("gymnasium", "numba", "torch")
+need("torch", "gymnasium", "numba")
