@@ -35,7 +35,7 @@ NEEDS_TRAIN = ("train ppo", "train ease", "compare", "tune dqn", "run nowhere.ya
 NEEDS_TRAIN += ("evaluate run", "audit run", "resume run", "train own:Agent", "train ppo --env own:Env-v0")
 NEEDS_TRAIN += ("data list", "data fetch ml-1m", "data describe synthetic")
 IMPORTS = ("pydeeprecsys.rl.agents.ppo", "pydeeprecsys.movielens_fairness_env", "pydeeprecsys.metrics.relevance")
-IMPORTS += ("pydeeprecsys.evaluation.plots", "pydeeprecsys.simulation.movielens.simulator")
+IMPORTS += ("pydeeprecsys.evaluation.plots", "pydeeprecsys.simulation.movielens.simulator", "pydeeprecsys.envs.vector")
 COMPLETED = "pydeeprecsys env Movie"
 
 # In place of Python's own finder: one that finds no module of a name in `hidden`.

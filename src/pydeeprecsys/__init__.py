@@ -8,8 +8,8 @@ that needs an extra which is not installed raises a MissingExtraError, an Import
 import lazy_loader
 
 from pydeeprecsys.compiled import choose_numba_cache
-from pydeeprecsys.envs.registration import register_environments
 from pydeeprecsys.extras import naming_extras
+from pydeeprecsys.registration import register_environments
 
 __version__ = "0.1.0"
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,8 +1,5 @@
 """The import path of the environment in the notebook API."""
 
-from pydeeprecsys.extras import naming_extras
-
-with naming_extras():
-    from pydeeprecsys.envs.single import MovieLensFairness
+from pydeeprecsys.envs.single import MovieLensFairness
 
 __all__ = ["MovieLensFairness"]
