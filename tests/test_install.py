@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,10 @@ from pydeeprecsys.extras import EXTRAS, naming_extras
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-MODULES = {
-    canonicalize_name(dist): set[str]() for dists in metadata.packages_distributions().values() for dist in dists
-}
-for module, dists in metadata.packages_distributions().items():
-    for dist in dists:
-        MODULES[canonicalize_name(dist)].add(module)
+MODULES: dict[str, set[str]] = defaultdict(set)  # by distribution
+for module, distributions in metadata.packages_distributions().items():
+    for distribution in distributions:
+        MODULES[canonicalize_name(distribution)].add(module)
 
 WORKS = ("--help", "--version", "train --help", "train ppo --help", "compare --help", "data --help", "env")
 ERRORS = ("nosuch", "train nosuch", "train ppo --learning-rate -1", "env --nosuch", "resume nowhere", "report .")
