@@ -84,41 +84,52 @@ def base() -> set[str]:
     return set().union(*(MODULES[name] for name in with_dependencies(names)), MODULES["pydeeprecsys"])
 
 
-def empty_environment(folder: Path) -> Path:
-    """The Python of an environment that holds a base installation of this package, and nothing else."""
-    source, python = folder / "source", folder / "venv" / "bin" / "python"
-    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
-    shutil.copytree(ROOT / "src", source / "src", ignore=shutil.ignore_patterns("*.egg-info", "__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
-    command = [python, "-m", "pip", "install", "--quiet", "--constraint", ROOT / "constraints.txt", source]
-    subprocess.run(command, check=True, timeout=300)
-    return python
+class AllElseHidden:
+    """A base installation: this one, without the modules of all other distributions."""
 
-
-@pytest.fixture(scope="module", params=["all else hidden", pytest.param("empty environment", marks=pytest.mark.slow)])
-def answers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """By command, its exit code, output and errors; by module and public name, the error of its import, if any."""
-    folder = tmp_path_factory.mktemp("base")
-    variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    if request.param == "empty environment":
-        python, code = empty_environment(folder), ASK
-    else:
+    def __init__(self, folder: Path) -> None:
         hidden = set().union(*MODULES.values()) - base()
         assert {"torch", "numba", "gymnasium", "pandas", "scipy", "matplotlib", "onnxruntime"} <= hidden
-        python, code = Path(sys.executable), f"hidden = {hidden}\n{HIDE}{ASK}"
-        variables["PYTHONPATH"] = str(ROOT / "src")
-    (work := folder / "work").mkdir()
-    (work / "run").mkdir()
-    (work / "run" / "config.json").write_text('{"kind": "run", "provenance": {}}')
-    asked = [json.dumps([*WORKS, *ERRORS, *NEEDS_TRAIN]), json.dumps(IMPORTS)]
-    shown = subprocess.run([python, "-c", code, *asked], cwd=work, env=variables, capture_output=True, text=True)
-    assert not shown.stderr
-    assert [path.name for path in work.iterdir()] == ["run"]
+        self.folder, self._python = folder, Path(sys.executable)
+        self._before, self._path = f"hidden = {hidden}\n{HIDE}", str(ROOT / "src")
+
+    def output(self, code: str, *arguments: str, **variables: str) -> str:
+        """What a program prints."""
+        command = [self._python, "-c", self._before + code, *arguments]
+        variables = os.environ | {"PYTHONPATH": self._path} | variables
+        shown = subprocess.run(command, cwd=self.folder, env=variables, capture_output=True, text=True)
+        assert shown.stderr == ""
+        return shown.stdout
+
+
+class EmptyEnvironment(AllElseHidden):
+    """A base installation in an environment that holds nothing else."""
+
+    def __init__(self, folder: Path) -> None:
+        self._before, self._path = "", ""
+        self.folder, source, self._python = folder / "work", folder / "source", folder / "venv" / "bin" / "python"
+        self.folder.mkdir()
+        subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
+        shutil.copytree(ROOT / "src", source / "src", ignore=shutil.ignore_patterns("*.egg-info", "__pycache__"))
+        for name in ("pyproject.toml", "README.md", "LICENSE"):
+            shutil.copy(ROOT / name, source)
+        command = [self._python, "-m", "pip", "install", "--quiet", "--constraint", ROOT / "constraints.txt", source]
+        subprocess.run(command, check=True, timeout=300)
+
+
+INSTALLATIONS = [AllElseHidden, pytest.param(EmptyEnvironment, marks=pytest.mark.slow)]
+
+
+@pytest.fixture(scope="module", params=INSTALLATIONS)
+def answers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """By command, its exit code, output and errors; by module and public name, the error of its import, if any."""
+    base = request.param(tmp_path_factory.mktemp("base"))
+    (base.folder / "run").mkdir()
+    (base.folder / "run" / "config.json").write_text('{"kind": "run", "provenance": {}}')
+    shown = base.output(ASK, json.dumps([*WORKS, *ERRORS, *NEEDS_TRAIN]), json.dumps(IMPORTS))
+    assert [path.name for path in base.folder.iterdir()] == ["run"]
     completion = {"_PYDEEPRECSYS_COMPLETE": "bash_complete", "COMP_WORDS": COMPLETED, "COMP_CWORD": "2"}
-    main = code.replace(ASK, "from pydeeprecsys.cli import main; main()")
-    completed = subprocess.run([python, "-c", main], env=variables | completion, capture_output=True, text=True)
-    return {**json.loads(shown.stdout), COMPLETED: completed.stdout}
+    return {**json.loads(shown), COMPLETED: base.output("from pydeeprecsys.cli import main; main()", **completion)}
 
 
 def test_a_base_installation_shows_help(answers: dict[str, Any]) -> None:
