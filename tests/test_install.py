@@ -17,6 +17,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import pydeeprecsys as pdr
+from contracts.policies import write_policy
 from pydeeprecsys.errors import InputError, MissingExtraError
 from pydeeprecsys.experiments.workers import open_workers
 from pydeeprecsys.extras import EXTRAS, naming_extras
@@ -70,6 +71,16 @@ for name in [*imports, *pdr.__all__]:
 print(json.dumps(answers))
 """
 
+RANK = """
+import sys
+from pydeeprecsys.serving.policy import Policy
+try:
+    policy = Policy.load(sys.argv[1])
+    print([shown.item for shown in policy.rank({"sex": "F"}, [("b", 4.0)], k=2)])
+except ImportError as error:
+    print(error)
+"""
+
 
 def with_dependencies(names: set[str]) -> set[str]:
     """Distributions and those that they need, without extras."""
@@ -78,18 +89,19 @@ def with_dependencies(names: set[str]) -> set[str]:
     return names if new <= names else with_dependencies(names | new)
 
 
-def base() -> set[str]:
-    """The modules of a base installation, besides Python's own."""
-    names = {canonicalize_name(Requirement(text).name) for text in PROJECT["dependencies"]}
+def base(*extras: str) -> set[str]:
+    """The modules of a base installation, besides Python's own, with some extras."""
+    texts = [*PROJECT["dependencies"], *(text for extra in extras for text in PROJECT["optional-dependencies"][extra])]
+    names = {canonicalize_name(Requirement(text).name) for text in texts}
     return set().union(*(MODULES[name] for name in with_dependencies(names)), MODULES["pydeeprecsys"])
 
 
 class AllElseHidden:
-    """A base installation: this one, without the modules of all other distributions."""
+    """A base installation with some extras: this one, without the modules of all other distributions."""
 
-    def __init__(self, folder: Path) -> None:
-        hidden = set().union(*MODULES.values()) - base()
-        assert {"torch", "numba", "gymnasium", "pandas", "scipy", "matplotlib", "onnxruntime"} <= hidden
+    def __init__(self, folder: Path, *extras: str) -> None:
+        hidden = set().union(*MODULES.values()) - base(*extras)
+        assert {"torch", "numba", "gymnasium", "pandas", "scipy", "matplotlib", "onnx"} <= hidden
         self.folder, self._python = folder, Path(sys.executable)
         self._before, self._path = f"hidden = {hidden}\n{HIDE}", str(ROOT / "src")
 
@@ -103,9 +115,9 @@ class AllElseHidden:
 
 
 class EmptyEnvironment(AllElseHidden):
-    """A base installation in an environment that holds nothing else."""
+    """A base installation with some extras, in an environment that holds nothing else."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *extras: str) -> None:
         self._before, self._path = "", ""
         self.folder, source, self._python = folder / "work", folder / "source", folder / "venv" / "bin" / "python"
         self.folder.mkdir()
@@ -113,8 +125,9 @@ class EmptyEnvironment(AllElseHidden):
         shutil.copytree(ROOT / "src", source / "src", ignore=shutil.ignore_patterns("*.egg-info", "__pycache__"))
         for name in ("pyproject.toml", "README.md", "LICENSE"):
             shutil.copy(ROOT / name, source)
-        command = [self._python, "-m", "pip", "install", "--quiet", "--constraint", ROOT / "constraints.txt", source]
-        subprocess.run(command, check=True, timeout=300)
+        command = [self._python, "-m", "pip", "install", "--quiet", "--constraint", ROOT / "constraints.txt"]
+        what = f"{source}[{','.join(extras)}]" if extras else source
+        subprocess.run([*command, what], check=True, timeout=300)
 
 
 INSTALLATIONS = [AllElseHidden, pytest.param(EmptyEnvironment, marks=pytest.mark.slow)]
@@ -165,6 +178,17 @@ def test_a_public_name_that_needs_more_names_the_extra(answers: dict[str, Any]) 
             assert kind == "MissingExtraError"
             assert re.fullmatch(r"\w+ is not installed: pip install 'pydeeprecsys\[\w+\]'", message), name
     assert all(answers[name] is not None for name in IMPORTS)
+
+
+@pytest.mark.parametrize("installation", INSTALLATIONS)
+def test_a_policy_needs_onnx_runtime_alone(installation: type[AllElseHidden], tmp_path: Path) -> None:
+    policy = str(write_policy(tmp_path / "policy"))
+    assert installation(tmp_path, "serve").output(RANK, policy) == "['a', 'c']\n"
+
+
+def test_a_policy_names_its_extra(tmp_path: Path) -> None:
+    shown = AllElseHidden(tmp_path).output(RANK, str(write_policy(tmp_path / "policy")))
+    assert shown == "onnxruntime is not installed: pip install 'pydeeprecsys[serve]'\n"
 
 
 def test_every_package_of_an_extra_is_known_by_its_module() -> None:
