@@ -34,6 +34,7 @@ ERRORS = ("nosuch", "train nosuch", "train ppo --learning-rate -1", "env --nosuc
 NEEDS_TRAIN = ("train ppo", "train ease", "compare", "tune dqn", "run nowhere.yaml", "env CartPole-v1", "report run")
 NEEDS_TRAIN += ("evaluate run", "audit run", "resume run", "train own:Agent", "train ppo --env own:Env-v0")
 NEEDS_TRAIN += ("data list", "data fetch ml-1m", "data describe synthetic")
+NEEDS_ONNX = ("export run --out policy",)
 IMPORTS = ("pydeeprecsys.rl.agents.ppo", "pydeeprecsys.movielens_fairness_env", "pydeeprecsys.metrics.relevance")
 IMPORTS += ("pydeeprecsys.evaluation.plots", "pydeeprecsys.simulation.movielens.simulator", "pydeeprecsys.envs.vector")
 COMPLETED = "pydeeprecsys env Movie"
@@ -139,7 +140,7 @@ def answers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     base = request.param(tmp_path_factory.mktemp("base"))
     (base.folder / "run").mkdir()
     (base.folder / "run" / "config.json").write_text('{"kind": "run", "provenance": {}}')
-    shown = base.output(ASK, json.dumps([*WORKS, *ERRORS, *NEEDS_TRAIN]), json.dumps(IMPORTS))
+    shown = base.output(ASK, json.dumps([*WORKS, *ERRORS, *NEEDS_TRAIN, *NEEDS_ONNX]), json.dumps(IMPORTS))
     assert [path.name for path in base.folder.iterdir()] == ["run"]
     completion = {"_PYDEEPRECSYS_COMPLETE": "bash_complete", "COMP_WORDS": COMPLETED, "COMP_CWORD": "2"}
     return {**json.loads(shown), COMPLETED: base.output("from pydeeprecsys.cli import main; main()", **completion)}
@@ -163,10 +164,11 @@ def test_a_base_installation_says_what_is_wrong_with_a_command(answers: dict[str
 
 
 def test_a_command_that_needs_more_names_the_extra_in_one_line(answers: dict[str, Any]) -> None:
-    for words in NEEDS_TRAIN:
+    for words in (*NEEDS_TRAIN, *NEEDS_ONNX):
         code, out, errors = answers[words]
         assert (code, out) == (2, ""), words
-        assert re.fullmatch(r"error: \w+ is not installed: pip install 'pydeeprecsys\[train\]'\n", errors), words
+        extra = "train" if words in NEEDS_TRAIN else "onnx"
+        assert re.fullmatch(rf"error: \w+ is not installed: pip install 'pydeeprecsys\[{extra}\]'\n", errors), words
 
 
 def test_a_public_name_that_needs_more_names_the_extra(answers: dict[str, Any]) -> None:
