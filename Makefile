@@ -46,7 +46,7 @@ bench: .venv/installed-dev
 	$(PYTHON) -m venv .venv
 
 .venv/installed: .venv/bin/python pyproject.toml constraints.txt
-	$(BIN)/pip install --constraint constraints.txt --editable .
+	$(BIN)/pip install --constraint constraints.txt --editable '.[train]'
 	@touch $@
 
 .venv/installed-dev: .venv/installed

@@ -15,6 +15,8 @@ from rich.console import Console
 
 from benchmarks.report import RESULTS, Results, machine, show, update_readme, write
 from benchmarks.timing import Effort
+from pydeeprecsys.errors import MissingExtraError
+from pydeeprecsys.extras import naming_extras
 
 TOPICS = ("environments", "data", "replay", "recommenders", "training")
 QUICK = Effort(repetitions=2, seconds=0.2, quick=True)
@@ -53,9 +55,10 @@ def main(only: tuple[str, ...], quick: bool, data: Path | None, tianshou_python:
 def _measure(topic: str, data: Path | None, tianshou_python: Path | None) -> Callable[[Effort], list[Results]]:
     # Imported when needed, for one topic needs no peer of another.
     try:
-        measure: Any = import_module(f"benchmarks.{topic}").measure
-    except ModuleNotFoundError as error:
-        raise click.ClickException(f"{error.name} is missing: pip install '.[bench]'") from error
+        with naming_extras():
+            measure: Any = import_module(f"benchmarks.{topic}").measure
+    except MissingExtraError as error:
+        raise click.ClickException(str(error)) from error
     own: dict[str, dict[str, Any]] = {"data": {"folder": data}, "replay": {"tianshou_python": tianshou_python}}
     return partial(measure, **own.get(topic, {}))
 

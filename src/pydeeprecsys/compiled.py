@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-import platformdirs
+from pydeeprecsys.extras import is_installed
 
 _VARIABLE = "NUMBA_CACHE_DIR"
 
@@ -18,8 +18,12 @@ def choose_numba_cache() -> None:
     """Let Numba keep compiled functions in a temporary folder of this process, if it could keep them nowhere else.
 
     Without a folder that can be written, importing them would fail. Other folders than a private one would be unsafe,
-    because loading what Numba keeps may run code.
+    because loading what Numba keeps may run code. Nothing is to be done where Numba is not installed.
     """
+    if not is_installed("numba", "platformdirs"):
+        return
+    import platformdirs
+
     usual = (Path(__file__).parent, Path(platformdirs.user_cache_dir("numba", appauthor=False)))
     if _VARIABLE in os.environ or any(map(_can_be_written, usual)):
         return

@@ -14,7 +14,7 @@ _MODULES = {
     "safetensors scipy seaborn tensorboard torch yaml",
     "serve": "onnxruntime",
     "onnx": "onnx onnxscript",
-    "graphs": "torchviz",
+    "graphs": "distutils torchviz",
     "envs": "Box2D highway_env",
     "ray": "ray",
     "bench": "cpprb sardine stable_baselines3",
@@ -28,14 +28,19 @@ def missing(module: str) -> MissingExtraError:
     return MissingExtraError(f"{module} is not installed: pip install 'pydeeprecsys[{EXTRAS[module]}]'", name=module)
 
 
+def is_installed(*modules: str) -> bool:
+    """Whether all of some modules are installed; none is imported."""
+    return all(map(find_spec, modules))
+
+
 def need(*modules: str) -> None:
-    """Check that modules of extras are installed; none is imported.
+    """Check that modules of extras are installed, at the import of a part of this package that cannot do without them.
 
     Raises:
         MissingExtraError: one is not.
     """
     for module in modules:
-        if find_spec(module) is None:
+        if not is_installed(module):
             raise missing(module)
 
 
@@ -43,14 +48,18 @@ def need(*modules: str) -> None:
 def naming_extras() -> Iterator[None]:
     """Around imports, or as a decorator of a function that imports: name the extra that brings a missing module.
 
-    A missing module of no extra, such as one of the user's own, is reported by Python's own error.
+    Errors of other libraries that a missing module caused count, too. One about a module of no extra, such as one of
+    the user's own, stays as it is.
 
     Raises:
         MissingExtraError: a module of an extra is not installed.
     """
     try:
         yield
-    except ModuleNotFoundError as error:
-        if isinstance(error, MissingExtraError) or error.name not in EXTRAS:
-            raise
-        raise missing(error.name) from error
+    except MissingExtraError:
+        raise
+    except Exception as error:
+        for each in (error, error.__cause__):
+            if type(each) is ModuleNotFoundError and each.name in EXTRAS:
+                raise missing(each.name) from error
+        raise

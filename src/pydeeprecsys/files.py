@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 from zipfile import BadZipFile, ZipFile
 from zlib import error as ZlibError
 
-import filelock
 import numpy as np
 
 from pydeeprecsys.arrays import Array
@@ -91,6 +90,8 @@ def kept(path: Path, *, load: Callable[[Path], _T], build: Callable[[], _T], sav
         build: makes what it is to hold.
         save: writes that, or raises an OSError.
     """
+    import filelock
+
     damaged = False
     if path.exists():
         try:

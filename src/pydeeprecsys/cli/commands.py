@@ -27,6 +27,7 @@ from pydeeprecsys.cli.options import (
 )
 from pydeeprecsys.experiments import catalogue
 from pydeeprecsys.experiments.environments import DEFAULT_ENV
+from pydeeprecsys.extras import need
 
 _RESULTS = HomePath(exists=True, file_okay=False)
 
@@ -213,6 +214,7 @@ def export(folder: Path, out: Path, overwrite: bool) -> None:
     without torch. Fails unless ONNX Runtime gives the scores and the slates of the agent in 256 states.
     """
     check_kind(folder)
+    need("onnx", "onnxscript", "onnxruntime")  # before torch, which the extra that is named brings as well
     from pydeeprecsys.cli.export import export
 
     export(folder, out, overwrite)

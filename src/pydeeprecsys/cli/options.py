@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from inspect import Parameter
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import click
-import gymnasium as gym
 from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
@@ -17,6 +17,7 @@ from pydeeprecsys.data.releases import GENERATED, GENOME, RELEASES, is_name, pat
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments import catalogue
 from pydeeprecsys.experiments.environments import DEFAULT_ENV, described, env_option, read_env_option, spec
+from pydeeprecsys.extras import is_installed
 
 _Completions = list[str] | list[CompletionItem]
 
@@ -50,8 +51,11 @@ def complete_releases(ctx: click.Context, param: click.Parameter, incomplete: st
 
 
 def complete_environments(ctx: click.Context, param: click.Parameter, incomplete: str) -> _Completions:
-    """The environments that Gymnasium knows."""
-    return [name for name in gym.registry if name.startswith(incomplete)]
+    """The environments that Gymnasium knows, or of this package where it is not installed."""
+    known: Iterable[str] = catalogue.environment_names()
+    if is_installed("gymnasium"):
+        from gymnasium import registry as known
+    return [name for name in known if name.startswith(incomplete)]
 
 
 def _complete_env_options(ctx: click.Context, param: click.Parameter, incomplete: str) -> _Completions:
@@ -146,7 +150,7 @@ def settings_options(kind: str) -> list[click.Parameter]:
 
 def check_kind(folder: Path) -> None:
     """Raise an InputError if a folder is not of a run, a comparison or a search."""
-    from pydeeprecsys.experiments.claimed_folder import ClaimedFolder  # which locks files, and takes its time
+    from pydeeprecsys.experiments.claimed_folder import ClaimedFolder
 
     _ = ClaimedFolder(folder).kind
 

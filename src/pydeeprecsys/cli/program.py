@@ -12,6 +12,7 @@ import click
 
 from pydeeprecsys.cli.commands import cli
 from pydeeprecsys.errors import InputError
+from pydeeprecsys.extras import naming_extras
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as of a shell."""
@@ -42,7 +43,8 @@ def _show_once() -> Callable[..., None]:
 
 def _run(command: Callable[[], object]) -> int:
     try:
-        result = command()
+        with naming_extras():
+            result = command()
         return result if isinstance(result, int) else 0
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.ctx.get_help() if error.ctx else "")

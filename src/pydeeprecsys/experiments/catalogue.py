@@ -14,8 +14,6 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 
-import gymnasium as gym
-
 from pydeeprecsys.arguments import Argument, Range, arguments_of
 from pydeeprecsys.errors import InputError, did_you_mean
 
@@ -89,6 +87,11 @@ def environment(name: str) -> Entry | None:
     return _entries("environments").get(name)
 
 
+def environment_names() -> list[str]:
+    """The environments of this package."""
+    return list(_entries("environments"))
+
+
 @cache
 def _entries(section: str) -> dict[str, Entry]:
     read: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))[section]
@@ -112,6 +115,8 @@ def _argument(told: dict[str, Any]) -> Argument:
 
 def described() -> dict[str, dict[str, Any]]:
     """What the file has to hold, from the classes."""
+    import gymnasium as gym
+
     from pydeeprecsys.data.library import table_options
     from pydeeprecsys.experiments.compare import Comparison
     from pydeeprecsys.experiments.config import RunConfig

@@ -13,8 +13,6 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any, ClassVar, Self
 
-import filelock
-
 from pydeeprecsys.errors import BusyError, InputError, shortened
 from pydeeprecsys.experiments.earlier_versions import with_todays_names, with_todays_values
 from pydeeprecsys.experiments.sweep import Sweep
@@ -216,6 +214,8 @@ class ClaimedFolder:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
+        import filelock
+
         self.path.mkdir(parents=True, exist_ok=True)
         # The operating system releases the lock when a process ends, however it ends.
         lock = filelock.FileLock(self.path / _LOCK)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib import import_module
 from inspect import Parameter, signature
-from typing import Any
-
-import gymnasium as gym
-from gymnasium.envs.registration import EnvSpec, load_env_creator
+from typing import TYPE_CHECKING, Any
 
 from pydeeprecsys.arguments import Argument, arguments_of
 from pydeeprecsys.errors import InputError, did_you_mean
 from pydeeprecsys.experiments.catalogue import Entry, environment
+from pydeeprecsys.extras import naming_extras
+
+if TYPE_CHECKING:
+    from gymnasium.envs.registration import EnvSpec
 
 DEFAULT_ENV = "MovieLensFairness-v0"
 
@@ -93,10 +94,13 @@ def spec(env: str) -> EnvSpec:
     Raises:
         InputError: there is no such environment; the message names the nearest.
     """
+    import gymnasium as gym
+
     module, _, name = env.rpartition(":")
     try:
         if module:
-            import_module(module)
+            with naming_extras():
+                import_module(module)
         return gym.spec(name)
     except ImportError as error:
         raise InputError(f"the module of the environment {env!r} cannot be imported: {error}") from error
@@ -110,8 +114,12 @@ def entry_point(env: str) -> Callable[..., Any]:
     Raises:
         InputError: there is none, or it cannot be imported.
     """
+    from gymnasium.envs.registration import load_env_creator
+    from gymnasium.error import Error
+
     found: Any = spec(env).entry_point
     try:
-        return load_env_creator(found) if isinstance(found, str) else found
-    except (ImportError, gym.error.Error) as error:
+        with naming_extras():
+            return load_env_creator(found) if isinstance(found, str) else found
+    except (ImportError, Error) as error:
         raise InputError(f"{env} cannot be made: {error}") from error

@@ -24,6 +24,7 @@ import torch
 
 from pydeeprecsys.errors import BusyError, InputError
 from pydeeprecsys.experiments.run_folder import RunFolder
+from pydeeprecsys.extras import naming_extras
 
 Case = TypeVar("Case")
 Result = TypeVar("Result")
@@ -229,10 +230,8 @@ def _on_machine(shared: object, function: Function[Case, Result], case: Case, fo
 @contextmanager
 def _ray(address: str) -> Iterator[Any]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report every cluster to its makers
-    try:
+    with naming_extras():
         import ray
-    except ImportError as error:
-        raise InputError("Ray is not installed: pip install 'pydeeprecsys[ray]'") from error
     options: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
     if address == LOCAL:
         ray.init(LOCAL, include_dashboard=False, **options)

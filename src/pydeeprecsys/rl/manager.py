@@ -18,6 +18,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from pydeeprecsys.envs.adapted import Adapted, adapted
 from pydeeprecsys.envs.batch_of_one import BatchOfOne
 from pydeeprecsys.errors import InputError
+from pydeeprecsys.extras import naming_extras
 from pydeeprecsys.notebook import table
 from pydeeprecsys.progress import Line
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning
@@ -417,10 +418,8 @@ class LunarLanderManager(Manager):
     """A manager of `LunarLander-v3`; needs the extra `pydeeprecsys[envs]`."""
 
     def __init__(self, seed: int | None = None, n_envs: int = 1) -> None:
-        try:
+        with naming_extras():
             super().__init__("LunarLander-v3", seed, n_envs=n_envs)
-        except gym.error.DependencyNotInstalled as error:
-            raise InputError("LunarLander needs Box2D: pip install 'pydeeprecsys[envs]'") from error
 
 
 class HighwayManager(Manager):
@@ -433,9 +432,7 @@ class HighwayManager(Manager):
     """
 
     def __init__(self, seed: int | None = None, vehicles: int = 50, n_envs: int = 1) -> None:
-        try:
+        with naming_extras():
             import highway_env  # noqa: F401 - registers the environment
-        except ImportError as error:
-            raise InputError("the highway needs highway-env: pip install 'pydeeprecsys[envs]'") from error
         super().__init__("highway-v0", seed, n_envs=n_envs, config={"vehicles_count": vehicles})
         self.max_episode_steps = self.env.unwrapped.config["duration"]  # type: ignore[attr-defined]

@@ -1,1 +1,5 @@
 """Batched simulated users; knows no Gymnasium and no agents."""
+
+from pydeeprecsys.extras import need
+
+need("numba")

@@ -1,5 +1,5 @@
-import builtins
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -223,15 +223,8 @@ def test_add_to_tensorboard_writes_both_graphs(tmp_path: Path) -> None:
 
 
 def test_add_to_tensorboard_says_which_package_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real_import = builtins.__import__
-
-    def without_torchviz(name: str, *args: Any, **kwargs: Any) -> Any:
-        if name in ("torchviz", "torch.utils.tensorboard"):
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-        return real_import(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", without_torchviz)
-    with pytest.raises(InputError, match=r"pip install pydeeprecsys\[graphs\]"):
+    monkeypatch.setitem(sys.modules, "torchviz", None)
+    with pytest.raises(InputError, match=r"torchviz is not installed: pip install 'pydeeprecsys\[graphs\]'"):
         Network(3, 2).add_to_tensorboard(np.ones(3), tmp_path)
     assert list(tmp_path.iterdir()) == []
 

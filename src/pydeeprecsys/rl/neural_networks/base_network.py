@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from pydeeprecsys.arrays import Array
 from pydeeprecsys.errors import InputError
+from pydeeprecsys.extras import naming_extras
 from pydeeprecsys.rl.neural_networks.standardizer import RunningStandardizer
 from pydeeprecsys.rl.parameters import check_parameters, read_parameters, write_parameters
 
@@ -254,11 +255,9 @@ class BaseNetwork(nn.Module):
         Raises:
             InputError: a library that this needs, or graphviz, is not installed.
         """
-        try:
+        with naming_extras():
             from torch.utils.tensorboard import SummaryWriter
             from torchviz import make_dot
-        except ImportError as error:
-            raise InputError(f"drawing networks needs {error.name}: pip install pydeeprecsys[graphs]") from error
         if shutil.which("dot") is None:
             raise InputError("drawing networks needs the program `dot`: install graphviz, e.g. apt install graphviz")
         inputs = self.as_tensor(input_example)

@@ -1,10 +1,14 @@
 """Registration of the environments with Gymnasium."""
 
-import gymnasium as gym
+from pydeeprecsys.extras import is_installed
 
 
 def register_environments() -> None:
-    """Make our environments known to `gymnasium.make` and `gymnasium.make_vec`."""
+    """Make our environments known to `gymnasium.make` and `gymnasium.make_vec`, where Gymnasium is installed."""
+    if not is_installed("gymnasium"):
+        return
+    import gymnasium as gym
+
     # No max_episode_steps: sessions end by themselves, and a limit of 50 would truncate longer ones.
     for version, options in enumerate(({}, {"version": 1})):
         gym.register(
