@@ -32,4 +32,4 @@ class PolicyAgent(ReinforcementLearning):
         return slates
 
     def _outputs(self, states: Array) -> Mapping[str, Array]:
-        return self.policy.outputs(*inputs_of(self.layout, states, self.policy.contract["history"]))
+        return self.policy.outputs(*inputs_of(self.layout, states))

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import os
 import platform
 import shutil
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 import pydeeprecsys
-from pydeeprecsys.arrays import Array
 from pydeeprecsys.data.movielens_layouts import OCCUPATIONS
 from pydeeprecsys.envs.observations import UNKNOWN
 from pydeeprecsys.envs.single import simulated_users
@@ -32,41 +26,20 @@ from pydeeprecsys.experiments.trained import load_run
 from pydeeprecsys.extras import need
 from pydeeprecsys.files import UNFINISHED, read_object
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning
-from pydeeprecsys.rl.agents.slate_q import SlateQAgent
 from pydeeprecsys.serving.contract import (
     CONTRACT_FILE,
     FORMAT,
     GRAPH_FILE,
     ITEMS_FILE,
     Item,
-    Run,
     checksum_of,
     run_by_onnxruntime,
 )
-from pydeeprecsys.serving.graphs.agents import Known, LogitsGraph, agent_graph
-from pydeeprecsys.serving.graphs.observations import observation_graph
-from pydeeprecsys.serving.graphs.policy import PolicyGraph
+from pydeeprecsys.serving.conversion import INPUTS, OPSET, OUTPUTS, nobody, run_by_torch, write_onnx
+from pydeeprecsys.serving.graphs.agents import LogitsGraph
+from pydeeprecsys.serving.graphs.policy import PolicyGraph, policy_graph
 from pydeeprecsys.serving.parity import check_parity, real_states
 from pydeeprecsys.serving.policy import Policy
-
-OPSET = 20
-_LARGEST = 2**31 - 2**24  # bytes: an ONNX file is one protobuf message
-
-INPUTS = {
-    "demographics": "float32 (n, 4): sex, age, occupation and zip code, see demographics",
-    "items": "int64 (n, h, k): numbers of the items shown, lines of items.jsonl from 0; the latest slate last; -1 for "
-    "none: shorter histories begin, shorter slates end with it",
-    "chosen": "bool (n, h, k): whether the user chose the item; at most one of a slate",
-    "ratings": "float32 (n, h, k): rating in stars, 1 to 5; 0 for an item that was not consumed",
-}
-OUTPUTS = {
-    "scores": "float32 (n, items): score of each item, minus infinity for consumed ones that are not repeated",
-    "slate": "int64 (n, slate_size): numbers of the items of the greedy slate, best first",
-    "weights": "float32 (n, s): weights of the overlaps with memories of categories, see slates",
-    "memories": "float32 (n, s, categories): the memories before the slate",
-    "choice_weights": "float32 (n, items): weights of the items in the choice model",
-    "nothing": "float32 (n, 2): value and weight of choosing nothing",
-}
 
 
 @dataclass(frozen=True)
@@ -89,28 +62,12 @@ class _Trained:
         if not config.task.has_users:
             raise InputError(f"{config.task.env} has no users of a data set, so there is nobody to recommend to")
         users = simulated_users(config.training_manager().batch)
-        simulator = users.simulator
-        world = Known(
-            observation_graph(users.observation),
-            simulator.world.n_items,
-            simulator.slate_size,
-            masks=simulator.repeats != "allow",
-        )
-        optimizer = agent.serving if isinstance(agent, SlateQAgent) else "top-k"
-        whole_slates = simulator.consumption == "slate"
-        graph = PolicyGraph(agent_graph(agent, world), world, whole_slates=whole_slates, optimizer=optimizer)
-        return cls(config, agent, users, graph.eval().requires_grad_(False))
-
-    @property
-    def history(self) -> int:
-        """Slates that the policy reads at most."""
-        layout = self.users.history_layout
-        return self.users.simulator.longest_session if layout is None else layout.length
+        return cls(config, agent, users, policy_graph(agent, users))
 
     @property
     def slates(self) -> dict[str, Any]:
         """The rule by which slates are filled."""
-        scored = self.graph.scored(*map(torch.from_numpy, _nobody(1).values()))
+        scored = self.graph.scored(*map(torch.from_numpy, nobody(1).values()))
         if scored.choice is not None:
             return {"rule": "choice", "optimizer": self.graph.optimizer}
         if scored.discount is not None:
@@ -128,7 +85,7 @@ class _Trained:
         """What describes the policy, without parity and checksums."""
         config, simulator = self.config, self.users.simulator
         world = simulator.world
-        outputs = run_by_torch(self.graph)(_nobody(1))
+        outputs = run_by_torch(self.graph)(nobody(1))
         return {
             "format": FORMAT,
             "pydeeprecsys": pydeeprecsys.__version__,
@@ -138,7 +95,7 @@ class _Trained:
             "slate_size": simulator.slate_size,
             "repeats": simulator.repeats == "allow",
             "consumption": simulator.consumption,
-            "history": self.history,
+            "history": simulator.longest_session,
             "rating_scale": world.record["scale"],
             "demographics": {
                 "sex": {"F": 0.0, "M": 1.0},
@@ -161,68 +118,6 @@ class _Trained:
                 "pool": config.train_pool,
             },
         }
-
-
-def write_onnx(graph: PolicyGraph, path: Path) -> None:
-    """Write a graph as ONNX, with any number of users, slates and items per slate.
-
-    Raises:
-        InputError: it is larger than one file of ONNX can be.
-    """
-    size = sum(each.nbytes for each in (*graph.parameters(), *graph.buffers()))
-    if size > _LARGEST:
-        raise InputError(f"the policy has {size:,} bytes of parameters; one ONNX file holds {_LARGEST:,}")
-    n, h, k = (torch.export.Dim(name) for name in ("n", "h", "k"))
-    shapes = {name: {0: n} if name == "demographics" else {0: n, 1: h, 2: k} for name in INPUTS}
-    examples = {name: torch.from_numpy(np.repeat(array, 3, axis=0)) for name, array in _nobody(5, 7).items()}
-    with _quiet():
-        program = torch.onnx.export(
-            graph,
-            kwargs=examples,
-            dynamo=True,
-            verbose=False,
-            dynamic_shapes=shapes,
-            opset_version=OPSET,
-            output_names=list(run_by_torch(graph)(_nobody(1))),
-        )
-        assert program is not None
-        program.save(path, external_data=False)
-
-
-def run_by_torch(graph: PolicyGraph) -> Run:
-    """Let torch compute a graph."""
-
-    def run(inputs: Mapping[str, Array]) -> dict[str, Array]:
-        with torch.no_grad():
-            outputs = graph(*(torch.from_numpy(np.ascontiguousarray(inputs[name])) for name in INPUTS))
-        return {name: output.numpy() for name, output in outputs.items()}
-
-    return run
-
-
-def _nobody(k: int, h: int = 1) -> dict[str, Array]:
-    """Inputs of one user who is not known and was shown nothing, as h slates of k."""
-    shape = 1, h, k
-    return {
-        "demographics": np.full((1, 4), UNKNOWN, dtype=np.float32),
-        "items": np.full(shape, -1),
-        "chosen": np.zeros(shape, dtype=np.bool_),
-        "ratings": np.zeros(shape, dtype=np.float32),
-    }
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the exporter's notes about itself from the screen."""
-    log = logging.getLogger("torch.onnx")
-    level = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        log.setLevel(level)
 
 
 def policy_of(run: str | Path) -> Policy:
@@ -266,7 +161,7 @@ def export(run: str | Path, out: str | Path, *, overwrite: bool = False) -> dict
         lines = (json.dumps(item._asdict(), ensure_ascii=False) for item in trained.items)
         (temporary / ITEMS_FILE).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         content = {name: (temporary / name).read_bytes() for name in (GRAPH_FILE, ITEMS_FILE)}
-        states = real_states(trained.agent, trained.users, trained.history)
+        states = real_states(trained.agent, trained.users)
         parity = check_parity(trained.agent, trained.graph, run_by_onnxruntime(content[GRAPH_FILE], 1), states)
         contract = trained.contract(folder) | {
             "parity": parity._asdict(),

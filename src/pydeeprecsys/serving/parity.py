@@ -36,11 +36,11 @@ class Inputs(NamedTuple):
     ratings: Singles  # (n, h, k) in stars, 0 for none
 
 
-def inputs_of(layout: HistoryLayout, observations: Array, most: int) -> Inputs:
-    """The inputs that the observation "items", (n, size), tells: its last slates, `most` at most."""
+def inputs_of(layout: HistoryLayout, observations: Array) -> Inputs:
+    """The inputs that the observation "items", (n, size), tells."""
     history = layout.read(observations)
     n, h, k = history.slates.shape
-    h = max(1, min(int(history.steps.max(initial=0)), most))
+    h = max(1, int(history.steps.max(initial=0)))
     chosen = history.choices[:, :h, None] == np.arange(k)
     ratings = history.ratings.reshape(n, -1, layout.n_rated)[:, :h]
     ratings = np.where(chosen, ratings, np.float32(0)) if layout.n_rated < k else ratings
@@ -78,13 +78,12 @@ class Parity(NamedTuple):
     slates: int
 
 
-def real_states(agent: ReinforcementLearning, users: MovieLensFairnessVector, most: int) -> States:
+def real_states(agent: ReinforcementLearning, users: MovieLensFairnessVector) -> States:
     """States of sessions in which the agent acts greedily, drawn from the first `_STEPS` slates of `_SESSIONS`.
 
     Args:
         agent: the agent.
         users: whose rules and observation the sessions have.
-        most: slates that the graph reads.
     """
     simulator = replace(users.simulator, slates_held=users.simulator.longest_session)
     layout, shown = simulator.history_layout, ShownItems(simulator)
@@ -106,7 +105,7 @@ def real_states(agent: ReinforcementLearning, users: MovieLensFairnessVector, mo
         over = response.terminated | response.truncated
     observations, allowed, slates, histories = map(np.concatenate, zip(*found, strict=True))
     masks = None if simulator.repeats == "allow" else allowed
-    return States(observations, masks, slates, inputs_of(layout, histories, most))
+    return States(observations, masks, slates, inputs_of(layout, histories))
 
 
 def check_parity(agent: ReinforcementLearning, graph: PolicyGraph, run: Run, states: States) -> Parity:

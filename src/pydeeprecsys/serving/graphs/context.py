@@ -38,6 +38,16 @@ class Slates(NamedTuple):
         items, chosen, ratings = (each.gather(1, places.expand(-1, -1, each.shape[2])) for each in self)
         return Slates(torch.where(there, items, -1), chosen & there, torch.where(there, ratings, 0.0))
 
+    def last(self, length: int) -> Slates:
+        """The last slates, as many for every user, after slates of no item where there are fewer."""
+        h = self.items.shape[1]
+        nothing = torch.full_like(self.items[:, :1], -1).expand(-1, length, -1)
+        padded = (
+            torch.cat([before, each], dim=1)
+            for before, each in zip((nothing, nothing > 0, nothing * 0.0), self, strict=True)
+        )
+        return Slates(*(each.narrow(1, h, length) for each in padded))
+
     def consumed(self, whole_slates: bool) -> Consumed:
         """What was consumed: of each slate every rated item, (n, h · k), or the chosen item, (n, h)."""
         if whole_slates:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from pydeeprecsys.envs.vector import MovieLensFairnessVector
+from pydeeprecsys.rl.agents.agent import ReinforcementLearning
+from pydeeprecsys.rl.agents.slate_q import SlateQAgent
 from pydeeprecsys.rl.ops.policies import top_k
 from pydeeprecsys.rl.ops.slates import (
     ROUNDING,
@@ -15,8 +18,9 @@ from pydeeprecsys.rl.ops.slates import (
     slates_above,
 )
 from pydeeprecsys.rl.ops.varied_policies import slates_of
-from pydeeprecsys.serving.graphs.agents import AgentGraph, Known, Scored
+from pydeeprecsys.serving.graphs.agents import AgentGraph, Known, Scored, agent_graph
 from pydeeprecsys.serving.graphs.context import Slates, in_time
+from pydeeprecsys.serving.graphs.observations import observation_graph
 
 _ROUNDS = 10  # of Dinkelbach's method, which converges superlinearly
 
@@ -45,6 +49,29 @@ def greedy_slates(scored: Scored, k: int, optimizer: str = "top-k") -> Tensor:
     return slates
 
 
+def policy_graph(agent: ReinforcementLearning, users: MovieLensFairnessVector) -> PolicyGraph:
+    """The graph of an agent that was trained on simulated users.
+
+    Raises:
+        InputError: there is none for such an agent, or for such an observation.
+    """
+    simulator, layout = users.simulator, users.history_layout
+    world = Known(
+        observation_graph(users.observation),
+        simulator.world.n_items,
+        simulator.slate_size,
+        masks=simulator.repeats != "allow",
+    )
+    graph = PolicyGraph(
+        agent_graph(agent, world),
+        world,
+        whole_slates=simulator.consumption == "slate",
+        window=None if layout is None or layout.whole_session else layout.length,
+        optimizer=agent.serving if isinstance(agent, SlateQAgent) else "top-k",
+    )
+    return graph.eval().requires_grad_(False)
+
+
 class PolicyGraph(nn.Module):
     """A whole policy, from a history to scores and the greedy slate.
 
@@ -52,20 +79,32 @@ class PolicyGraph(nn.Module):
         agent: graph of the agent.
         world: what it knows of the world.
         whole_slates: whether all rated items of a slate were consumed, not only the chosen one.
+        window: slates that the agent observes; None for all. Those before say only what was consumed.
         optimizer: of slates under a choice model, if there is one.
     """
 
-    def __init__(self, agent: AgentGraph, world: Known, *, whole_slates: bool, optimizer: str = "top-k") -> None:
+    def __init__(
+        self,
+        agent: AgentGraph,
+        world: Known,
+        *,
+        whole_slates: bool,
+        window: int | None = None,
+        optimizer: str = "top-k",
+    ) -> None:
         super().__init__()
-        self.agent, self.world, self.whole_slates, self.optimizer = agent, world, whole_slates, optimizer
+        self.agent, self.world, self.whole_slates = agent, world, whole_slates
+        self.window, self.optimizer = window, optimizer
 
     def scored(self, demographics: Tensor, items: Tensor, chosen: Tensor, ratings: Tensor) -> Scored:
         """Score all items: minus infinity for those that are not allowed."""
-        context = in_time(demographics, Slates(items, chosen, ratings), self.whole_slates)
+        slates = Slates(items, chosen, ratings)
+        observed = slates if self.window is None else slates.last(self.window)
+        context = in_time(demographics, observed, self.whole_slates)
         if not self.world.masks:
             scored: Scored = self.agent(context, None)
             return scored
-        consumed = context.consumed.items
+        consumed = slates.consumed(self.whole_slates).items
         marks = torch.ones(consumed.shape[0], self.world.n_items + 1, device=consumed.device)
         allowed = marks.scatter(1, torch.where(consumed >= 0, consumed, self.world.n_items), 0.0)[:, :-1] > 0
         scored = self.agent(context, allowed)
