@@ -35,7 +35,7 @@ TABLE = RESULTS / "exported_policies.csv"
 SESSIONS = 500
 SAME = 1e-6
 """Difference of returns that is no difference."""
-_SETTINGS = "ml-1m, 40 training sessions, 500 test sessions, version 1"
+_SETTINGS = "ml-1m, 40 training sessions, 500 test sessions, version 2"
 
 _WORLDS: Mapping[str, Mapping[str, Any]] = {
     "v0": {"env": "MovieLensFairness-v0", "env_options": {"observation": "items"}},

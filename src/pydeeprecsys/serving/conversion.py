@@ -41,7 +41,7 @@ def write_onnx(graph: PolicyGraph, path: Path) -> None:
     """Write a graph as ONNX, with any number of users, slates and items per slate.
 
     Raises:
-        InputError: it is larger than one file of ONNX can be.
+        InputError: it is larger than one file of ONNX can be, or for some numbers of them only.
     """
     size = sum(each.nbytes for each in (*graph.parameters(), *graph.buffers()))
     if size > _LARGEST:
@@ -59,8 +59,12 @@ def write_onnx(graph: PolicyGraph, path: Path) -> None:
             opset_version=OPSET,
             output_names=list(run_by_torch(graph)(nobody(1))),
         )
-        assert program is not None
-        program.save(path, external_data=False)
+    assert program is not None
+    for value in program.model.graph.inputs:  # torch fixes their sizes without a word where operations need it
+        sizes = [] if value.shape is None else [value.shape[axis] for axis in shapes[str(value.name)]]
+        if any(isinstance(size, int) for size in sizes):
+            raise InputError(f"the graph takes {value.name} of the shape {value.shape} only; it must take any n, h, k")
+    program.save(path, external_data=False)
 
 
 def run_by_torch(graph: PolicyGraph) -> Run:

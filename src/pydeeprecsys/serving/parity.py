@@ -37,7 +37,7 @@ class Inputs(NamedTuple):
 
 
 def inputs_of(layout: HistoryLayout, observations: Array) -> Inputs:
-    """The inputs that the observation "items", (n, size), tells."""
+    """The inputs in the observation "items", (n, size)."""
     history = layout.read(observations)
     n, h, k = history.slates.shape
     h = max(1, int(history.steps.max(initial=0)))
@@ -95,7 +95,7 @@ def real_states(agent: ReinforcementLearning, users: MovieLensFairnessVector) ->
         if over.any():
             state = simulator.next_sessions(state, over) if step else state
             agent.begin_episodes(over)
-        # Of the observation "items", the latest slates come first, and the agent may hold fewer.
+        # The observation "items" begins with the latest slates, and that of the agent may hold fewer.
         observations = users.observation(state)[:, : users.observation.size]
         masks = None if simulator.repeats == "allow" else state.allowed
         slates = agent.top_k_actions_for_states(observations, simulator.slate_size, explore=False, action_masks=masks)

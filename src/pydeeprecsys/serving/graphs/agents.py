@@ -205,7 +205,7 @@ class OrderGraph(AgentGraph):
         order: (items,) all items, best first.
         world: with the positions per slate.
         candidates: items at the front of the order that the walk goes round; all if None.
-        step: graph of the slates after which the walk goes on, (n,) numbers; None if it stays at the front.
+        step: graph of the number of slates, (n,), that the walk has moved by; None if it stays at the front.
     """
 
     ranks: Tensor

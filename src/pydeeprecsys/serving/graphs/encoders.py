@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.onnx import is_in_onnx_export
 
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.rl.neural_networks.state_encoders.attention import AttentionEncoder
@@ -83,7 +84,24 @@ class GRUGraph(nn.Module):
 
     def forward(self, context: Context) -> Tensor:
         """(n, out_size) encoded states."""
-        return _at_last(self.gru(self.sessions(context))[0], context)
+        vectors = self.sessions(context)
+        return _at_last(self._exported(vectors) if is_in_onnx_export() else self.gru(vectors)[0], context)
+
+    def _exported(self, vectors: Tensor) -> Tensor:
+        """The outputs (n, t, units) as one operator of ONNX: torch unrolls them, for one length only."""
+        units, (n, t, _) = self.gru.hidden_size, vectors.shape
+        # ONNX has update, reset and new gate in this order, torch the second first.
+        weights, recurrent, bias, recurrent_bias = (
+            each.view(3, units, -1)[[1, 0, 2]].flatten(0, 1) for each in self.gru.parameters()
+        )
+        outputs: Tensor = torch.onnx.ops.symbolic(
+            "GRU",
+            (vectors.transpose(0, 1), weights[None], recurrent[None], torch.cat([bias, recurrent_bias]).view(1, -1)),
+            {"hidden_size": units, "linear_before_reset": 1},
+            dtype=vectors.dtype,
+            shape=(t, 1, n, units),
+        )
+        return outputs[:, 0].transpose(0, 1)
 
 
 class AttentionGraph(nn.Module):

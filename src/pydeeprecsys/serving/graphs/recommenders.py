@@ -183,9 +183,9 @@ class ReaderGraph(nn.Module):
         rating = torch.where(is_last, consumed.ratings, 0.0).sum(dim=1)
         there = last >= 0
         return Read(
-            torch.stack([self.relevance(context).float(), deviations], dim=1),
-            torch.cat([means, torch.ones_like(means[:, :1])], dim=1).float(),
-            self.memories(consumed).float(),
-            torch.where(there, last, len(self.expected)),
-            torch.where(there, rating - self.expected[last.clamp(min=0)], 0.0).float(),
+            items=torch.stack([self.relevance(context).float(), deviations], dim=1),
+            users=torch.cat([means, torch.ones_like(means[:, :1])], dim=1).float(),
+            memories=self.memories(consumed).float(),
+            last=torch.where(there, last, len(self.expected)),
+            surprise=torch.where(there, rating - self.expected[last.clamp(min=0)], 0.0).float(),
         )
