@@ -1,20 +1,28 @@
 """The graph of a policy gives the scores and the slates of its agent."""
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch import Tensor
 
 from contracts.quick import FEW_SESSIONS, QUICK
+from pydeeprecsys.arrays import Array, Flags, Ints
 from pydeeprecsys.data.world import World
 from pydeeprecsys.envs.single import simulated_users
+from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments.registry import make_agent
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning
 from pydeeprecsys.rl.manager import MovieLensFairnessManager
 from pydeeprecsys.rl.ops.slates import SLATE_OPTIMIZERS
-from pydeeprecsys.serving.conversion import run_by_torch
+from pydeeprecsys.serving.conversion import run_by_torch, write_onnx
+from pydeeprecsys.serving.graphs.agents import AgentGraph, Known, Scored, agent_graph
+from pydeeprecsys.serving.graphs.context import Context
 from pydeeprecsys.serving.graphs.policy import policy_graph
-from pydeeprecsys.serving.parity import STATES, check_parity, real_states
+from pydeeprecsys.serving.parity import STATES, Inputs, check_parity, real_states
 
 LEARNERS = ("reinforce", "actor-critic", "ppo", "dqn", "rainbow", "sac", "slate-q")
 ITEMS = {"observation": "items"}
@@ -112,3 +120,78 @@ def test_a_graph_agrees_with_its_agent(world: World, agent: str, where: str, opt
     assert parity.states >= STATES // 2  # states in which the agent chooses between equals are left out
     assert parity.slates >= 0.9 * parity.states
     assert len(np.unique(states.inputs.ratings, axis=0)) > STATES // 4
+
+
+class Cautious(ReinforcementLearning):
+    """Recommends the last items of the catalogue to women, and the first to all others."""
+
+    def __init__(self, n_items: int) -> None:
+        self.n_actions = n_items
+
+    def score(self, states: Array, masks: Flags | None) -> Array:
+        return np.where(states[:, :1] < 0.5, 1, -1) * np.arange(self.n_actions, dtype=np.float32)
+
+    def choose(self, states: Array, k: int, explore: bool, action_masks: Flags | None) -> Ints:
+        return np.argsort(-self.scores(states, action_masks), axis=1, kind="stable")[:, :k]
+
+
+class CautiousGraph(AgentGraph):
+    def __init__(self, agent: Cautious, world: Known) -> None:
+        super().__init__()
+        self.n_items = agent.n_actions
+
+    def forward(self, context: Context, allowed: Tensor | None) -> Scored:
+        sign = torch.where(context.demographics[:, :1] < 0.5, 1.0, -1.0)
+        return Scored(sign * torch.arange(self.n_items))
+
+
+class FixedGraph(CautiousGraph):
+    """Works for the number of users that the export tries, and for no other."""
+
+    def forward(self, context: Context, allowed: Tensor | None) -> Scored:
+        return Scored(super().forward(context, allowed).scores + torch.zeros(3, 1))
+
+
+def test_an_agent_of_ones_own_is_exported_by_a_registered_graph(world: World, tmp_path: Path) -> None:
+    users = simulated_users(MovieLensFairnessManager(0, 4, 4, version=1, dataset=world).batch)
+    agent = Cautious(world.n_items)
+    with pytest.raises(InputError, match=r"there is no graph of Cautious, .*; register one by"):
+        policy_graph(agent, users)
+    agent_graph.register(Cautious, CautiousGraph)
+    graph = policy_graph(agent, users)
+    assert check_parity(agent, graph, run_by_torch(graph), real_states(agent, users)).slates == STATES
+    graph.agent = FixedGraph(agent, graph.world)
+    with pytest.raises(InputError, match=r"the graph takes demographics of the shape .* only; it must take any n"):
+        write_onnx(graph, tmp_path / "policy.onnx")
+    assert not (tmp_path / "policy.onnx").exists()
+
+
+def test_a_graph_of_another_agent_does_not_agree(world: World) -> None:
+    (agent, users), (other, _) = (trained("fold-in", world, "v1", options) for options in ({}, {"diversify": 0.1}))
+    graph, states = policy_graph(other, users), real_states(agent, users)
+    with pytest.raises(InputError, match="exported scores of FoldInAgent differ from the agent's by up to 0"):
+        check_parity(agent, graph, run_by_torch(graph), states)
+    run = run_by_torch(policy_graph(agent, users))
+
+    def reversed_slates(inputs: Mapping[str, Array]) -> dict[str, Array]:
+        outputs = run(inputs)
+        return {**outputs, "slate": outputs["scores"].argmin(axis=1, keepdims=True)}
+
+    with pytest.raises(InputError, match=r"2\d\d of 256 exported slates of FoldInAgent differ"):
+        check_parity(agent, policy_graph(agent, users), reversed_slates, states)
+
+
+def test_longer_histories_than_are_observed_count_as_consumed(world: World) -> None:
+    agent, users = trained("popular", world, "v1 short", {})
+    graph = policy_graph(agent, users)
+    assert graph.window == 5
+    n_items = world.n_items
+    shown = np.arange(n_items - 1)[None, :, None]  # all but the last item, one after the other
+    inputs = Inputs(
+        np.full((1, 4), 0.5, dtype=np.float32),
+        items=shown,
+        chosen=np.ones(shown.shape, dtype=np.bool_),
+        ratings=np.full(shown.shape, 3, dtype=np.float32),
+    )
+    scores = run_by_torch(graph)(inputs._asdict())["scores"]
+    assert np.flatnonzero(np.isfinite(scores[0])).tolist() == [n_items - 1]
