@@ -129,3 +129,15 @@ def test_misfitting_shapes_are_refused() -> None:
         optimal_slates(case._replace(weights=case.weights[:, :3]), 2)
     with pytest.raises(ValueError, match="discount_t"):
         decomposed_target(case.q_nothing, case.q_nothing[:3], case, torch.zeros((40, 2), dtype=torch.int64))
+
+
+def test_a_level_above_all_values_does_not_spoil_the_slate() -> None:
+    # The value of item 0 alone rounds up to its q, at which level item 1 has the highest weight · (q - level).
+    tiny = 8.75651089272076e-27
+    problem = ChoiceProblem(
+        q=torch.tensor([[23.187728881835938, 59.5518913269043]]),
+        weights=torch.tensor([[1.0, tiny]]),
+        q_nothing=torch.tensor([-19.500600814819336]),
+        weight_nothing=torch.tensor([tiny]),
+    )
+    assert optimal_slates(problem, 1).tolist() == [[0]]
