@@ -25,6 +25,7 @@ from pydeeprecsys.cli.options import (
     read_environment,
     settings_options,
 )
+from pydeeprecsys.cli.serving_commands import recommend
 from pydeeprecsys.experiments import catalogue
 from pydeeprecsys.experiments.environments import DEFAULT_ENV
 from pydeeprecsys.extras import need
@@ -302,3 +303,6 @@ def report(folders: tuple[Path, ...], out: Path | None) -> None:
     from pydeeprecsys.cli.report import report
 
     report(folders, out)
+
+
+cli.add_command(recommend)
