@@ -37,5 +37,8 @@ from .rl.manager import HighwayManager as HighwayManager
 from .rl.manager import LunarLanderManager as LunarLanderManager
 from .rl.manager import Manager as Manager
 from .rl.manager import MovieLensFairnessManager as MovieLensFairnessManager
+from .serving.exploration import EpsilonGreedy as EpsilonGreedy
+from .serving.exploration import Softmax as Softmax
+from .serving.policy import Policy as Policy
 
 __version__: str

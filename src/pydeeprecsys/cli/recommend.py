@@ -82,12 +82,15 @@ def _asked(policy: Policy, arguments: dict[str, Any]) -> Iterable[UserRows]:
         return read_users(arguments["users"])
     if arguments["user"] is not None:
         return [_of_data_set(policy, arguments["user"])]
-    facts = dict(_settings("--demographics", arguments["demographics"] or "", "NAME=VALUE,..."))
+    facts = _settings("--demographics", arguments["demographics"] or "", "NAME=VALUE,...")
+    names = [name for name, _ in facts]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise InputError(f"--demographics has {twice[0]!r} twice; give it once")
     pairs = [
         (item, number(f"the rating of {item}", rating) if rating else None)
         for item, rating in _settings("--history", arguments["history"], "ID=RATING,ID=,...")
     ]
-    return [UserRows("", read_demographics(facts), history=pairs)]
+    return [UserRows("", read_demographics(dict(facts)), history=pairs)]
 
 
 def _settings(option: str, text: str, form: str) -> list[tuple[str, str]]:
@@ -146,10 +149,9 @@ def _stream(out: Path | None) -> Iterator[tuple[TextIO, Callable[[], None]]]:
     if out is None:
         yield sys.stdout, lambda: None
         return
-    with whole_file(out) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        with progress_bars() as progress:
-            bar = progress.add_task("users done:", total=None)
-            yield file, lambda: progress.advance(bar)
+    with whole_file(out) as path, path.open("w", encoding="utf-8", newline="") as file, progress_bars() as progress:
+        bar = progress.add_task("recommending to users", total=None)
+        yield file, lambda: progress.advance(bar)
 
 
 def _csv(stream: TextIO, policy: Policy, explored: bool) -> Write:
