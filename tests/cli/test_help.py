@@ -101,7 +101,8 @@ def test_the_list_of_agents_cuts_no_sentence() -> None:
 @pytest.mark.parametrize(
     ("words", "completed"),
     [
-        ("", ["data", "env", "train", "compare", "tune", "run", "evaluate", "export", "audit", "resume", "report"]),
+        ("", ["data", "env", "train", "compare", "tune", "run", "evaluate", "export", "recommend", "audit", "resume",
+              "report"]),  # fmt: skip
         ("c", ["compare"]),
         ("train w", ["win-stay"]),
         ("train dqn --learning", ["--learning-rate"]),

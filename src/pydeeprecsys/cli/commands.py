@@ -221,6 +221,9 @@ def export(folder: Path, out: Path, overwrite: bool) -> None:
     export(folder, out, overwrite)
 
 
+cli.add_command(recommend)
+
+
 @cli.command()
 @click.argument("folder", metavar="RUN|COMPARISON", type=_RESULTS)
 @click.option(
@@ -303,6 +306,3 @@ def report(folders: tuple[Path, ...], out: Path | None) -> None:
     from pydeeprecsys.cli.report import report
 
     report(folders, out)
-
-
-cli.add_command(recommend)

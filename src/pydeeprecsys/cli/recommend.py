@@ -18,6 +18,7 @@ from rich.table import Table
 
 from pydeeprecsys.cli.common import progress_bars, screen
 from pydeeprecsys.cli.users_file import UserRows, number, read_demographics, read_users
+from pydeeprecsys.data.releases import SYNTHETIC
 from pydeeprecsys.errors import InputError
 from pydeeprecsys.experiments.claimed_folder import ClaimedFolder
 from pydeeprecsys.files import whole_file
@@ -105,11 +106,12 @@ def _of_data_set(policy: Policy, user: str) -> UserRows:
     """A user of the data set that the policy was trained on, whose ratings are in the order of time, if it is known."""
     from pydeeprecsys.data.library import read_dataset
 
-    source, checksum = (policy.contract["trained_on"][name] for name in ("dataset", "checksum"))
-    if source is None or source.endswith(".world"):
-        raise InputError(f"the contract names no data set with users, but {source!r}; give --history")
+    trained_on = policy.contract["trained_on"]
+    source = trained_on["dataset"] or SYNTHETIC
+    if source.endswith(".world"):
+        raise InputError(f"the policy was trained on {source}, which has no table of users; give --history")
     dataset = read_dataset(source)
-    if dataset.checksum != checksum:
+    if dataset.checksum != trained_on["checksum"]:
         raise InputError(f"{source} is not the data that the policy was trained on; give --history")
     (rows,) = np.nonzero(dataset.users["user_id"].astype(str) == user)
     if not len(rows):

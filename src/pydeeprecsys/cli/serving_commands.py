@@ -22,7 +22,7 @@ from pydeeprecsys.errors import InputError
 @click.option(
     "--demographics",
     metavar="NAME=VALUE,...",
-    help="Of the user of --history: any of sex, age, occupation and zip_code, such as sex=F,age=35.",
+    help="Demographics of the user of --history: any of sex, age, occupation, zip_code, such as sex=F,age=35.",
 )
 @click.option("--user", metavar="ID", help="A user of the data set that the policy was trained on.")
 @click.option(

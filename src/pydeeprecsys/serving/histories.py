@@ -84,7 +84,11 @@ class Reader:
         if not are_known.all():
             left, slate = np.unique(pairs.slate[are_known], return_inverse=True)
             pairs = Pairs(
-                pairs.owner[left], slate, pairs.items[are_known], pairs.ratings[are_known], pairs.are_rated[are_known]
+                owner=pairs.owner[left],
+                slate=slate,
+                items=pairs.items[are_known],
+                ratings=pairs.ratings[are_known],
+                are_rated=pairs.are_rated[are_known],
             )
         return self._arranged(demographics, pairs)
 
