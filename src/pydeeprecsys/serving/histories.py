@@ -97,21 +97,16 @@ class Reader:
         if not all(isinstance(history, Sequence) for history in histories):
             raise TypeError
         entries: list[Any] = list(chain.from_iterable(histories))
-        sizes = [1 if isinstance(entry[0], str) else -len(entry) for entry in entries]  # below 0 for slates
-        pairs = entries
-        if min(sizes, default=1) < 0:
-            pairs = list(chain.from_iterable(map(_as_slate, entries)))
-        flat: list[Any] = list(chain.from_iterable(pairs))
-        ids, given = flat[::2], flat[1::2]
-        if not (
-            set(map(len, pairs)) <= {2}
-            and all(map(_is_text, set(map(type, ids))))
-            and all(map(_is_rating, set(map(type, given))))
-        ):
-            raise TypeError
+        sizes = [1] * len(entries)
+        try:
+            ids, given = _columns(entries)
+        except TypeError:  # there are slates
+            slates = list(map(_as_slate, entries))
+            sizes = list(map(len, slates))
+            ids, given = _columns(list(chain.from_iterable(slates)))
         return Pairs(
             owner=np.repeat(np.arange(len(histories)), list(map(len, histories))),
-            slate=np.repeat(np.arange(len(entries)), np.abs(np.array(sizes, dtype=np.int64))),
+            slate=np.repeat(np.arange(len(entries)), sizes),
             items=np.fromiter(map(self.numbers.get, ids, repeat(-1)), dtype=np.int64, count=len(ids)),
             ratings=np.array(given, dtype=np.float64),
             are_rated=np.array([each is not None for each in given], dtype=np.bool_),
@@ -194,6 +189,16 @@ class Reader:
             return encode(user, self.contract["demographics"])
         except InputError as error:
             raise BatchError(str(error), number) from error
+
+
+def _columns(pairs: list[Any]) -> tuple[list[str], list[Any]]:
+    """Ids and ratings of pairs; a TypeError unless they are pairs."""
+    flat = list(chain.from_iterable(pairs))
+    ids, ratings = flat[::2], flat[1::2]
+    are_pairs = set(map(len, pairs)) <= {2} and all(map(_is_text, set(map(type, ids))))
+    if not are_pairs or not all(map(_is_rating, set(map(type, ratings)))):
+        raise TypeError
+    return ids, ratings
 
 
 def _as_slate(entry: Any) -> Any:

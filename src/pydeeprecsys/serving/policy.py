@@ -239,7 +239,7 @@ class Policy:
         """The slates without exploration: those of the graph, unless they are too short or other items are allowed."""
         given = outputs["slate"][:, :k]
         is_whole = k == outputs["slate"].shape[1] or (k < outputs["slate"].shape[1] and self._rule != "choice")
-        if scores is outputs["scores"] and is_whole and not np.isneginf(np.take_along_axis(scores, given, 1)).any():
+        if scores is outputs["scores"] and is_whole and not np.isneginf(_of(scores, given)).any():
             return given
         if self._rule == "varied":
             return fill(scores, k, self._blocks, variety=self._variety(outputs))[0]
@@ -252,8 +252,14 @@ class Policy:
     def _named(self, slates: Ints, scores: Array, propensities: Floats) -> list[list[Recommendation]]:
         """The items of slates by their ids."""
         ids = self._ids
-        rows = zip(slates.tolist(), np.take_along_axis(scores, slates, 1).tolist(), propensities.tolist(), strict=True)
+        rows = zip(slates.tolist(), _of(scores, slates).tolist(), propensities.tolist(), strict=True)
         return [
             [Recommendation(ids[item], score, chance) for item, score, chance in zip(*row, strict=True) if item >= 0]
             for row in rows
         ]
+
+
+def _of(scores: Array, slates: Ints) -> Array:
+    """(n, k) the scores of the items of slates."""
+    found: Array = scores[np.arange(len(slates))[:, None], slates]  # half the time of `take_along_axis`
+    return found

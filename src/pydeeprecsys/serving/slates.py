@@ -93,11 +93,10 @@ def fill(
     left = scores[:, blocks.items].astype(np.float64)
     worth = total.reduceat(left, blocks.starts, axis=1)
     slates, probabilities = np.full((len(scores), k), -1), np.ones((len(scores), k))
-    memories = variety.memories
+    memories, less = variety.memories, np.zeros(worth.shape)
     for place in range(k):
-        change = np.einsum("ns,nsc->nc", variety.weights, memories - variety.memories)
-        less = change @ blocks.units.T
-        block = _pick(worth - less, random)
+        lowered = worth - less
+        block = _pick(lowered, random)
         columns = np.minimum(blocks.starts[block][:, None] + width, left.shape[1] - 1)
         inside = np.where(width < blocks.sizes[block][:, None], left[rows[:, None], columns], -np.inf)
         found = _pick(inside, random)
@@ -105,12 +104,14 @@ def fill(
         is_left = score > -np.inf
         slates[:, place] = np.where(is_left, blocks.items[column], -1)
         if random is not None:
-            others = total.reduce(worth - less, axis=1)
-            drawn = np.subtract(score - less[rows, block], others, out=np.zeros(len(rows)), where=is_left)
+            of_all = total.reduce(lowered, axis=1)
+            drawn = np.subtract(score - less[rows, block], of_all, out=np.zeros(len(rows)), where=is_left)
             probabilities[:, place] = np.exp(drawn)
         inside[rows, found] = left[rows, column] = -np.inf
         worth[rows, block] = total.reduce(inside, axis=1)
-        memories = variety.decays[:, None] * (memories + blocks.units[block][:, None])
+        if variety.weights.size:
+            memories = variety.decays[:, None] * (memories + blocks.units[block][:, None])
+            less = np.einsum("ns,nsc->nc", variety.weights, memories - variety.memories) @ blocks.units.T
     return slates, probabilities
 
 
