@@ -188,6 +188,24 @@ def test_a_policy_needs_onnx_runtime_alone(installation: type[AllElseHidden], tm
     assert installation(tmp_path, "serve").output(RANK, policy) == "['a', 'c']\n"
 
 
+@pytest.mark.parametrize("installation", INSTALLATIONS)
+def test_recommending_by_a_policy_needs_onnx_runtime_alone(installation: type[AllElseHidden], tmp_path: Path) -> None:
+    served = installation(tmp_path, "serve")
+    write_policy(served.folder / "policy")
+    (served.folder / "run").mkdir()
+    (served.folder / "run" / "config.json").write_text("{}")
+    (served.folder / "users.csv").write_text("user,item,rating\n1,a,4\n2,,\n")
+    works = ("recommend policy --history a=4 -k 1 --format csv", "recommend policy --users users.csv -k 1 --format csv")
+    needs_train = ("recommend policy --user 1", "recommend run --history a=4")
+    answers = json.loads(served.output(ASK, json.dumps([*works, *needs_train]), "[]"))
+    assert [answers[words][0::2] for words in works] == [[0, ""], [0, ""]]
+    assert [line.split(",")[2] for words in works for line in answers[words][1].splitlines()[1:]] == ["b", "b", "a"]
+    for words in needs_train:
+        assert re.fullmatch(r"error: \w+ is not installed: pip install 'pydeeprecsys\[train\]'\n", answers[words][2]), (
+            words
+        )
+
+
 def test_a_policy_names_its_extra(tmp_path: Path) -> None:
     shown = AllElseHidden(tmp_path).output(RANK, str(write_policy(tmp_path / "policy")))
     assert shown == "onnxruntime is not installed: pip install 'pydeeprecsys[serve]'\n"
