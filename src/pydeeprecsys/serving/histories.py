@@ -101,7 +101,7 @@ class Reader:
         try:
             ids, given = _columns(entries)
         except TypeError:  # there are slates
-            slates = list(map(_as_slate, entries))
+            slates = list(map(as_slate, entries))
             sizes = list(map(len, slates))
             ids, given = _columns(list(chain.from_iterable(slates)))
         return Pairs(
@@ -201,7 +201,8 @@ def _columns(pairs: list[Any]) -> tuple[list[str], list[Any]]:
     return ids, ratings
 
 
-def _as_slate(entry: Any) -> Any:
+def as_slate(entry: Any) -> Any:
+    """The pairs of an entry of a history."""
     return (entry,) if isinstance(entry[0], str) else entry
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -17,7 +17,7 @@ from pydeeprecsys.errors import InputError
 from pydeeprecsys.serving.contract import Item, Run, read_policy, run_by_onnxruntime
 from pydeeprecsys.serving.demographics import User
 from pydeeprecsys.serving.exploration import EpsilonGreedy, Ranking, Softmax
-from pydeeprecsys.serving.histories import Batch, BatchError, History, Reader
+from pydeeprecsys.serving.histories import Batch, BatchError, History, Reader, as_slate
 from pydeeprecsys.serving.slates import OPTIMIZERS, Blocks, Choice, Variety, blocks_of, fill, top_k
 
 Candidates = Sequence[str]
@@ -187,8 +187,9 @@ class Policy:
 
     def unknown_items(self, history: History) -> list[str]:
         """The ids in a history that are not in the catalogue, which `skip_unknown` leaves out; each once, in order."""
-        slates: Iterator[Any] = (entry if not isinstance(entry[0], str) else (entry,) for entry in history)
-        return list(dict.fromkeys(item for slate in slates for item, _ in slate if item not in self.items))
+        return list(
+            dict.fromkeys(item for slate in map(as_slate, history) for item, _ in slate if item not in self.items)
+        )
 
     @property
     def _rule(self) -> str:
