@@ -89,17 +89,17 @@ def test_an_epsilon_of_0_never_explores_and_of_1_always_does(epsilon: int) -> No
     assert chances == pytest.approx(np.tile([1 / 4, 1 / 3] if epsilon else [1, 1], (50, 1)))
 
 
+@pytest.mark.parametrize("temperature", [1.0, 2.5])
 @pytest.mark.parametrize("variety", [PLAIN, VARIED], ids=["plain", "varied"])
 @pytest.mark.parametrize("k", [1, 3, 4])
-def test_propensities_of_softmax_are_those_of_learning(variety: Variety, k: int) -> None:
+def test_propensities_of_softmax_are_those_of_learning(temperature: float, variety: Variety, k: int) -> None:
     scores = np.where(np.isneginf(SCORES), SCORES, 30 * SCORES)
     task = ranking(k, n=300, scores=scores, variety=variety)
-    slates, chances = Softmax().draw(task, np.random.default_rng(3))
-    logits, drawn = torch.from_numpy(task.scores), torch.from_numpy(slates)
+    slates, chances = Softmax(temperature).draw(task, np.random.default_rng(3))
+    logits, drawn = torch.from_numpy(task.scores / temperature), torch.from_numpy(slates)
+    cooled = discount_of(task.variety._replace(weights=task.variety.weights / temperature), BLOCKS)
     logarithms = np.log(chances).sum(axis=1)
-    assert logarithms == pytest.approx(
-        varied_log_probabilities(logits, drawn, discount_of(task.variety, BLOCKS)).numpy()
-    )
+    assert logarithms == pytest.approx(varied_log_probabilities(logits, drawn, cooled).numpy())
     if variety is PLAIN:
         assert logarithms == pytest.approx(slate_log_probabilities(logits, drawn).numpy())
 

@@ -74,6 +74,27 @@ def test_where_fewer_items_are_left_the_slate_is_shorter(policy: Policy) -> None
     assert policy.rank(history=[(item, 3.0) for item in "abcdefgh"], k=3) == []
 
 
+def test_where_the_graph_has_fewer_items_left_the_slate_is_shorter_too(tmp_path: Path) -> None:
+    policy = Policy.load(write_policy(tmp_path / "policy", consumption="slate"))
+    history = [[(item, 3.0) for item in items] for items in ("abc", "def")]
+    assert names(policy.rank(history=history, k=3)) == "gh"
+
+
+def test_candidates_of_one_call_do_not_change_the_scores_of_the_next() -> None:
+    outputs = {"scores": BASE[None].copy(), "slate": np.array([[0, 1, 2]])}
+    policy = Policy(contract(), ITEMS, lambda inputs: outputs)
+    assert names(policy.rank(candidates=["h"], history=[("a", 3.0)] * 9, k=3)) == "h"
+    assert names(policy.rank(k=8)) == "abcdefgh"
+
+
+def test_later_items_of_a_varied_slate_are_lowered_by_their_categories() -> None:
+    # a, 8, and c, 6, share their categories: after a, the score of c is 6 - 10 · 0.5 = 1, below f, 3.
+    outputs = {"scores": BASE[None], "slate": np.array([[0, 1, 2]])}
+    outputs |= {"weights": np.array([[10.0]]), "memories": np.zeros((1, 1, 3))}
+    policy = Policy(contract(slates={"rule": "varied", "decays": [0.5]}), ITEMS, lambda inputs: outputs)
+    assert policy.rank(candidates=["a", "c", "f"], k=3) == [("a", 8, 1), ("f", 3, 1), ("c", 6, 1)]
+
+
 def test_unknown_items_are_refused_or_left_out_and_named(policy: Policy) -> None:
     history: Any = [("x", 4.0), [("a", 2.0), ("y", None)], ("x", None)]
     with pytest.raises(InputError, match=r"^the item 'x' is not in the catalogue of 8 items$"):
@@ -179,8 +200,9 @@ def test_lists_of_different_lengths_are_one_line(policy: Policy) -> None:
             InputError, match=r"^users, histories and candidates differ in number; give one of each per"
         ):
             policy.rank_batch(*arguments, k=3)
-    with pytest.raises(InputError, match="differ in number"):
-        policy.rank_batch([None], [[]], candidates=[], k=3)
+    for histories, candidates in (([[]], []), ([[], []], [None])):
+        with pytest.raises(InputError, match="differ in number"):
+            policy.rank_batch([None], histories, candidates=candidates, k=3)
 
 
 def test_a_fault_in_a_batch_names_its_user(policy: Policy) -> None:

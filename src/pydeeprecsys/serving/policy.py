@@ -237,10 +237,10 @@ class Policy:
         return np.array([number for number in numbers if number >= 0], dtype=np.int64)
 
     def _greedy(self, outputs: Mapping[str, Array], scores: Array, k: int) -> Ints:
-        """The slates without exploration: those of the graph, unless they are too short or other items are allowed."""
-        given = outputs["slate"][:, :k]
-        is_whole = k == outputs["slate"].shape[1] or (k < outputs["slate"].shape[1] and self._rule != "choice")
-        if scores is outputs["scores"] and is_whole and not np.isneginf(_of(scores, given)).any():
+        """The slates without exploration: those of the graph, unless they are too short or not all of it is allowed."""
+        given, size = outputs["slate"][:, :k], outputs["slate"].shape[1]
+        are_long = k == size or (k < size and self._rule != "choice")  # the best choice of few may be another
+        if are_long and not np.isneginf(_of(scores, given)).any():
             return given
         if self._rule == "varied":
             return fill(scores, k, self._blocks, variety=self._variety(outputs))[0]
