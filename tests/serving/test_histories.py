@@ -105,10 +105,15 @@ GOOD = ("a", 4.0)
 )
 def test_a_history_that_cannot_be_is_one_line_with_its_place(history: Any, pair: int | None, reason: str) -> None:
     with pytest.raises(BatchError) as caught:
-        read([GOOD, GOOD], history, [("gone", 9)])
+        read([GOOD, GOOD], history)
     assert reason in caught.value.reason
     assert str(caught.value) == f"user 1: {caught.value.reason}"
     assert (caught.value.user, caught.value.pair) == (1, pair)
+
+
+def test_the_first_fault_is_reported() -> None:
+    with pytest.raises(BatchError, match=r"^user 0: the item 'x' is not in the catalogue of 8 items$"):
+        read([GOOD, ("x", None), ("a", 9)], [("y", None)])
 
 
 def test_pairs_are_counted_one_by_one() -> None:

@@ -205,6 +205,13 @@ def test_lists_of_different_lengths_are_one_line(policy: Policy) -> None:
             policy.rank_batch([None], histories, candidates=candidates, k=3)
 
 
+@pytest.mark.parametrize("name", ["users", "histories", "candidates"])
+def test_what_is_no_list_is_one_line(policy: Policy, name: str) -> None:
+    arguments: Any = {"users": [None], "histories": [[]], "candidates": [None], "k": 3} | {name: 3}
+    with pytest.raises(InputError, match=f"^{name} must be of the type Sequence, it is 3$"):
+        policy.rank_batch(**arguments)
+
+
 def test_a_fault_in_a_batch_names_its_user(policy: Policy) -> None:
     with pytest.raises(BatchError, match=r"^user 1: the item 'x' is not in the catalogue of 8 items$"):
         policy.rank_batch([None] * 2, [[], []], candidates=[None, ["x"]], k=3)

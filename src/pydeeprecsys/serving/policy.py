@@ -161,7 +161,8 @@ class Policy:
             BatchError: as `rank`, with the number of the user.
             InputError: an argument out of range, or lists of different lengths.
         """
-        given = {"k": k, "explore": explore, "random": random, "skip_unknown": skip_unknown}
+        given: dict[str, Any] = {"users": users, "histories": histories, "candidates": candidates}
+        given |= {"k": k, "explore": explore, "random": random, "skip_unknown": skip_unknown}
         check_arguments(Policy.rank_batch, given)
         if k > len(self.items):
             raise InputError(f"k is {k}, but the catalogue has {len(self.items):,} items; give at most as many")
