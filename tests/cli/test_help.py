@@ -98,11 +98,14 @@ def test_the_list_of_agents_cuts_no_sentence() -> None:
     assert "dqn DQN (Mnih et al. 2015), optionally with double Q-learning (van Hasselt et al. 2016) and n-s" in listed
 
 
+COMMANDS = ["data", "env", "train", "compare", "tune", "run", "evaluate", "export", "recommend"]
+COMMANDS += ["audit", "resume", "report"]
+
+
 @pytest.mark.parametrize(
     ("words", "completed"),
     [
-        ("", ["data", "env", "train", "compare", "tune", "run", "evaluate", "export", "recommend", "audit", "resume",
-              "report"]),  # fmt: skip
+        ("", COMMANDS),
         ("c", ["compare"]),
         ("train w", ["win-stay"]),
         ("train dqn --learning", ["--learning-rate"]),

@@ -88,6 +88,7 @@ GOOD = ("a", 4.0)
         ([(1193, 4.0)], 0, f"{PAIR}slate, not (1193, 4.0)"),
         ([("a",)], 0, f"{PAIR}slate, not ('a',)"),
         ([("a", 4.0, 978300760)], 0, f"{PAIR}slate, not ('a', 4.0, 978300760)"),
+        ([("a", 4.0, "b", 3.0)], 0, f"{PAIR}slate, not ('a', 4.0, 'b', 3.0)"),
         (["a"], 0, f"{PAIR}slate, not 'a'"),
         (["ab"], 0, f"{PAIR}slate, not 'ab'"),
         ([GOOD, []], 1, f"{PAIR}slate, not []"),
