@@ -100,6 +100,7 @@ GOOD = ("a", 4.0)
         ([[GOOD, ("b", 3.0)]], 0, "a slate has several ratings, of which users give one at most here: [('a', 4.0), "),
         ("ab", None, "a history is a list, not 'ab'"),
         ({"a": 4.0}, None, "a history is a list, not {'a': 4.0}"),
+        ({("a", 4.0)}, None, "a history is a list, not {('a', 4.0)}"),  # without an order
         (None, None, "a history is a list, not None"),
         (3, None, "a history is a list, not 3"),
     ],
