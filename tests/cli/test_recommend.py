@@ -108,13 +108,14 @@ def test_rows_become_slates_and_demographics(tmp_path: Path) -> None:
     path = tmp_path / "users.csv"
     path.write_text(
         "item,user,rating,age,zip_code,slate\n"
-        "a,1,4,35,55117,x\nb,1,,35,55117,x\nc,1,,35,55117,y\nd,1,2.5,35,55117,\ne,1,,35,55117,\na,2,,,,x\n"
+        "a,1,4,35,55117,x\nb,1,,35,55117,x\nc,1,,35,55117,y\nd,1,2.5,35,55117,\ne,1,,35,55117,\n,2,,,,x\na,2,,,,x\n",
+        encoding="utf-8-sig",  # as spreadsheets write it
     )
     one, two = users_file.read_users(path)
     assert one.history == [[("a", 4.0), ("b", None)], [("c", None)], ("d", 2.5), ("e", None)]
     assert one.demographics == {"age": 35.0, "zip_code": "55117"}
     assert (one.line, one.lines) == (2, [2, 3, 4, 5, 6])
-    assert (two.history, two.demographics, two.line) == ([[("a", None)]], {}, 7)
+    assert (two.history, two.demographics, two.line, two.lines) == ([[("a", None)]], {}, 7, [8])
 
 
 @pytest.mark.parametrize(

@@ -56,9 +56,6 @@ def _run(command: Callable[[], object]) -> int:
     except FloatingPointError as error:
         _fail(str(error))
         return 1
-    except BrokenPipeError:  # what reads the output, such as head, has closed it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still to be flushed
-        return 1
     except OSError as error:
         if error.filename is None and error.errno not in _OF_THE_DISK:
             raise
