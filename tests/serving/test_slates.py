@@ -116,3 +116,11 @@ def test_the_best_slate_may_be_worse_than_nothing() -> None:
     # Nothing is worth 10, and is chosen with weight 1 beside two items: the lighter ones leave more of it.
     choice = Choice(np.zeros((1, 3)), np.array([[3.0, 1.0, 2.0]]), np.array([[10.0]]), np.array([[1.0]]))
     assert OPTIMIZERS["optimal"](choice, 2).tolist() == [[1, 2]]
+
+
+def test_a_level_above_all_values_does_not_spoil_the_slate() -> None:
+    # The value of item 0 alone rounds up to its own, at which item 1 has the highest weight · (value - level).
+    tiny = 8.75651089272076e-27
+    nothing, weight = np.array([[-19.500600814819336]]), np.array([[tiny]])
+    choice = Choice(np.array([[23.187728881835938, 59.5518913269043]]), np.array([[1.0, tiny]]), nothing, weight)
+    assert OPTIMIZERS["optimal"](choice, 1).tolist() == [[0]]

@@ -15,6 +15,8 @@ import numpy as np
 from pydeeprecsys.arrays import Array, Floats, Ints
 from pydeeprecsys.serving.contract import Item
 
+_ROUNDING = 1e-6  # relative error of the value of a slate, as in `rl.ops.slates`
+
 
 class Blocks(NamedTuple):
     """Items in blocks of equal categories, so that an item is found in two short steps: its block, then its place."""
@@ -167,10 +169,13 @@ def optimal(choice: Choice, k: int) -> Ints:
 
     The highest weight · (value - value of the slate) is first.
     """
-    level = choice.of_slates(heaviest(choice, k))
+    slates = heaviest(choice, k)
+    level = choice.of_slates(slates)
     while True:
-        slates = top_k(choice.weights * (choice.values - level), k)
-        value = choice.of_slates(slates)
+        better = top_k(choice.weights * (choice.values - level), k)
+        value = choice.of_slates(better)
+        # A level that was rounded up may be above all values, and what is best there may be far from good.
+        slates = np.where(value >= level - _ROUNDING * np.abs(level), better, slates)
         if not (value > level).any():
             return slates
         level = np.maximum(level, value)
