@@ -25,10 +25,9 @@ from pydeeprecsys.cli.options import (
     read_environment,
     settings_options,
 )
-from pydeeprecsys.cli.serving_commands import recommend
+from pydeeprecsys.cli.serving_commands import export, recommend
 from pydeeprecsys.experiments import catalogue
 from pydeeprecsys.experiments.environments import DEFAULT_ENV
-from pydeeprecsys.extras import need
 
 _RESULTS = HomePath(exists=True, file_okay=False)
 
@@ -204,23 +203,7 @@ def evaluate(folder: Path, pool: Any, sessions: int | None, env_option: tuple[st
 evaluate.params.append(ENV_OPTION)
 
 
-@cli.command()
-@click.argument("folder", metavar="RUN", type=_RESULTS)
-@click.option("--out", type=HomePath(), required=True, help="Folder for the policy.")
-@click.option("--overwrite", is_flag=True, help="Replace the policy in --out; refused if it holds anything else.")
-def export(folder: Path, out: Path, overwrite: bool) -> None:
-    """Export the policy of the run in the folder RUN to ONNX.
-
-    Writes policy.onnx, contract.json and items.jsonl, from which 'pydeeprecsys recommend' and Policy.load recommend
-    without torch. Fails unless ONNX Runtime gives the scores and the slates of the agent in 256 states.
-    """
-    check_kind(folder)
-    need("onnx", "onnxscript", "onnxruntime")  # before torch, which the extra that is named brings as well
-    from pydeeprecsys.cli.export import export
-
-    export(folder, out, overwrite)
-
-
+cli.add_command(export)
 cli.add_command(recommend)
 
 

@@ -8,7 +8,26 @@ from typing import Any
 import click
 
 from pydeeprecsys.cli.groups import HomePath, SummarizedCommand
+from pydeeprecsys.cli.options import check_kind
 from pydeeprecsys.errors import InputError
+from pydeeprecsys.extras import need
+
+
+@click.command(cls=SummarizedCommand)
+@click.argument("folder", metavar="RUN", type=HomePath(exists=True, file_okay=False))
+@click.option("--out", type=HomePath(), required=True, help="Folder for the policy.")
+@click.option("--overwrite", is_flag=True, help="Replace the policy in --out; refused if it holds anything else.")
+def export(folder: Path, out: Path, overwrite: bool) -> None:
+    """Export the policy of the run in the folder RUN to ONNX.
+
+    Writes policy.onnx, contract.json and items.jsonl, from which 'pydeeprecsys recommend' and Policy.load recommend
+    without torch. Fails unless ONNX Runtime gives the scores and the slates of the agent in 256 states.
+    """
+    check_kind(folder)
+    need("onnx", "onnxscript", "onnxruntime")  # before torch, which the extra that is named brings as well
+    from pydeeprecsys.cli.export import export
+
+    export(folder, out, overwrite)
 
 
 @click.command(cls=SummarizedCommand)
