@@ -60,7 +60,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("policy", help="folder written by 'pydeeprecsys export'")
     parser.add_argument("--epsilon", type=float, default=0.0, help="probability of a random slate")
-    parser.add_argument("--log", type=Path, default=Path("output/slates.jsonl"), help="file to which a line is added per request")
+    parser.add_argument(
+        "--log", type=Path, default=Path("output/slates.jsonl"), help="file to which a line is added per request"
+    )
     parser.add_argument("--port", type=int, default=8000)
     options = parser.parse_args()
     try:
