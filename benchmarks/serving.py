@@ -29,7 +29,8 @@ from pydeeprecsys.history import HistoryLayout
 from pydeeprecsys.rl.agents.agent import ReinforcementLearning
 from pydeeprecsys.rl.agents.ppo import PPOAgent
 from pydeeprecsys.serving.contract import Item, run_by_onnxruntime
-from pydeeprecsys.serving.export import export, policy_of, run_by_torch, write_onnx
+from pydeeprecsys.serving.conversion import run_by_torch, write_onnx
+from pydeeprecsys.serving.export import export, policy_of
 from pydeeprecsys.serving.graphs.agents import Known, agent_graph
 from pydeeprecsys.serving.graphs.observations import ShownItemsGraph
 from pydeeprecsys.serving.graphs.policy import PolicyGraph
