@@ -189,6 +189,9 @@ def test_web_service(web_service: httpx.Client, tmp_path: Path) -> None:
     new = web_service.post("/slates", json={"k": 8}).json()
 
     first, second = map(json.loads, (tmp_path / "slates.jsonl").read_text().splitlines())
+    guide = (EXAMPLES.parent / "docs" / "serving.md").read_text().partition("## What to log")[2].partition("\n## ")[0]
+    named = {name for row in re.findall(r"^\| (`.*?) \|", guide, re.M) for name in re.findall(r"\w+", row)}
+    assert set(first) == named
     assert first.items() >= asked.items()
     assert first["slate"] == list(scores)
     assert first["propensities"] == pytest.approx([1 / 3, 1 / 2])
