@@ -18,7 +18,7 @@ from benchmarks.timing import Effort
 from pydeeprecsys.errors import MissingExtraError
 from pydeeprecsys.extras import naming_extras
 
-TOPICS = ("environments", "data", "replay", "recommenders", "training")
+TOPICS = ("environments", "data", "replay", "recommenders", "serving", "training")
 QUICK = Effort(repetitions=2, seconds=0.2, quick=True)
 
 

@@ -23,7 +23,17 @@ from pydeeprecsys.files import whole_file
 
 FOLDER = Path(__file__).parent
 RESULTS = FOLDER / "results"
-_PACKAGES = ("gymnasium", "numba", "numpy", "pandas", "torch", "sardine-rec", "cpprb", "stable-baselines3")
+_PACKAGES = (
+    "gymnasium",
+    "numba",
+    "numpy",
+    "pandas",
+    "torch",
+    "onnxruntime",
+    "sardine-rec",
+    "cpprb",
+    "stable-baselines3",
+)
 _HEADINGS = ("", "unit", "median", "lowest to highest", "ratio", "bar", "met")
 
 

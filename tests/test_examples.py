@@ -4,16 +4,20 @@ import json
 import re
 import runpy
 import shlex
+import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import httpx
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
 
+from contracts.policies import write_policy
 from pydeeprecsys.cli import main
 from pydeeprecsys.data.world import World
 
@@ -150,3 +154,88 @@ def test_the_same_as_commands(small: Path, monkeypatch: pytest.MonkeyPatch) -> N
     run("slates.py", monkeypatch, "--episodes", "3", "--dataset", "small.world")
     for name in ("all_metrics.csv", "relevance_metrics.csv", "relevance_metrics_describe.csv"):
         assert (small / "3" / name).read_text() == (small / "output" / "slates" / name).read_text()
+
+
+@pytest.fixture
+def web_service(tmp_path: Path) -> Iterator[httpx.Client]:
+    """The web service in a process of its own, with a policy of 8 items, a to h, a first; it explores every time."""
+    folder, log = write_policy(tmp_path / "policy"), tmp_path / "slates.jsonl"
+    command = [sys.executable, str(EXAMPLES / "web_service.py"), str(folder), "--epsilon", "1", "--port", "0"]
+    with subprocess.Popen([*command, "--log", str(log)], stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        try:
+            lines = iter(process.stderr.readline, "")
+            (address,) = next(found for line in lines if (found := re.findall(r"running on (\S+)", line)))
+            with httpx.Client(base_url=address, timeout=30) as client:
+                yield client
+        finally:
+            process.terminate()
+
+
+@pytest.mark.slow
+def test_web_service(web_service: httpx.Client, tmp_path: Path) -> None:
+    asked = {
+        "user": {"age": 35, "sex": "F"},
+        "history": [["a", 4.0], [["b", None], ["c", 1.0]]],
+        "candidates": ["a", "d", "e", "f"],
+        "k": 2,
+    }
+    answer = web_service.post("/slates", json=asked).json()
+    assert [set(item) for item in answer["items"]] == [{"item", "title", "score", "propensity"}] * 2
+    scores = {item["item"]: (item["title"], item["score"]) for item in answer["items"]}
+    assert len(scores) == 2
+    assert scores.items() <= {"d": ("The d", 5.0), "e": ("The e", 4.0), "f": ("The f", 3.0)}.items()
+    assert [item["propensity"] for item in answer["items"]] == pytest.approx([1 / 3, 1 / 2])
+    new = web_service.post("/slates", json={"k": 8}).json()
+
+    first, second = map(json.loads, (tmp_path / "slates.jsonl").read_text().splitlines())
+    guide = (EXAMPLES.parent / "docs" / "serving.md").read_text().partition("## What to log")[2].partition("\n## ")[0]
+    named = {name for row in re.findall(r"^\| (`.*?) \|", guide, re.M) for name in re.findall(r"\w+", row)}
+    assert set(first) == named
+    assert first.items() >= asked.items()
+    assert first["slate"] == list(scores)
+    assert first["propensities"] == pytest.approx([1 / 3, 1 / 2])
+    assert first["request"] == answer["request"] != new["request"] == second["request"]
+    assert first["policy"] == json.loads((tmp_path / "policy" / "contract.json").read_text())["checksum"]
+    assert pd.Timestamp(first["time"]).tz is not None
+    assert sorted(second["slate"]) == list("abcdefgh")
+    assert (second["user"], second["history"], second["candidates"]) == (None, [], None)
+
+
+@pytest.mark.slow
+def test_web_service_refuses_bad_input_in_one_line(web_service: httpx.Client, tmp_path: Path) -> None:
+    for body, reason in [
+        ('{"k": 9}', "k is 9, but the catalogue has 8 items"),
+        ('{"k": NaN}', "body.k: Input should be a valid integer"),
+        ('{"k": true}', "body.k: Input should be a valid integer"),
+        ('{"history": [["z", 4]], "k": 3}', "the item 'z' is not in the catalogue"),
+        ('{"history": [["a", 6]], "k": 3}', "the rating 6 of the item 'a' is off the scale, 1 to 5"),
+        ('{"history": [["a", NaN]], "k": 3}', "the rating nan of the item 'a' is off the scale"),
+        ('{"history": [["a"]], "k": 3}', "an entry of a history is a pair"),
+        ('{"user": {"age": "35"}, "k": 3}', "age must be in years"),
+        ('{"candidates": ["z"], "k": 3}', "the item 'z' is not in the catalogue"),
+        ('{"histories": [], "k": 3}', "body.histories: Extra inputs are not permitted"),
+        ('{"k": 3', "body.7: JSON decode error"),
+    ]:
+        answer = web_service.post("/slates", content=body, headers={"content-type": "application/json"})
+        assert answer.status_code == 422, body
+        assert answer.json()["detail"].startswith(reason), body
+        assert "\n" not in answer.json()["detail"]
+    assert (tmp_path / "slates.jsonl").read_text() == ""
+    assert web_service.post("/slates", json={"k": 3}).status_code == 200  # it still serves
+
+
+@pytest.mark.slow
+def test_web_service_of_no_policy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for arguments, reason in [
+        ((".",), "is not the folder of a policy"),
+        ((str(write_policy(tmp_path / "policy")), "--epsilon", "2"), "epsilon must be"),
+    ]:
+        with pytest.raises(SystemExit) as stopped:
+            run("web_service.py", monkeypatch, *arguments)
+        assert stopped.value.code == 2
+        assert reason in capsys.readouterr().err
+    assert not (tmp_path / "output").exists()
