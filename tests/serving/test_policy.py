@@ -238,3 +238,10 @@ def test_demographics_of_the_contract_are_used() -> None:
     codes = DEMOGRAPHICS | {"sex": {"W": 0.25}, "unknown": 0.75}
     Policy(contract(demographics=codes), ITEMS, run).rank({"sex": "W"}, k=1)
     assert seen == [[[0.25, 0.75, 0.75, 0.75]]]
+
+
+def test_many_users_are_ranked_as_each_alone(policy: Policy) -> None:
+    histories = [[("abcdefgh"[number % 8], 1.0 + number % 5)] for number in range(150)]
+    slates = policy.rank_batch([None] * 150, histories, k=3)
+    assert len(slates) == 150
+    assert slates == [policy.rank(None, history, k=3) for history in histories]

@@ -20,6 +20,8 @@ from pydeeprecsys.serving.exploration import EpsilonGreedy, Ranking, Softmax
 from pydeeprecsys.serving.histories import Batch, BatchError, History, Reader, as_slate
 from pydeeprecsys.serving.slates import OPTIMIZERS, Blocks, Choice, Variety, blocks_of, fill, top_k
 
+_AT_ONCE = 64  # users: what the graph computes of more leaves the processor's cache, and may take gigabytes
+
 Candidates = Sequence[str]
 """Ids of items; their order does not matter, and repeated ones count once."""
 
@@ -94,7 +96,11 @@ class Policy:
             "chosen": np.asarray(chosen, dtype=np.bool_),
             "ratings": np.asarray(ratings, dtype=np.float32),
         }
-        return self._run(inputs)
+        rows = [slice(start, start + _AT_ONCE) for start in range(0, max(1, len(inputs["items"])), _AT_ONCE)]
+        parts = [self._run({name: array[part] for name, array in inputs.items()}) for part in rows]
+        return (
+            parts[0] if len(parts) == 1 else {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        )
 
     def rank(
         self,
