@@ -37,10 +37,39 @@ _RESULTS = HomePath(exists=True, file_okay=False)
 def cli() -> None:
     """Recommender systems that learn by reinforcement, compared on simulated users built from real ratings.
 
-    Start with:  pydeeprecsys compare
+    Start with:  pydeeprecsys demo
     """
 
 
+@cli.command()
+@click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A setting in place of the demo's, such as episodes=500 or dataset=ml-1m; may be repeated.",
+)
+@click.option("--jobs", type=JOBS.type, default=2, show_default=True, help=JOBS.help)
+def demo(changes: tuple[str, ...], out: Path | None, jobs: int) -> None:
+    """Compare ordinary recommenders and a learned one on generated data, and write the report.
+
+    The users of MovieLensFairness-v1 are shown slates of ten movies; nothing is downloaded. Each agent is trained from
+    three seeds and evaluated on other users. The report is one HTML page, to be opened in a browser.
+    """
+    from pydeeprecsys.experiments.experiment_file import DEMO, read_experiment
+
+    experiment = read_experiment(DEMO, changes)
+    from pydeeprecsys.cli.common import choose_out
+
+    out = choose_out(out, False, "demo")
+    from pydeeprecsys.cli.report import report
+    from pydeeprecsys.cli.run import run_experiment
+
+    run_experiment(DEMO, experiment, {"threads": 1, "jobs": jobs, "ray": None, "overwrite": False}, out)
+    report([out], None)
+
+
+demo.params.append(OUT)
 cli.add_command(data)
 
 
