@@ -29,16 +29,8 @@ for module, distributions in metadata.packages_distributions().items():
     for distribution in distributions:
         MODULES[canonicalize_name(distribution)].add(module)
 
-WORKS = (
-    "--help",
-    "--version",
-    "demo --help",
-    "train --help",
-    "train ppo --help",
-    "compare --help",
-    "data --help",
-    "env",
-)
+WORKS = ("--help", "--version", "train --help", "train ppo --help", "compare --help", "data --help", "env")
+WORKS += ("demo --help",)
 ERRORS = ("nosuch", "train nosuch", "train ppo --learning-rate -1", "env --nosuch", "resume nowhere", "report .")
 NEEDS_TRAIN = ("train ppo", "train ease", "compare", "tune dqn", "run nowhere.yaml", "env CartPole-v1", "report run")
 NEEDS_TRAIN += ("evaluate run", "audit run", "resume run", "train own:Agent", "train ppo --env own:Env-v0", "demo")

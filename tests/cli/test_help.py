@@ -15,6 +15,7 @@ from pydeeprecsys.cli.groups import first_sentence
 from pydeeprecsys.experiments.catalogue import agent_names
 
 ROOT = Path(__file__).parents[2]
+COMMANDS = ["demo", "data", "env", "train", "compare", "tune", "run", "evaluate", "export", "audit", "resume", "report"]
 HELP = ("--help", "train --help", "train dqn -h", "train cma-es --help", "compare --help", "tune --help")
 HELP += ("resume --help", "evaluate --help", "audit --help", "report --help", "data --help", "data fetch --help")
 HELP += ("data describe -h", "demo --help")
@@ -110,23 +111,7 @@ def test_the_list_of_agents_cuts_no_sentence() -> None:
 @pytest.mark.parametrize(
     ("words", "completed"),
     [
-        (
-            "",
-            [
-                "demo",
-                "data",
-                "env",
-                "train",
-                "compare",
-                "tune",
-                "run",
-                "evaluate",
-                "export",
-                "audit",
-                "resume",
-                "report",
-            ],
-        ),
+        ("", COMMANDS),
         ("c", ["compare"]),
         ("train w", ["win-stay"]),
         ("train dqn --learning", ["--learning-rate"]),
