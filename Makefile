@@ -12,10 +12,7 @@ help:
 	@echo "make bench  install into .venv, then measure speed beside other simulators"
 
 demo: .venv/installed
-	$(BIN)/pydeeprecsys compare --env MovieLensFairness-v1 --slate-size 10 --env-option observation=items \
-	  --agents best-rated,varied,item-knn,ease,fold-in,cma-es --episodes 2000 --n-envs 30 --seeds 3 --jobs 2 \
-	  --set item-knn.diversify=0.6 --set ease.diversify=0.6 --set fold-in.diversify=0.6 \
-	  --set cma-es.base=fold-in,diversify=0.6 --set cma-es.initial_step=0.1 --evaluation-episodes 300
+	$(BIN)/pydeeprecsys demo
 
 check: lint
 	$(BIN)/pytest -n 2 --dist loadgroup -m "not (slow or browser or ray or data)"

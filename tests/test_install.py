@@ -30,9 +30,10 @@ for module, distributions in metadata.packages_distributions().items():
         MODULES[canonicalize_name(distribution)].add(module)
 
 WORKS = ("--help", "--version", "train --help", "train ppo --help", "compare --help", "data --help", "env")
+WORKS += ("demo --help",)
 ERRORS = ("nosuch", "train nosuch", "train ppo --learning-rate -1", "env --nosuch", "resume nowhere", "report .")
 NEEDS_TRAIN = ("train ppo", "train ease", "compare", "tune dqn", "run nowhere.yaml", "env CartPole-v1", "report run")
-NEEDS_TRAIN += ("evaluate run", "audit run", "resume run", "train own:Agent", "train ppo --env own:Env-v0")
+NEEDS_TRAIN += ("evaluate run", "audit run", "resume run", "train own:Agent", "train ppo --env own:Env-v0", "demo")
 NEEDS_TRAIN += ("data list", "data fetch ml-1m", "data describe synthetic")
 NEEDS_ONNX = ("export run --out policy",)
 IMPORTS = ("pydeeprecsys.rl.agents.ppo", "pydeeprecsys.movielens_fairness_env", "pydeeprecsys.metrics.relevance")

@@ -127,7 +127,7 @@ def kept(path: Path, *, load: Callable[[Path], _T], build: Callable[[], _T], sav
 def read_object(path: Path) -> dict[str, Any]:
     """A JSON object; empty if there is none."""
     try:
-        written = json.loads(path.read_text())
+        written = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
         return {}
     return written if isinstance(written, dict) else {}

@@ -1,3 +1,4 @@
+import io
 import os
 import statistics
 import subprocess
@@ -8,14 +9,16 @@ from pathlib import Path
 import pytest
 from click.shell_completion import BashComplete
 
+from command_line import run
 from pydeeprecsys.cli import cli
 from pydeeprecsys.cli.groups import first_sentence
 from pydeeprecsys.experiments.catalogue import agent_names
 
 ROOT = Path(__file__).parents[2]
+COMMANDS = ["demo", "data", "env", "train", "compare", "tune", "run", "evaluate", "export", "audit", "resume", "report"]
 HELP = ("--help", "train --help", "train dqn -h", "train cma-es --help", "compare --help", "tune --help")
 HELP += ("resume --help", "evaluate --help", "audit --help", "report --help", "data --help", "data fetch --help")
-HELP += ("data describe -h",)
+HELP += ("data describe -h", "demo --help")
 HELP += ("run --help", "env --help", "env", "env MovieLensFairness-v1", "env InterestEvolution-v0")
 ERRORS = ("nosuch", "train", "train nosuch", "train dqn --no-such-option", "train dqn --n-steps few", "tune nosuch")
 ERRORS += ("train ppo --learning-rate -1", "train dqn --state-encoder none", "train ease --out", "resume nowhere")
@@ -25,7 +28,7 @@ ERRORS += ("run", "run nowhere.yaml", f"run {__file__}", "run src", "env NoSuch-
 ERRORS += ("tune oracle", "tune ppo --env CartPole-v1 --world-version 1", "compare --config nowhere.json")
 ERRORS += ("train dqn --dataset nosuch.csv", "compare --dataset ml-1n?scale=1,5", "resume .", "evaluate .", "audit .")
 ERRORS += ("train dqn --out .", "compare --out src", "tune ppo --out .", "data fetch nosuch", "data fetch synthetic")
-ERRORS += ("report .", "report nowhere", "data describe nosuch")
+ERRORS += ("report .", "report nowhere", "data describe nosuch", "demo --jobs 0", "demo --set nosuch=1")
 
 SLOW = {"torch", "numba", "pandas", "scipy", "matplotlib", "optuna"}
 RUN_AND_LOOK = f"""
@@ -49,6 +52,13 @@ def test_help_and_usage_errors_import_nothing_slow() -> None:
     assert not shown.stderr
     codes = [line.rsplit(" ", 1)[1] for line in shown.stdout.splitlines()]
     assert codes == ["0"] * len(HELP) + ["2"] * len(ERRORS)
+
+
+def test_letters_that_the_output_cannot_hold_are_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(shown, encoding="cp1252", write_through=True))
+    assert run("train", "dqn", "--help") == 0
+    assert b"it is ?-greedy" in shown.getvalue()
 
 
 def completion(words: str) -> dict[str, str]:

@@ -2,7 +2,6 @@ import io
 import json
 import os
 import re
-import resource
 import shutil
 import signal
 import subprocess
@@ -425,6 +424,8 @@ def test_all_settings_of_a_run_are_no_hyperparameters(
 @pytest.mark.slow
 def test_a_disk_that_is_full_under_a_checkpoint_is_one_line(saved: str, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ("train", "dqn", "--dataset", saved, *RUN, "--checkpoint-every", "0", "--out", "out")
+    import resource  # not on Windows
+
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, before[1]))
     try:

@@ -343,7 +343,7 @@ def test_a_world_without_demographics_and_violence_is_audited_without_groups(
     )
     assert "one of each of a simple random sample of 5 of the 9 users" in shown
     assert "not known" in shown
-    assert f"report in {tmp_path / 'run' / 'report.html'}" in shown
+    assert shown.endswith(f": {tmp_path / 'run' / 'report.html'}\n")
     sessions = audit_table(audited(tmp_path / "run"), "sessions")
     assert sessions["violence"].isna().all()
     with pytest.raises(InputError, match="holds nothing of its users but their ratings; to audit groups, give their"):

@@ -25,7 +25,7 @@ def read_options(path: Path) -> tuple[str, dict[str, Any]]:
     from pydeeprecsys.experiments.earlier_versions import with_todays_values
 
     try:
-        config = json.loads(path.read_text())
+        config = json.loads(path.read_text("utf-8"))
         if "kind" in config:
             raise InputError(
                 f"{path} holds all settings of a {config['kind']}, of which this would take few; give the best.json of "

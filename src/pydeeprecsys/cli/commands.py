@@ -9,13 +9,12 @@ import click
 
 from pydeeprecsys.cli.agent_options import Agents, read_hyperparameters
 from pydeeprecsys.cli.data_commands import data
+from pydeeprecsys.cli.file_commands import demo, run
 from pydeeprecsys.cli.groups import HomePath, SuggestingGroup
 from pydeeprecsys.cli.options import (
     BY_DEFAULT,
     ENV_OPTION,
     JOBS,
-    OUT,
-    OVERWRITE,
     RAY,
     check_kind,
     complete_agents,
@@ -37,10 +36,11 @@ _RESULTS = HomePath(exists=True, file_okay=False)
 def cli() -> None:
     """Recommender systems that learn by reinforcement, compared on simulated users built from real ratings.
 
-    Start with:  pydeeprecsys compare
+    Start with:  pydeeprecsys demo
     """
 
 
+cli.add_command(demo)
 cli.add_command(data)
 
 
@@ -143,41 +143,7 @@ def tune(agent: str, **arguments: Any) -> None:
 
 
 tune.params.extend([JOBS, RAY, *settings_options("tune")])
-
-
-@cli.command()
-@click.argument("file", type=HomePath())
-@click.option(
-    "--set",
-    "changes",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="A setting in place of the file's, such as seed=1, env_options.slate_size=3 or "
-    "hyperparameters.learning_rate=0.01; may be repeated.",
-)
-@click.option(
-    "--threads", type=click.IntRange(1), help="Threads of torch; by default those of the config.json, otherwise 1."
-)
-def run(file: Path, changes: tuple[str, ...], **arguments: Any) -> None:
-    """Run the whole experiment that FILE describes: a run, a comparison or a search, in a new folder.
-
-    FILE is YAML, or the config.json of any run, comparison or search, whose numbers are repeated to the bit. Its paths
-    are relative to the working directory.
-    """
-    from pydeeprecsys.experiments.experiment_file import read_experiment
-
-    experiment = read_experiment(file, changes)
-    from pydeeprecsys.cli.common import choose_out
-
-    kind, agent = experiment["kind"], experiment.get("agent")
-    label = "-".join(filter(None, [kind if kind != "run" else "", agent]))
-    out = choose_out(arguments["out"], arguments["overwrite"], label)
-    from pydeeprecsys.cli.run import run_experiment
-
-    run_experiment(file, experiment, arguments, out)
-
-
-run.params.extend([JOBS, RAY, OUT, OVERWRITE])
+cli.add_command(run)
 
 
 @cli.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 import warnings
@@ -24,6 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; errors of the user are one line, with exit code 2."""
     sys.path.append(os.getcwd())  # for environments and agents of the user
     os.environ["MPLBACKEND"] = "agg"  # one that a notebook hands down may not be installed here, or want a window
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # files and pipes of Windows have no Greek letters
     with warnings.catch_warnings():
         warnings.showwarning = _show_once()
         sys.exit(_run(lambda: cli.main(args=arguments, prog_name="pydeeprecsys", standalone_mode=False)))

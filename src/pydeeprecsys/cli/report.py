@@ -14,4 +14,4 @@ def report(folders: Sequence[Path], out: Path | None) -> None:
     """Write the report on the results in some folders, by default in the first of them."""
     out = out or RunFolder(folders[0]).report_file
     write_report(folders, out)
-    screen.print(f"report in {out}, {out.stat().st_size / 1e6:.1f} MB; open it in a browser", soft_wrap=True)
+    screen.print(f"report of {out.stat().st_size / 1e6:.1f} MB, to be opened in a browser: {out}", soft_wrap=True)

@@ -180,7 +180,7 @@ class ClaimedFolder:
             remove_leftovers(self.path)
 
             def log(line: str) -> None:
-                with (self.path / _LOG).open("a") as file:
+                with (self.path / _LOG).open("a", encoding="utf-8") as file:
                     file.write(f"{datetime.now().astimezone().isoformat(timespec='seconds')} {line}\n")
 
             yield log

@@ -15,6 +15,9 @@ from pydeeprecsys.experiments.environments import DEFAULT_ENV, described, env_op
 from pydeeprecsys.experiments.plain_values import read_values
 from pydeeprecsys.experiments.sweep import Sweep
 
+DEMO = Path(__file__).with_name("demo.yaml")
+"""The experiment of `pydeeprecsys demo`."""
+
 KINDS = ["run", "compare", "tune"]
 """What a file can describe."""
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def read_json(path: Path) -> Any:
     """The content of a JSON file, or an InputError: it is damaged."""
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text("utf-8"))
     except ValueError as error:
         raise InputError(f"{path} is not readable as JSON ({error}); remove it, and resume the run") from error
 

@@ -22,7 +22,7 @@ def available_memory() -> int | None:
     """Bytes of memory that are available without swapping; None if the system does not report it."""
     meminfo = Path("/proc/meminfo")
     if meminfo.exists():
-        for line in meminfo.read_text().splitlines():
+        for line in meminfo.read_text("utf-8").splitlines():
             if line.startswith("MemAvailable:"):
                 return int(line.split()[1]) * 1024
     names = getattr(os, "sysconf_names", {})
