@@ -1,0 +1,79 @@
+"""The documentation site: `make docs` builds it from the pages of this folder and from docstrings."""
+
+import os
+import re
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
+import pydeeprecsys
+
+DOCS = Path(__file__).parent
+ROOT = DOCS.parent
+# Where the files of the repository can be read, such as https://.../blob/main: links to files that are no pages lead
+# there. Without it they lead to copies of the files in the site.
+REPOSITORY = os.environ.get("DOCS_REPOSITORY", "")
+# Pages whose text is a file outside of this folder.
+INCLUDED = {
+    "contributing": "CONTRIBUTING.md",
+    "examples": "examples/README.md",
+    "benchmarks": "benchmarks/README.md",
+}
+
+project = "PyDeepRecSys"
+author = "the PyDeepRecSys contributors"
+version = release = pydeeprecsys.__version__
+
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon", "sphinx_click"]
+exclude_patterns = ["_build", "**.ipynb_checkpoints"]
+myst_heading_anchors = 4
+myst_enable_extensions = ["colon_fence"]
+
+# Docstrings write names and code between single backticks.
+default_role = "code"
+napoleon_use_ivar = True
+napoleon_attr_annotations = False
+nitpick_ignore_regex = [("py:.*", r"(collections|concurrent|typing|pathlib|numpy|pandas|torch|gymnasium)\..*")]
+autodoc_default_options = {"members": True, "member-order": "bysource"}
+autodoc_inherit_docstrings = False
+autodoc_typehints = "none"
+python_maximum_signature_line_length = 100
+
+html_theme = "furo"
+html_title = "PyDeepRecSys"
+html_show_sphinx = False
+html_show_copyright = False
+html_copy_source = False
+
+
+def resolve_links(app: Sphinx, docname: str, content: list[str]) -> None:
+    """Read an included file in place of its page, and resolve links to the files of the repository."""
+    place = ROOT / INCLUDED.get(docname, f"docs/{docname}.md")
+    text = place.read_text() if docname in INCLUDED else content[0]
+    pages = {(ROOT / file).resolve(): page for page, file in INCLUDED.items()}
+
+    def resolved(found: re.Match[str]) -> str:
+        file, hash_mark, anchor = found["target"].partition("#")
+        aim = (place.parent / file).resolve()
+        if not file or not aim.exists():
+            return found[0]
+        if aim in pages:
+            return f"{found['text']}(/{pages[aim]}.md{hash_mark}{anchor})"
+        if REPOSITORY and not found["text"].startswith("!") and not aim.is_relative_to(DOCS):
+            return f"{found['text']}({REPOSITORY}/{aim.relative_to(ROOT)}{hash_mark}{anchor})"
+        if aim.is_dir():
+            return found["text"][1:-1]
+        return f"{found['text']}({os.path.relpath(aim, (DOCS / docname).parent)}{hash_mark}{anchor})"
+
+    content[0] = re.sub(r"(?P<text>!?\[[^]]*\])\((?P<target>[^)\s]+)\)", resolved, text)
+
+
+def skip_fields(app: Sphinx, what: str, name: str, value: object, skip: bool, options: object) -> bool | None:
+    """Leave the fields of a NamedTuple to the docstring of its class."""
+    return True if type(value).__name__ == "_tuplegetter" else None
+
+
+def setup(app: Sphinx) -> None:
+    """Connect the events of the build."""
+    app.connect("source-read", resolve_links)
+    app.connect("autodoc-skip-member", skip_fields)
