@@ -1,5 +1,6 @@
 """The documentation site: `make docs` builds it from the pages of this folder and from docstrings."""
 
+import inspect
 import os
 import re
 from pathlib import Path
@@ -39,6 +40,7 @@ autodoc_inherit_docstrings = False
 autodoc_typehints = "none"
 python_maximum_signature_line_length = 100
 
+templates_path = ["_templates"]
 html_theme = "furo"
 html_title = "PyDeepRecSys"
 html_show_sphinx = False
@@ -73,7 +75,15 @@ def skip_fields(app: Sphinx, what: str, name: str, value: object, skip: bool, op
     return True if type(value).__name__ == "_tuplegetter" else None
 
 
+def list_fields(app: Sphinx, what: str, name: str, value: object, options: object, lines: list[str]) -> None:
+    """List the fields of a NamedTuple with the comments beside them, as the attributes of its docstring."""
+    if hasattr(value, "_fields") and "Attributes:" not in lines:
+        fields = re.findall(r"^    (\w+): [^#\n]*(?:# )?(.*)$", inspect.getsource(value), re.M)
+        lines += ["", "Attributes:", *(f"    {field}: {comment}" for field, comment in fields)]
+
+
 def setup(app: Sphinx) -> None:
     """Connect the events of the build."""
     app.connect("source-read", resolve_links)
     app.connect("autodoc-skip-member", skip_fields)
+    app.connect("autodoc-process-docstring", list_fields, priority=100)  # before napoleon reads the sections
