@@ -5,6 +5,7 @@ import os
 import re
 from pathlib import Path
 
+from pygments.lexers.special import TextLexer
 from sphinx.application import Sphinx
 
 import pydeeprecsys
@@ -84,6 +85,7 @@ def list_fields(app: Sphinx, what: str, name: str, value: object, options: objec
 
 def setup(app: Sphinx) -> None:
     """Connect the events of the build."""
+    app.add_lexer("csv", TextLexer)  # Pygments has none
     app.connect("source-read", resolve_links)
     app.connect("autodoc-skip-member", skip_fields)
     app.connect("autodoc-process-docstring", list_fields, priority=100)  # before napoleon reads the sections

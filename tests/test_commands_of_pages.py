@@ -34,6 +34,7 @@ PAGES = sorted(
     {ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("[a-z]*/README.md")}
 )
 RUN_BY_OTHERS = {
+    "docs/serving.md": "tests/test_serving_guide.py",
     "examples/README.md": "tests/test_examples.py",
 }
 SLOW = {

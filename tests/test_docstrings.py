@@ -33,7 +33,7 @@ def listed() -> Iterator[tuple[str, str]]:
             if directive == "currentmodule":
                 module = name + "."
             elif directive.startswith("auto"):
-                yield directive, name if directive == "automodule" else module + name
+                yield directive, name if directive == "automodule" or name.startswith("pydeeprecsys") else module + name
 
 
 def documented() -> dict[str, Any]:
@@ -152,7 +152,7 @@ def faults(value: Any) -> list[str]:
         lines.append("Returns of a function that returns nothing")
     for name in named["Raises"]:
         module, _, last = name.rpartition(".")
-        places = [importlib.import_module(module)] if module else [builtins, pdr.errors]
+        places = [importlib.import_module(module)] if module else [builtins, pdr.errors, inspect.getmodule(value)]
         if not any(inspect.isclass(getattr(place, last, None)) for place in places):
             lines.append(f"no exception {name}")
     kinds = types(value)
