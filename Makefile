@@ -39,7 +39,8 @@ browser:
 	  apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends chromium chromium-driver; \
 	fi
 
-# Warnings are errors, among them links inside the site that lead nowhere. Links to other sites are listed, not followed.
+# Warnings are errors, among them links inside the site that lead nowhere. Links to other sites are listed in
+# build/docs/external-links.txt, not followed.
 docs: .venv/installed-docs
 	$(BIN)/sphinx-build --builder html --jobs 2 --fail-on-warning --keep-going --nitpicky docs build/docs
 

@@ -5,6 +5,7 @@ import os
 import re
 from pathlib import Path
 
+from docutils import nodes
 from pygments.lexers.special import TextLexer
 from sphinx.application import Sphinx
 
@@ -83,9 +84,18 @@ def list_fields(app: Sphinx, what: str, name: str, value: object, options: objec
         lines += ["", "Attributes:", *(f"    {field}: {comment}" for field, comment in fields)]
 
 
+def list_external_links(app: Sphinx, error: Exception | None) -> None:
+    """Write the addresses outside of the site that pages link to, for a check where there is a network."""
+    pages = map(app.env.get_doctree, sorted(app.env.found_docs))
+    addresses = {link.get("refuri", "") for page in pages for link in page.findall(nodes.reference)}
+    external = sorted(address for address in addresses if address.startswith("http"))
+    (Path(app.outdir) / "external-links.txt").write_text("\n".join([*external, ""]))
+
+
 def setup(app: Sphinx) -> None:
     """Connect the events of the build."""
     app.add_lexer("csv", TextLexer)  # Pygments has none
     app.connect("source-read", resolve_links)
+    app.connect("build-finished", list_external_links)
     app.connect("autodoc-skip-member", skip_fields)
     app.connect("autodoc-process-docstring", list_fields, priority=100)  # before napoleon reads the sections

@@ -46,3 +46,43 @@ def test_benchmarks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report, "FOLDER", tmp_path)
     report.update_readme()
     assert (tmp_path / "README.md").read_text() == (Path(report.__file__).parent / "README.md").read_text()
+
+
+def cells(page: str, first: str) -> list[list[str]]:
+    """The rows of a table of a page, by the first heading of the table."""
+    text = (DOCS.parent / page).read_text().partition(f"| {first} |")[2].partition("\n\n")[0]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()[2:]]
+
+
+def test_held_out_ratings() -> None:
+    found = pd.read_csv(RESULTS / "held_out_ratings.csv")
+    found["method"] = found["method"].str.replace("agent ease, feedback likes", "agent ease, --feedback likes")
+    tables = [found[found["implementation"].str.startswith(name)].set_index("method") for name in ("py", "lenskit")]
+    assert cells("agents.md", "method") == [
+        [
+            f"agent `{method[6:].replace(', ', '`, `')}`" if method.startswith("agent") else method,
+            *(
+                f"{each[key][method]:.4f}" if method in each.index else ""
+                for each in tables
+                for key in ("recall", "ndcg")
+            ),
+        ]
+        for method in tables[0].index
+    ]
+
+
+def test_interval_coverage() -> None:
+    names = {
+        "lognormal, negative": "lognormal, sigma 1, negative",
+        "one seed in five fails, by 10 standard deviations": "one in five fails",
+    }
+    rows = cells("statistics.md", "scores")
+    assert len(rows) == 6
+    found = pd.read_csv(RESULTS / "interval_coverage.csv").set_index(["quantity", "distribution", "method", "seeds"])
+    for name, *shown in rows:
+        distribution = names.get(name, name)
+        for text, quantity, method in zip(
+            shown, ("interquartile mean", "median"), ("percentile bootstrap", "order statistics"), strict=True
+        ):
+            kept = found["coverage"][quantity, distribution, method]
+            assert text == ", ".join(f"{100 * kept[seeds]:.1f}" for seeds in (3, 5, 10)), name
