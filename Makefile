@@ -2,13 +2,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo check test slow lint browser bench clean
+.PHONY: help demo check test slow lint browser docs bench clean
 
 help:
 	@echo "make demo   install into .venv, and compare ordinary recommenders and a learned one on generated data"
 	@echo "make check  install into .venv, then run linters, types, import contract and fast tests: a minute and a half"
 	@echo "make test   make check, and the tests that need a browser, Ray or real data"
 	@echo "make slow   the tests that take long: training to a bar, many cases"
+	@echo "make docs   install into .venv, then build the documentation site: build/docs/index.html"
 	@echo "make bench  install into .venv, then measure speed beside other simulators"
 
 demo: .venv/installed
@@ -35,6 +36,11 @@ browser:
 	  apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends chromium chromium-driver; \
 	fi
 
+# Warnings are errors, among them links inside the site that lead nowhere. Links to other sites are listed in
+# build/docs/external-links.txt, not followed.
+docs: .venv/installed-docs
+	$(BIN)/sphinx-build --builder html --jobs 2 --fail-on-warning --keep-going --nitpicky docs build/docs
+
 bench: .venv/installed-dev
 	$(BIN)/python -m benchmarks
 
@@ -48,6 +54,10 @@ bench: .venv/installed-dev
 
 .venv/installed-dev: .venv/installed
 	$(BIN)/pip install --constraint constraints.txt --editable '.[dev,envs,graphs,bench,ray]'
+	@touch $@
+
+.venv/installed-docs: .venv/installed
+	$(BIN)/pip install --constraint constraints.txt --editable '.[docs]'
 	@touch $@
 
 clean:

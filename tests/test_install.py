@@ -213,7 +213,7 @@ def test_a_policy_names_its_extra(tmp_path: Path) -> None:
 
 
 def test_every_package_of_an_extra_is_known_by_its_module() -> None:
-    extras = {name: texts for name, texts in PROJECT["optional-dependencies"].items() if name != "dev"}
+    extras = {name: texts for name, texts in PROJECT["optional-dependencies"].items() if name not in ("dev", "docs")}
     named = {(extra, canonicalize_name(Requirement(text).name)) for extra, texts in extras.items() for text in texts}
     others = {each for each in named if each[0] not in {EXTRAS.get(module) for module in MODULES[each[1]]}}
     assert {each for each in others if each[1] != "pydeeprecsys"} == {("envs", "gymnasium"), ("graphs", "setuptools")}

@@ -137,7 +137,7 @@ class Dataset:
 
     @cached_property
     def stars(self) -> Singles:
-        """(ratings,) the ratings in stars: `scale` mapped linearly to that of the simulated worlds."""
+        """(ratings,) the ratings in stars, `scale` mapped linearly to that of the simulated worlds."""
         low, high = self.scale
         stars = MIN_RATING + (self.ratings.astype(np.float64) - low) * ((MAX_RATING - MIN_RATING) / (high - low))
         return stars.clip(MIN_RATING, MAX_RATING).astype(np.float32)
@@ -190,7 +190,7 @@ class Dataset:
 
     @cached_property
     def checksum(self) -> str:
-        """SHA-256 of everything a world is built from: data sets with the same checksum give the same world."""
+        """SHA-256 of everything a world is built from; data sets with the same checksum give the same world."""
         digest = hashlib.sha256(repr(tuple(map(float, self.scale))).encode())
         of_items = (self.genres, self.genres_known, self.violence)
         for array in (self.user_index, self.item_index, self.ratings, *of_items, self.demographics):

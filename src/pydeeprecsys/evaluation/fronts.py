@@ -16,8 +16,8 @@ from pydeeprecsys.evaluation.scores import paired_difference
 from pydeeprecsys.evaluation.standings import BEST_CONSTANT, ORACLE
 
 FIGURES = {"rating": (1, 5), "violence": (0, 1), "cvar": (0, 1), "return": (-np.inf, np.inf)}
-"""The figures of a point with their ranges: rating in stars and violence of the items shown and the return, means over
-the sessions of a run, and the CVaR of a session's violence."""
+"""The figures of a point with their ranges, of rating in stars and violence of the items shown and the return, means
+over the sessions of a run, and the CVaR of a session's violence."""
 
 
 def dominated(ratings: ArrayLike, harms: ArrayLike) -> Flags:
@@ -125,7 +125,7 @@ def front_table(points: pd.DataFrame, references: Collection[str] = (ORACLE, BES
         references: agents that read the simulator and are not deployable; no agent is dominated by them.
 
     Returns:
-        One row per agent and value: `agent`, `value`, `seeds`; of each figure the median over seeds, with the ends
+        One row per agent and value, with `agent`, `value`, `seeds`; of each figure the median over seeds, with the ends
         `<figure>_low` and `<figure>_high` of its 95 % confidence interval within the figure's range, NaN as in
         `median_interval`; whether the point is `dominated` by another in rating and violence, and `cvar_dominated` in
         rating and CVaR, empty for references.

@@ -18,7 +18,7 @@ FEWEST_USERS = 30
 """Smaller groups are listed without intervals and p-values."""
 
 FEWEST_IN_TAIL = 20
-"""With fewer users beyond the VaR a CVaR is given without intervals and p-values: they would be too narrow."""
+"""With fewer users beyond the VaR a CVaR is given without intervals and p-values, which would be too narrow."""
 
 COLUMNS = [
     *("group", "users", "sessions", "value", "low", "high", "gap", "gap_low", "gap_high"),
@@ -66,8 +66,8 @@ def group_gaps(
         confidence: share of cases in which an interval is to hold the true value, in (0, 1).
 
     Returns:
-        One row per group: `group`; its `users` and `sessions` with a known figure; `value` of the statistic, from `low`
-        to `high`; `gap` to the others, from `gap_low` to `gap_high`; `effect`, the gap over the pooled standard
+        Rows of `group`, one per group; its `users` and `sessions` with a known figure; `value` of the statistic, from
+        `low` to `high`; `gap` to the others, from `gap_low` to `gap_high`; `effect`, the gap over the pooled standard
         deviation of users' means, with Hedges' correction (Hedges' g, if all have equally many sessions); `p`, and
         `p_holm`, corrected over the table; `too_small`, whether it has fewer than `FEWEST_USERS` users; and `note`,
         which says why something is not known, and NaN.

@@ -9,7 +9,7 @@ from pydeeprecsys.arrays import Floats
 from pydeeprecsys.errors import InputError
 
 FEWEST_SEEDS = 3
-"""Below it no interval is given: from two seeds that of the median would be 19 times as wide as they are apart."""
+"""Below it no interval is given; from two seeds that of the median would be 19 times as wide as they are apart."""
 
 
 def interquartile_mean(scores: ArrayLike) -> float:

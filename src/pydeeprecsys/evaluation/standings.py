@@ -45,7 +45,7 @@ def standings(
         simple_policies: names of the policies that do not learn; the best of them is the reference of the differences.
 
     Returns:
-        One row per agent: `agent`; `median` over seeds, with the ends `median_low` and `median_high` of its 95 %
+        One row per agent, with `agent`; `median` over seeds, with the ends `median_low` and `median_high` of its 95 %
         confidence interval; `iqm`, the interquartile mean; `normalized`, where the medians of random and oracle are 0
         and 1; `reference`, the best simple policy, and the median paired `difference` to it, with `difference_low` and
         `difference_high`; `improvement`, the probability of improvement over the agent of the next row, with

@@ -85,7 +85,7 @@ class Comparison(Settings):
 
     @property
     def all_agents(self) -> list[str]:
-        """The agents, and those that others are measured by: random, and for simulated users the oracle."""
+        """The agents, and those that others are measured by, random, and for simulated users the oracle."""
         return list(dict.fromkeys((*self.agents, RANDOM, *([ORACLE] if self.task.has_users else []))))
 
     @cached_property
@@ -156,7 +156,7 @@ def compare(
         InputError: an option that cannot be, or the folder holds runs of other settings, or another process is using
             it, or it is to be overwritten and holds anything that is not of a run.
         DivergenceError: every run failed.
-        BrokenProcessPool: one of several processes was killed; results so far are kept.
+        concurrent.futures.process.BrokenProcessPool: one of several processes was killed; results so far are kept.
     """
     folder, sweep = RunFolder(out), comparison.swept
     for name in comparison.names:

@@ -83,7 +83,7 @@ class Sweep(NamedTuple):
 
     @property
     def target(self) -> str:
-        """The option, as it is written: NAME, or AGENT.NAME."""
+        """The option as it is written, NAME or AGENT.NAME."""
         return ".".join(filter(None, [self.agent, self.option]))
 
     def named(self, agent: str, value: float) -> str:

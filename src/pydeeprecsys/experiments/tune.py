@@ -59,7 +59,7 @@ def tune(
     Raises:
         InputError: an option that cannot be, or the folder holds a search of other settings, or another process is
             using it.
-        BrokenProcessPool: one of several processes was killed; results so far are kept.
+        concurrent.futures.process.BrokenProcessPool: one of several processes was killed; results so far are kept.
     """
     folder = RunFolder(out)
     check(tuning.run(0, {}))

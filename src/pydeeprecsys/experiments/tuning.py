@@ -68,7 +68,7 @@ class Tuning(Settings):
 
     @property
     def checks(self) -> list[int]:
-        """Numbers of episodes after which a training may be pruned: not in its first third."""
+        """Numbers of episodes after which a training may be pruned, none in its first third."""
         return list(range(math.ceil(self.episodes / 3), self.episodes, max(1, self.episodes // 10)))
 
     def run(self, index: int, hyperparameters: Mapping[str, Any]) -> RunConfig:

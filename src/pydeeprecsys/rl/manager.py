@@ -408,14 +408,24 @@ class MovieLensFairnessManager(Manager):
 
 
 class CartpoleManager(Manager):
-    """A manager of `CartPole-v1`."""
+    """A manager of `CartPole-v1`.
+
+    Args:
+        seed: of the first states.
+        n_envs: how many environments at once.
+    """
 
     def __init__(self, seed: int | None = None, n_envs: int = 1) -> None:
         super().__init__("CartPole-v1", seed, n_envs=n_envs)
 
 
 class LunarLanderManager(Manager):
-    """A manager of `LunarLander-v3`; needs the extra `pydeeprecsys[envs]`."""
+    """A manager of `LunarLander-v3`; needs the extra `pydeeprecsys[envs]`.
+
+    Args:
+        seed: of the first states and the terrain.
+        n_envs: how many environments at once.
+    """
 
     def __init__(self, seed: int | None = None, n_envs: int = 1) -> None:
         with naming_extras():

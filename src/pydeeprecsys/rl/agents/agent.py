@@ -39,7 +39,7 @@ class ReinforcementLearning:
     """Search space of the hyperparameters, for `pydeeprecsys tune`; empty if there are no hyperparameters to tune."""
 
     parameter_space: ClassVar[Mapping[str, Between]] = {}
-    """Bounds of the policy's parameters: numbers, in attributes of the same names, that a policy search may change."""
+    """Bounds of the policy's parameters, numbers in attributes of the same names, that a policy search may change."""
 
     training_cost: ClassVar[float] = 1.0
     """About how long an episode of training takes, relative to other agents; the longest runs of many begin first."""

@@ -91,7 +91,7 @@ def generalized_advantages(
         (time, n) the advantages.
 
     Raises:
-        ValueError: the shapes differ, or lambda_ is out of range.
+        ValueError: the shapes differ, or `lambda_` is out of range.
     """
     arrays = {"r_t": r_t, "discount_t": discount_t, "ended_t": ended_t, "v_tm1": v_tm1, "v_t": v_t}
     check_shapes(**{name: (array, "time n") for name, array in arrays.items()})

@@ -41,7 +41,7 @@ class Patience:
 
     @property
     def longest_session(self) -> int:
-        """Most slates that a session can have: `max_steps`, or fewer if 5 stars each time use up the budget before."""
+        """Most slates that a session can have, `max_steps`, or fewer if 5 stars each time use up the budget before."""
         budget, steps = self.budget, 0
         while budget > 0 and steps < self.max_steps:  # as `spend` charges, rounding included
             budget, steps = budget - min(1 - self.gain, self.refusal_cost), steps + 1
