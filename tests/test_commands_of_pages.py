@@ -88,7 +88,7 @@ class Block(NamedTuple):
 
 def blocks(page: str) -> list[Block]:
     """The blocks of a page, in their order."""
-    found = re.finditer(r"^```(\w*)\n(.*?)^```$(?=(?:\n\n```text\n(.*?)^```$)?)", page, re.S | re.M)
+    found = re.finditer(r"^```(\S+)[^\n]*\n(.*?)^```$(?=(?:\n\n```text\n(.*?)^```$)?)", page, re.S | re.M)
     return [Block(*each.groups()) for each in found]
 
 
@@ -125,16 +125,18 @@ def command_of(words: list[str]) -> tuple[click.Command, click.Context]:
 def small(words: list[str]) -> list[str]:
     """The arguments of a command of this package with the sizes of tests."""
     command, _ = command_of(words)
+    if command.name in ("demo", "run"):  # whose sizes are those of a file
+        return [*words, *(f"--set={name}={SIZES[name]}" for name in ("episodes", "evaluation_episodes", "seeds"))]
     for option in command.params:
         name = option.name or ""
         flag = "--" + name.replace("_", "-")
-        if name not in SIZES or not isinstance(option, click.Option) or flag not in option.opts:
+        if name not in SIZES or flag not in option.opts:
             continue
         if flag in words:
             place = words.index(flag) + 1
             words = [*words[:place], min(words[place], SIZES[name], key=int), *words[place + 1 :]]
-        elif words[0] in ("train", "compare", "tune", "audit", "evaluate") and "--help" not in words:
-            words = [*words, flag, SIZES[name]] if name != "steps" else words
+        elif "--help" not in words and name != "steps":
+            words = [*words, flag, SIZES[name]]
     return words
 
 
@@ -258,7 +260,7 @@ def test_commands_and_snippets(page: Path, place: Path, capsys: pytest.CaptureFi
 @each_page
 def test_every_block_has_a_language(page: Path) -> None:
     text = page.read_text()
-    assert len(re.findall(r"^```\S+$", text, re.M)) == text.count("\n```\n") + text.endswith("\n```")
+    assert len(re.findall(r"^```\S", text, re.M)) == text.count("\n```\n") + text.endswith("\n```")
     outside = re.sub(r"^```.*?^```$", "", text, flags=re.S | re.M)
     assert re.findall(r"(?<=\n\n) {4}\S.*", outside) == []
 
@@ -266,7 +268,8 @@ def test_every_block_has_a_language(page: Path) -> None:
 @each_page
 def test_commands_within_sentences_are_commands(page: Path) -> None:
     outside = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.S | re.M)
-    for line in re.findall(r"`pydeeprecsys ([^`]+)`", outside):
+    # A name and a number are the version of a format.
+    for line in re.findall(r"`pydeeprecsys (?!\w+ \d)([^`]+)`", outside):
         words = shlex.split(line.replace("\n", " ").replace(" AGENT", " dqn"))
         command, context = command_of(words)
         known = {flag for each in command.get_params(context) for flag in [*each.opts, *each.secondary_opts]}
