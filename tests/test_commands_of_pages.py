@@ -247,7 +247,9 @@ def test_commands_and_snippets(page: Path, place: Path, capsys: pytest.CaptureFi
     names: dict[str, Any] = {
         "ratings_frame": pd.read_csv("ratings.csv"),
         "items_frame": pd.read_csv("products.csv"),
-        "sessions": pd.DataFrame({"user": np.arange(80), "sex": ["F", "M"] * 40, "violence": np.linspace(0, 1, 80)}),
+        "sessions": pd.DataFrame(
+            {"seed": 0, "user": np.arange(80), "sex": ["F", "M"] * 40, "violence": np.linspace(0, 1, 80)}
+        ),
     }
     for block in blocks(page.read_text()):
         if block.language == "sh":
