@@ -134,8 +134,9 @@ def small(words: list[str]) -> list[str]:
             continue
         if flag in words:
             place = words.index(flag) + 1
-            words = [*words[:place], min(words[place], SIZES[name], key=int), *words[place + 1 :]]
-        elif "--help" not in words and name != "steps":
+            size = int(SIZES[name]) * (2 if command.name == "resume" else 1)  # a total, above that of the run
+            words = [*words[:place], str(min(int(words[place]), size)), *words[place + 1 :]]
+        elif "--help" not in words and name != "steps" and command.name != "resume":
             words = [*words, flag, SIZES[name]]
     return words
 
