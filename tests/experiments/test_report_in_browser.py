@@ -13,6 +13,7 @@ from selenium.webdriver import Chrome, ChromeOptions, ChromeService, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select, WebDriverWait
+from selenium_axe_python import Axe
 
 from contracts.audits import audited_comparison
 from contracts.run_folders import config_of, sessions_of, write_comparison, write_run, write_search, write_sweep
@@ -459,3 +460,27 @@ def test_gaps_exposure_and_lines_are_those_that_are_chosen(chromium: Browser, au
     choose("steps-of", "figure", "rating")
     choose("steps-of", "group", "sex: F")
     chromium.until(lambda: "Rating" in chromium.one(".audit [data-chart=steps] .infolayer").text)
+
+
+@pytest.fixture(scope="module")
+def pages(browser: Browser, swept: tuple[Browser, Path], audited: Path) -> dict[str, Path]:
+    """Pages that together have everything a report can have."""
+    folder = write_search(audited.parent / "tuned", ["0,complete,30.0,0.001,,False", "1,pruned,,0.1,,True"])
+    write_report([folder], folder / "page.html")
+    return {"compared": browser.page, "swept": swept[1], "audited": audited, "tuned": folder / "page.html"}
+
+
+@pytest.mark.parametrize("screen", [SCREENS[0], SCREENS[3]])
+@pytest.mark.parametrize("name", ["compared", "swept", "audited", "tuned"])
+def test_axe_finds_no_obstacle(
+    chromium: Browser, pages: dict[str, Path], name: str, screen: tuple[int, int, str]
+) -> None:
+    chromium.open(*screen, pages[name])
+    chromium.ask("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    for button in chromium.all(".legend button")[:1]:
+        button.click()  # what is hidden is read, too
+    axe = Axe(chromium.chrome)
+    axe.inject()
+    found = axe.run("{exclude: ['.main-svg']}")  # inside of images, whose names say what they show
+    assert len(found["passes"]) > 40
+    assert found["violations"] == [], axe.report(found["violations"])
