@@ -14,8 +14,8 @@ DOCS = Path(__file__).parent
 DRAWING = DOCS / "architecture.svg"
 PACKAGE = "pydeeprecsys."
 
-WIDTH, LEFT, LANES, STEP = 1080, 48, 510, 46  # of the page; of the rows, and of the first step and between two
-LINE, GAP = 17, 6  # height of a line of text, and between rows
+WIDTH, LEFT, LANES, STEP = 940, 48, 392, 46  # of the page; of the rows, and of the first step and between two
+LINE, GAP = 18, 6  # height of a line of text, and between rows
 
 STYLE = """
   svg { --paper: #fcfbf8; --row: #ffffff; --ink: #1d1c1a; --quiet: #5c5953; --rule: #d3cfc6; --path: #1c5d9e; }
@@ -23,12 +23,12 @@ STYLE = """
     svg { --paper: #15161a; --row: #1f2127; --ink: #ebe8e2; --quiet: #b0aca4; --rule: #41444d; --path: #86b8f0; }
   }
   .paper { fill: var(--paper); } .row { fill: var(--row); stroke: var(--rule); }
-  text { font: 13px system-ui, "Segoe UI", Roboto, "Liberation Sans", Arial, sans-serif; fill: var(--ink); }
-  .name { font: 600 13px ui-monospace, Menlo, Consolas, "Liberation Mono", monospace; }
-  .quiet, .note { fill: var(--quiet); } .note { font-size: 12px; font-style: italic; } .title { font-weight: 600; }
+  text { font: 14px system-ui, "Segoe UI", Roboto, "Liberation Sans", Arial, sans-serif; fill: var(--ink); }
+  .name { font: 600 14px ui-monospace, Menlo, Consolas, "Liberation Mono", monospace; }
+  .quiet, .note { fill: var(--quiet); } .note { font-size: 13px; font-style: italic; } .title { font-weight: 600; }
   .path { stroke: var(--path); fill: none; stroke-width: 1.5; } .stop { fill: var(--path); }
   .number { fill: var(--paper); font-size: 11px; font-weight: 600; text-anchor: middle; }
-  .label { font-size: 12px; text-anchor: middle; stroke: var(--row); stroke-width: 4px; paint-order: stroke; }
+  .label { font-size: 13px; text-anchor: middle; stroke: var(--row); stroke-width: 4px; paint-order: stroke; }
   .arrow { fill: none; stroke: var(--quiet); }
 """
 
@@ -85,7 +85,7 @@ def draw() -> str:
         lines = [f'<tspan class="name">{names}</tspan><tspan class="quiet" dx="8">{about}</tspan>']
         lines += [f'<tspan class="note">{escape(rule)}</tspan>' for rule in layer.rules]
         is_room = (DOCS.parent / "src" / "pydeeprecsys" / layer.modules[0]).is_dir()
-        height = len(lines) * LINE + (28 if is_room else 10)
+        height = len(lines) * LINE + (32 if is_room else 10)
         rows.append(f'<rect class="row" x="{LEFT}" y="{top}" width="{WIDTH - LEFT - 16}" height="{height}" rx="6"/>')
         first = top + (height - len(lines) * LINE) / 2 + 13
         rows += [f'<text x="{LEFT + 12}" y="{first + i * LINE:g}">{line}</text>' for i, line in enumerate(lines)]
@@ -107,7 +107,7 @@ def draw() -> str:
 <style>{STYLE}</style>
 <rect class="paper" width="{WIDTH}" height="{bottom}"/>
 <text class="title" x="{LEFT}" y="28">Layers: each imports only those below it</text>
-<text class="title" x="{LANES - 12}" y="28">The life of a slate, from left to right</text>
+<text class="title" x="{WIDTH - 16}" y="28" text-anchor="end">The life of a slate, from left to right</text>
 <path class="arrow" d="M24 46V{bottom - 16}m-6 -8l6 8l6 -8"/>
 {chr(10).join(rows + marks)}
 </svg>
