@@ -45,6 +45,8 @@ python_maximum_signature_line_length = 100
 
 templates_path = ["_templates"]
 html_theme = "furo"
+html_static_path = ["_static"]
+html_js_files = [("accessible.js", {"defer": "defer"})]
 html_title = "PyDeepRecSys"
 html_show_sphinx = False
 html_show_copyright = False

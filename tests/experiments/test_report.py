@@ -3,8 +3,11 @@ import json
 import math
 import re
 import shutil
+from email.message import Message
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -32,6 +35,8 @@ from pydeeprecsys.experiments.report.sessions import pack
 from pydeeprecsys.experiments.report.settings import differences, flat
 from pydeeprecsys.experiments.task import Task
 from pydeeprecsys.looks import looks
+
+ROOT = Path(__file__).parents[2]
 
 
 def run(*arguments: str) -> int:
@@ -107,6 +112,35 @@ def test_the_table_says_what_each_agent_reached(tmp_path: Path) -> None:
     assert dqn[4:7] == ["0.575", "+11.50 (7.66 to 14.34)", "100 % (48 to 100)"]
     assert dqn[7:] == ["0.125", "0.6667", "0.444", "3.0", "5"]
     assert rows[2][5:7] == ["–", "–"]
+
+
+TEMPLATES = sorted((ROOT / "src" / "pydeeprecsys" / "experiments" / "report").glob("*.html"))
+
+
+def test_each_chart_names_the_section_of_the_guide_that_explains_it() -> None:
+    named = set()
+    for template in TEMPLATES:
+        text = template.read_text()
+        for part in [text] if template.name == "fronts.html" else text.split("<h3>"):  # both fronts have one note
+            assert ('class="chart"' not in part) or ("{{ guide(" in part), part
+        named |= set(re.findall(r'{{ guide\("(.*?)"\) }}', text))
+    assert named == set(re.findall(r"^## (.*)$", (ROOT / "docs" / "report.md").read_text(), re.M))
+
+
+def test_the_guide_is_named_or_linked_where_its_address_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_comparison(tmp_path / "compared")
+    monkeypatch.setattr("pydeeprecsys.experiments.report.page.metadata", lambda name: Message())
+    assert "Guide: “Reading a report”, “Learning curves”." in page_of(folder)
+    addressed = Message()
+    addressed["Project-URL"] = "Source, https://example.org/source"
+    addressed["Project-URL"] = "Documentation, https://example.org/docs/"
+    monkeypatch.setattr("pydeeprecsys.experiments.report.page.metadata", lambda name: addressed)
+    link = '<a href="https://example.org/docs/report.html#learning-curves">Guide: Learning curves</a>.'
+    assert link in page_of(folder)
+    monkeypatch.setattr("pydeeprecsys.experiments.report.page.metadata", Mock(side_effect=PackageNotFoundError))
+    assert "Guide: “Reading a report”, “Learning curves”." in page_of(folder)
 
 
 def test_an_agent_that_never_updated_is_marked(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The report in a real browser: Chromium without a window."""
+"""The report, and a page of the site, in a real browser: Chromium without a window."""
 
 import itertools
 import math
@@ -13,6 +13,8 @@ from selenium.webdriver import Chrome, ChromeOptions, ChromeService, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select, WebDriverWait
+from selenium_axe_python import Axe
+from sphinx.application import Sphinx
 
 from contracts.audits import audited_comparison
 from contracts.run_folders import config_of, sessions_of, write_comparison, write_run, write_search, write_sweep
@@ -459,3 +461,66 @@ def test_gaps_exposure_and_lines_are_those_that_are_chosen(chromium: Browser, au
     choose("steps-of", "figure", "rating")
     choose("steps-of", "group", "sex: F")
     chromium.until(lambda: "Rating" in chromium.one(".audit [data-chart=steps] .infolayer").text)
+
+
+@pytest.fixture(scope="module")
+def pages(browser: Browser, swept: tuple[Browser, Path], audited: Path) -> dict[str, Path]:
+    """Pages that together have everything a report can have."""
+    folder = write_search(audited.parent / "tuned", ["0,complete,30.0,0.001,,False", "1,pruned,,0.1,,True"])
+    write_report([folder], folder / "page.html")
+    return {"compared": browser.page, "swept": swept[1], "audited": audited, "tuned": folder / "page.html"}
+
+
+@pytest.mark.parametrize("screen", [SCREENS[0], SCREENS[3]])
+@pytest.mark.parametrize("name", ["compared", "swept", "audited", "tuned"])
+def test_axe_finds_no_obstacle(
+    chromium: Browser, pages: dict[str, Path], name: str, screen: tuple[int, int, str]
+) -> None:
+    chromium.open(*screen, pages[name])
+    chromium.ask("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    for button in chromium.all(".legend button")[:1]:
+        button.click()  # what is hidden is read, too
+    found = violations(chromium, "{exclude: ['.main-svg']}")  # inside of images, whose names say what they show
+    assert found == []
+
+
+def violations(browser: Browser, where: str = "document") -> list[str]:
+    """What axe finds on the open page; minor findings are left out."""
+    axe = Axe(browser.chrome)
+    axe.inject()
+    found = axe.run(where)
+    assert len(found["passes"]) > 20
+    return [axe.report([each]) for each in found["violations"] if each["impact"] != "minor"]
+
+
+PAGE = """# A page
+
+```{toctree}
+:caption: Guides
+self
+```
+
+```sh
+pydeeprecsys %s
+```
+
+```{eval-rst}
+.. autofunction:: pydeeprecsys.standings
+```
+"""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page with a caption, a command wider than a phone, and a signature of several lines, made as those of docs."""
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "index.md").write_text(PAGE % ("--option " * 20))
+    docs = Path(__file__).parents[2] / "docs"
+    Sphinx(folder, docs, folder / "out", folder / "trees", "html", status=None, parallel=1).build()
+    return folder / "out" / "index.html"
+
+
+@pytest.mark.parametrize("screen", [SCREENS[0], SCREENS[3]])
+def test_axe_finds_no_obstacle_on_the_site(chromium: Browser, site: Path, screen: tuple[int, int, str]) -> None:
+    chromium.open(*screen, site)
+    assert violations(chromium) == []

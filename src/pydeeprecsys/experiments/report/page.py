@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
+from importlib.metadata import PackageNotFoundError, metadata
 from importlib.resources import files
 from typing import Any
 
@@ -41,6 +43,7 @@ def render(sources: Sequence[Source]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["guide"] = partial(_guide, site=_site())
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
     environment.filters |= {
         "number": _number,
@@ -76,6 +79,23 @@ def render(sources: Sequence[Source]) -> str:
         programs=[(here / name).read_text("utf-8") for name in ("charts.js", "explorer.js", "trials.js", "audits.js")],
         plotly=plotly.offline.get_plotlyjs(),
     )
+
+
+def _site() -> str | None:
+    """The address of the documentation, if the installed package names one."""
+    try:
+        urls = metadata("pydeeprecsys").get_all("Project-URL", [])
+    except PackageNotFoundError:  # in a source tree that is not installed
+        return None
+    return next((url.removeprefix("Documentation, ") for url in urls if url.startswith("Documentation, ")), None)
+
+
+def _guide(section: str, site: str | None) -> Markup:
+    """The section of the guide to reports that explains a chart: a link, or its name if the site has no address."""
+    if site is None:
+        return Markup("Guide: “Reading a report”, “{}”.").format(section)
+    anchor = section.lower().replace(" ", "-")
+    return Markup('<a href="{}/report.html#{}">Guide: {}</a>.').format(site.rstrip("/"), anchor, section)
 
 
 def _facts(sources: Sequence[Source]) -> dict[str, str]:
