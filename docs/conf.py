@@ -18,6 +18,7 @@ ROOT = DOCS.parent
 REPOSITORY = os.environ.get("DOCS_REPOSITORY", "")
 # Pages whose text is a file outside of this folder.
 INCLUDED = {
+    "changelog": "CHANGELOG.md",
     "contributing": "CONTRIBUTING.md",
     "examples": "examples/README.md",
     "benchmarks": "benchmarks/README.md",

@@ -125,6 +125,14 @@ def command_of(words: list[str]) -> tuple[click.Command, click.Context]:
 def small(words: list[str]) -> list[str]:
     """The arguments of a command of this package with the sizes of tests."""
     command, _ = command_of(words)
+    if words[0] == "demo":
+        sizes = ("episodes", "evaluation_episodes", "seeds", "n_envs")
+        return [
+            *words,
+            "--jobs",
+            SIZES["jobs"],
+            *(word for name in sizes for word in ("--set", f"{name}={SIZES[name]}")),
+        ]
     for option in command.params:
         name = option.name or ""
         flag = "--" + name.replace("_", "-")
