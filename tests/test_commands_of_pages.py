@@ -127,12 +127,8 @@ def small(words: list[str]) -> list[str]:
     command, _ = command_of(words)
     if words[0] == "demo":
         sizes = ("episodes", "evaluation_episodes", "seeds", "n_envs")
-        return [
-            *words,
-            "--jobs",
-            SIZES["jobs"],
-            *(word for name in sizes for word in ("--set", f"{name}={SIZES[name]}")),
-        ]
+        settings = [word for name in sizes for word in ("--set", f"{name}={SIZES[name]}")]
+        return [*words, "--jobs", SIZES["jobs"], *settings]
     for option in command.params:
         name = option.name or ""
         flag = "--" + name.replace("_", "-")
