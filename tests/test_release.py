@@ -84,11 +84,11 @@ def test_the_policy_states_the_formats_of_today() -> None:
 
     text = (ROOT / "docs" / "releases.md").read_text(encoding="utf-8")
     for stated in (
-        f"| world: `{world.FORMAT}` |",
+        f'| world: `"{world.FORMAT}"` |',
         f"| recipe of worlds: {library.RECIPE} |",
         f"| recipe of item estimates: {item_estimates._RECIPE} |",
-        f"| checkpoint: `{checkpoint._NAME} {checkpoint._VERSION}` |",
-        f"| policy: `{contract.FORMAT}` |",
+        f'| checkpoint: `"{checkpoint._NAME} {checkpoint._VERSION}"` |',
+        f'| policy: `"{contract.FORMAT}"` |',
     ):
         assert stated in text
 

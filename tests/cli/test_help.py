@@ -15,7 +15,6 @@ from pydeeprecsys.cli.groups import first_sentence
 from pydeeprecsys.experiments.catalogue import agent_names
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ["demo", "data", "env", "train", "compare", "tune", "run", "evaluate", "export", "audit", "resume", "report"]
 HELP = ("--help", "train --help", "train dqn -h", "train cma-es --help", "compare --help", "tune --help")
 HELP += ("resume --help", "evaluate --help", "audit --help", "report --help", "data --help", "data fetch --help")
 HELP += ("data describe -h", "demo --help")
@@ -108,7 +107,7 @@ def test_the_list_of_agents_cuts_no_sentence() -> None:
     assert "dqn DQN (Mnih et al. 2015), optionally with double Q-learning (van Hasselt et al. 2016) and n-s" in listed
 
 
-COMMANDS = ["data", "env", "train", "compare", "tune", "run", "evaluate", "export", "recommend"]
+COMMANDS = ["demo", "data", "env", "train", "compare", "tune", "run", "evaluate", "export", "recommend"]
 COMMANDS += ["audit", "resume", "report"]
 
 
