@@ -14,7 +14,8 @@ each_tutorial = pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path
 
 def notebook(path: Path) -> NotebookNode:
     """A tutorial as a notebook without outputs."""
-    return read_myst_markdown_notebook(path.read_text())
+    read: NotebookNode = read_myst_markdown_notebook(path.read_text())
+    return read
 
 
 def code(read: NotebookNode) -> list[NotebookNode]:
