@@ -33,6 +33,11 @@ exclude_patterns = ["_build", "**.ipynb_checkpoints"]
 myst_heading_anchors = 4
 myst_enable_extensions = ["colon_fence"]
 
+# The tutorials run each time, without a stored output, and an error in a cell is an error of the build.
+nb_execution_mode = "force"
+nb_execution_timeout = 300
+nb_execution_raise_on_error = True
+
 # Docstrings write names and code between single backticks.
 default_role = "code"
 napoleon_use_ivar = True
