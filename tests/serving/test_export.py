@@ -1,6 +1,7 @@
 """Exports: what the folder of a policy holds, and what cannot be exported."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +192,29 @@ def test_only_what_a_recommender_knows_is_exported(
     with pytest.raises(InputError, match=message):
         export(tmp_path / "run", tmp_path / "policy")
     assert not (tmp_path / "policy").exists()
+
+
+@pytest.mark.parametrize("place", [".", "..", "sub/.."])
+def test_the_working_directory_is_not_replaced(
+    trained: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    with pytest.raises(InputError, match="a folder of its own; give --out the name of a new one"):
+        export(trained.path, place)
+
+
+@pytest.mark.slow
+def test_what_was_not_measured_is_not_in_the_contract(dataset: Path, tmp_path: Path) -> None:
+    world = World.load(dataset)
+    unknown = np.full(world.n_items, np.nan, dtype=np.float32)
+    bare = replace(world, violence=unknown, violence_measured=np.zeros(world.n_items, dtype=np.bool_))
+    bare.save(tmp_path / "bare.world")
+    run(config_of("popular", tmp_path / "bare.world", episodes=0), tmp_path / "run")
+    measured = export(tmp_path / "run", tmp_path / "policy")["measured"]
+    assert "violence" not in measured
+    assert "return" in measured
+    assert "NaN" not in (tmp_path / "policy" / "contract.json").read_text()
 
 
 def test_a_comparison_is_no_run(trained: RunFolder, tmp_path: Path) -> None:

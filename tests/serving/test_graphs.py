@@ -35,6 +35,8 @@ WORLDS: dict[str, dict[str, Any]] = {
     "v1": {"version": 1, **ITEMS},
     "v1 slates": {"version": 1, "slate_size": 4, **ITEMS},
     "v1 short": {"version": 1, "slate_size": 4, "history_length": 5, **ITEMS},
+    "v0 window": {"version": 0, "session_length": 60, "history_length": 55, **ITEMS},
+    "v0 beyond": {"version": 0, "slate_size": 2, "session_length": 20, "history_length": 30, **ITEMS},
     "v1 history": {"version": 1, "slate_size": 4, "history_length": 3},
 }
 VARIED = {"diversify": 0.6, "diversify_fast": 0.2, "diversify_slow": -0.1}
@@ -79,6 +81,7 @@ CASES: list[tuple[str, str, dict[str, Any]]] = [
         for world in ("v0", "v0 slates", "v0 last", "v1 slates")
     ),
     ("best-constant", "v0", {}),
+    *((agent, world, {}) for agent in ("varied", "win-stay", "ppo") for world in ("v0 window", "v0 beyond")),
 ]
 
 # One of each kind of graph, trained in no time; the others are slow.
@@ -94,6 +97,8 @@ QUICKEST = [
     ("item-knn", "v0 slates", {"diversify": 0.6}),
     ("varied", "v0 slates", {}),
     ("win-stay", "v0 last", {}),
+    ("win-stay", "v0 window", {}),
+    ("varied", "v0 beyond", {}),
 ]
 
 
@@ -195,3 +200,13 @@ def test_longer_histories_than_are_observed_count_as_consumed(world: World) -> N
     )
     scores = run_by_torch(graph)(inputs._asdict())["scores"]
     assert np.flatnonzero(np.isfinite(scores[0])).tolist() == [n_items - 1]
+
+
+def test_few_items_are_left_to_a_policy_that_chooses_among_near_ones(world: World) -> None:
+    agent, users = trained("sac", world, "v1", {"item_features": "ratings"})
+    shown = np.arange(world.n_items - 2)[None, :, None]  # 2 are left, fewer than candidates
+    chosen, ratings = np.ones(shown.shape, dtype=np.bool_), np.full(shown.shape, 3, dtype=np.float32)
+    inputs = Inputs(np.full((1, 4), 0.5, dtype=np.float32), shown, chosen, ratings)
+    scores = run_by_torch(policy_graph(agent, users))(inputs._asdict())["scores"]
+    assert np.isneginf(scores[0, :-2]).all()
+    assert np.isfinite(scores[0, -2:]).all()

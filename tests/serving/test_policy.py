@@ -245,3 +245,39 @@ def test_many_users_are_ranked_as_each_alone(policy: Policy) -> None:
     slates = policy.rank_batch([None] * 150, histories, k=3)
     assert len(slates) == 150
     assert slates == [policy.rank(None, history, k=3) for history in histories]
+
+
+def test_batches_are_ranked_in_parts_with_the_number_of_each_user(
+    policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    histories: list[Any] = [[("abcdefgh"[number % 8], 3.0)] for number in range(7)]
+    whole = policy.rank_batch([None] * 7, histories, k=3)
+    monkeypatch.setattr("pydeeprecsys.serving.policy._RANKED_AT_ONCE", 2)
+    assert policy.rank_batch([None] * 7, histories, k=3) == whole
+    histories[5] = [("nothing", 3.0)]
+    with pytest.raises(BatchError, match="user 5: the item 'nothing'") as caught:
+        policy.rank_batch([None] * 7, histories, k=3)
+    assert caught.value.user == 5
+
+
+@pytest.mark.parametrize(
+    ("user", "history"),
+    [
+        ({"occupation": "9" * 5000}, []),
+        (None, [("a", 10**5000)]),
+        (None, [("x" * 5000, 3.0)]),
+        (None, ""),
+        (None, b""),
+        (None, [{"a", 4.0}]),
+    ],
+)
+def test_huge_or_odd_input_is_one_short_line(policy: Policy, user: Any, history: Any) -> None:
+    with pytest.raises(InputError) as caught:
+        policy.rank(user, history, k=2)
+    assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize("history", [[(1, 3)], [3], ["a"], 7])
+def test_unknown_items_are_asked_of_histories(policy: Policy, history: Any) -> None:
+    with pytest.raises(InputError, match="a history is pairs of an item's id and its rating"):
+        policy.unknown_items(history)

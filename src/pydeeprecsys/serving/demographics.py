@@ -55,7 +55,7 @@ def _age(value: Any, codes: Mapping[str, float]) -> float:
 def _occupation(value: Any, codes: Mapping[str, Any]) -> float:
     """That of a code, or of a name."""
     code = codes["codes"].get(value, value) if isinstance(value, str) else value
-    code = int(code) if isinstance(code, str) and code.isdecimal() else code
+    code = int(code) if isinstance(code, str) and code.isdecimal() and len(code) < 9 else code
     if not _is_number(code, Integral) or not 0 <= code <= codes["divisor"]:
         names = did_you_mean(str(value), codes["codes"])
         raise InputError(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import platform
 import shutil
+import tempfile
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -95,7 +97,7 @@ class _Trained:
             "slate_size": simulator.slate_size,
             "repeats": simulator.repeats == "allow",
             "consumption": simulator.consumption,
-            "history": simulator.longest_session,
+            "history": max(simulator.longest_session, simulator.slates_held),
             "rating_scale": world.record["scale"],
             "demographics": {
                 "sex": {"F": 0.0, "M": 1.0},
@@ -109,8 +111,11 @@ class _Trained:
             "stochastic": isinstance(self.graph.agent, LogitsGraph),
             "inputs": INPUTS,
             "outputs": {name: OUTPUTS[name] for name in outputs},
-            "measured": {"pool": config.evaluation_pool, "episodes": config.evaluation_episodes}
-            | (folder.measures or {}),
+            "measured": {
+                "pool": config.evaluation_pool,
+                "episodes": config.evaluation_episodes,
+                **{name: value for name, value in (folder.measures or {}).items() if not math.isnan(value)},
+            },
             "trained_on": {
                 "dataset": config.task.dataset,
                 "name": world.name,
@@ -150,11 +155,12 @@ def export(run: str | Path, out: str | Path, *, overwrite: bool = False) -> dict
         MissingExtraError: the packages of the extra `onnx` are not installed.
     """
     need("onnx", "onnxscript", "onnxruntime")
-    folder, out = RunFolder(run), Path(out)
+    folder, out = RunFolder(run), Path(os.path.abspath(out))
     _check_free(out, overwrite)
     trained = _Trained.of(folder)
     out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f"{UNFINISHED}{out.name}-{os.getpid()}")
+    workshop = Path(tempfile.mkdtemp(dir=out.parent, prefix=UNFINISHED))
+    temporary = workshop / "policy"
     temporary.mkdir()
     try:
         write_onnx(trained.graph, temporary / GRAPH_FILE)
@@ -170,18 +176,21 @@ def export(run: str | Path, out: str | Path, *, overwrite: bool = False) -> dict
             "checksums": {name: hashlib.sha256(each).hexdigest() for name, each in content.items()},
         }
         contract["checksum"] = checksum_of(contract)
-        (temporary / CONTRACT_FILE).write_text(json.dumps(contract, indent=2, ensure_ascii=False), encoding="utf-8")
+        text = json.dumps(contract, indent=2, ensure_ascii=False, allow_nan=False)
+        (temporary / CONTRACT_FILE).write_text(text, encoding="utf-8")
         _check_free(out, overwrite)
         if out.exists():
-            shutil.rmtree(out)
+            out.rename(workshop / "before")
         temporary.rename(out)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(workshop, ignore_errors=True)
     return contract
 
 
 def _check_free(out: Path, overwrite: bool) -> None:
     """Raise an InputError unless there is nothing at `out`, or a policy alone, which is to be overwritten."""
+    if out == Path.cwd() or out in Path.cwd().parents:
+        raise InputError("the policy is a folder of its own; give --out the name of a new one")
     if not out.exists():
         return
     names = {path.name for path in out.iterdir()} if out.is_dir() and not out.is_symlink() else {""}

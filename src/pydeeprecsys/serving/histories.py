@@ -94,7 +94,7 @@ class Reader:
 
     def _pairs(self, histories: Sequence[History]) -> Pairs:
         """The pairs of all histories; raises some error, or gives pairs that do not fit, if they are no histories."""
-        if not all(isinstance(history, Sequence) for history in histories):
+        if not all(isinstance(history, Sequence) and not isinstance(history, str | bytes) for history in histories):
             raise TypeError
         entries: list[Any] = list(chain.from_iterable(histories))
         sizes = [1] * len(entries)
@@ -145,7 +145,7 @@ class Reader:
     def _complaint(self, histories: Sequence[History], skip_unknown: bool) -> BatchError:
         """The first fault of histories that cannot be used."""
         for user, history in enumerate(histories):
-            if not isinstance(history, Sequence) or isinstance(history, str):
+            if not isinstance(history, Sequence) or isinstance(history, str | bytes):
                 return BatchError(f"a history is a list, not {reprlib.repr(history)}", user)
             pair = 0
             for entry in history:
@@ -177,12 +177,13 @@ class Reader:
         """What is wrong with a pair; empty if nothing is."""
         low, high = self.contract["rating_scale"]
         if rating is not None and not low <= rating <= high:
-            return f"the rating {rating} of the item {item!r} is off the scale, {low:g} to {high:g}"
+            shown = "of a billion or more" if isinstance(rating, int) and abs(rating) >= 10**9 else rating
+            return f"the rating {shown} of the item {reprlib.repr(item)} is off the scale, {low:g} to {high:g}"
         return "" if skip_unknown or item in self.numbers else self.not_in_catalogue(item)
 
     def not_in_catalogue(self, item: object) -> str:
         """That there is no such item."""
-        return f"the item {item!r} is not in the catalogue of {len(self.numbers):,} items"
+        return f"the item {reprlib.repr(item)} is not in the catalogue of {len(self.numbers):,} items"
 
     def _demographics(self, number: int, user: User | None) -> list[float]:
         try:
@@ -193,6 +194,8 @@ class Reader:
 
 def _columns(pairs: list[Any]) -> tuple[list[str], list[Any]]:
     """Ids and ratings of pairs; a TypeError unless they are pairs."""
+    if not all(issubclass(kind, (tuple, list)) for kind in set(map(type, pairs))):
+        raise TypeError
     flat = list(chain.from_iterable(pairs))
     ids, ratings = flat[::2], flat[1::2]
     are_pairs = set(map(len, pairs)) <= {2} and all(map(_is_text, set(map(type, ids))))

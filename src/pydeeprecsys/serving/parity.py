@@ -24,7 +24,7 @@ STATES = 256
 TOLERANCE = 1e-5
 """Of scores, relative and absolute."""
 
-_SESSIONS, _STEPS = 64, 50
+_SESSIONS, _STEPS = 64, 200  # at most, if sessions are that long
 
 
 class Inputs(NamedTuple):
@@ -79,19 +79,21 @@ class Parity(NamedTuple):
 
 
 def real_states(agent: ReinforcementLearning, users: MovieLensFairnessVector) -> States:
-    """States of sessions in which the agent acts greedily, drawn from the first `_STEPS` slates of `_SESSIONS`.
+    """States of sessions in which the agent acts greedily, drawn from the first slates of `_SESSIONS`.
 
     Args:
         agent: the agent.
         users: whose rules and observation the sessions have.
     """
-    simulator = replace(users.simulator, slates_held=users.simulator.longest_session)
+    longest = max(users.simulator.longest_session, users.simulator.slates_held)
+    simulator = replace(users.simulator, slates_held=longest)
     layout, shown = simulator.history_layout, ShownItems(simulator)
     assert layout is not None
-    drawn = np.random.default_rng(0).choice(_SESSIONS * _STEPS, STATES, replace=False)
+    steps = max(min(users.simulator.longest_session, _STEPS), STATES // _SESSIONS)
+    drawn = np.random.default_rng(0).choice(_SESSIONS * steps, STATES, replace=False)
     state, over = simulator.reset(np.arange(_SESSIONS)), np.ones(_SESSIONS, dtype=np.bool_)
     found = []
-    for step in range(_STEPS):
+    for step in range(steps):
         if over.any():
             state = simulator.next_sessions(state, over) if step else state
             agent.begin_episodes(over)
@@ -123,6 +125,8 @@ def check_parity(agent: ReinforcementLearning, graph: PolicyGraph, run: Run, sta
     scored = graph.scored(*map(torch.from_numpy, states.inputs))
     if scored.tied is not None and scored.tied.any():
         states = states.take(~scored.tied.numpy())
+        if not len(states.slates):
+            raise InputError(f"in all states {type(agent).__name__} chooses between equals; it has not learned enough")
         scored = graph.scored(*map(torch.from_numpy, states.inputs))
     outputs = run(states.inputs._asdict())
     expected = scored.scores.numpy()

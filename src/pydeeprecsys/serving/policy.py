@@ -21,6 +21,7 @@ from pydeeprecsys.serving.histories import Batch, BatchError, History, Reader, a
 from pydeeprecsys.serving.slates import OPTIMIZERS, Blocks, Choice, Variety, blocks_of, fill, top_k
 
 _AT_ONCE = 64  # users: what the graph computes of more leaves the processor's cache, and may take gigabytes
+_RANKED_AT_ONCE, _SCORES_AT_ONCE = 512, 2**22  # users; numbers, which take some times their size
 
 Candidates = Sequence[str]
 """Ids of items; their order does not matter, and repeated ones count once."""
@@ -174,14 +175,35 @@ class Policy:
             raise InputError(f"k is {k}, but the catalogue has {len(self.items):,} items; give at most as many")
         if len(users) != len(histories) or len(users) != len(histories if candidates is None else candidates):
             raise InputError("users, histories and candidates differ in number; give one of each per user")
-        if not len(users):
-            return []
-        batch = self._reader.read(users, histories, skip_unknown)
-        outputs = self.outputs(*batch[:4])
-        scores = self._allowed(outputs["scores"], batch, candidates, skip_unknown)
+        random = random or np.random.default_rng()
+        size = max(1, min(_RANKED_AT_ONCE, _SCORES_AT_ONCE // len(self.items)))
+        slates: list[list[Recommendation]] = []
+        for start in range(0, len(users), size):
+            part = slice(start, start + size)
+            try:
+                batch = self._reader.read(users[part], histories[part], skip_unknown)
+                outputs = self.outputs(*batch[:4])
+                offered = None if candidates is None else candidates[part]
+                scores = self._allowed(outputs["scores"], batch, offered, skip_unknown)
+            except BatchError as error:
+                raise BatchError(error.reason, start + error.user, error.pair) from error
+            chosen, propensities = self._slates(outputs, scores, k, explore=explore, random=random)
+            slates += self._named(chosen, scores, propensities)
+        return slates
+
+    def _slates(
+        self,
+        outputs: Mapping[str, Array],
+        scores: Array,
+        k: int,
+        *,
+        explore: Softmax | EpsilonGreedy | None,
+        random: np.random.Generator,
+    ) -> tuple[Ints, Floats]:
+        """The slates, and the propensities of their items."""
         if explore is None:
             slates = self._greedy(outputs, scores, k)
-            return self._named(slates, scores, np.ones(slates.shape))
+            return slates, np.ones(slates.shape)
         ranking = Ranking(
             scores,
             k,
@@ -189,14 +211,17 @@ class Policy:
             blocks=self._blocks,
             variety=self._variety(outputs),
         )
-        slates, propensities = explore.draw(ranking, random or np.random.default_rng())
-        return self._named(slates, scores, propensities)
+        return explore.draw(ranking, random)
 
     def unknown_items(self, history: History) -> list[str]:
         """The ids in a history that are not in the catalogue, which `skip_unknown` leaves out; each once, in order."""
-        return list(
-            dict.fromkeys(item for slate in map(as_slate, history) for item, _ in slate if item not in self.items)
-        )
+        try:
+            pairs = [pair for slate in map(as_slate, history) for pair in slate]
+            return list(dict.fromkeys(item for item, _ in pairs if item not in self.items))
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"a history is pairs of an item's id and its rating, not {reprlib.repr(history)}"
+            ) from error
 
     @property
     def _rule(self) -> str:

@@ -34,6 +34,8 @@ from pydeeprecsys.serving.graphs.histories import MemoriesGraph
 from pydeeprecsys.serving.graphs.networks import with_contexts
 from pydeeprecsys.serving.graphs.recommenders import relevance_graph
 
+_NEARNESS = 1e-4  # difference of squared distances that single precision may not see
+
 
 class Scored(NamedTuple):
     """Scores of all items for n users, and what slates are filled by besides them."""
@@ -63,8 +65,10 @@ class Known(NamedTuple):
 class AgentGraph(nn.Module):
     """The graph of an agent: a `Context`, and the allowed items (n, items) or None if all are, to `Scored`."""
 
-    scores_as_agent: bool = True
+    scores_as_agent = True
     """Whether the scores are those of the agent's `scores`, which some agents do not rank by."""
+    remembers_session = False
+    """Whether the agent remembers the whole session, however many slates it observes."""
 
 
 class LogitsGraph(AgentGraph):
@@ -126,24 +130,26 @@ class ProtoActionGraph(AgentGraph):
     def __init__(self, policy: ProtoActionPolicy, world: Known) -> None:
         super().__init__()
         self.actor, self.critic = (with_contexts(each, world.observation) for each in (policy.actor, policy.critic))
-        self.register_buffer("vectors", policy.vectors.cpu())
-        self.register_buffer("minus_squares", policy.minus_squares.cpu())
+        self.register_buffer("vectors", policy.vectors.cpu().double())
+        self.register_buffer("minus_squares", policy.minus_squares.cpu().double())
         self.n_candidates = min(max(policy.n_candidates, world.slate_size), len(policy.vectors))
         self.scores_as_agent = policy.n_candidates >= world.slate_size
 
     def forward(self, context: Context, allowed: Tensor | None) -> Scored:
         """Score all items."""
-        point = self.actor(context)[0].tanh()
+        point = self.actor(context)[0].tanh().double()
         nearness = torch.addmm(self.minus_squares, point, self.vectors.T, alpha=2)
         if allowed is not None:
             nearness = nearness.masked_fill(~allowed, -torch.inf)
         nearest, candidates = nearness.topk(self.n_candidates, dim=1)
         encoded = self.critic.encoded(context)[:, None].expand(-1, self.n_candidates, -1)
-        pairs = torch.cat([encoded, self.vectors[candidates]], dim=2).flatten(0, 1)
+        pairs = torch.cat([encoded, self.vectors[candidates].float()], dim=2).flatten(0, 1)
         q = self.critic.model(pairs.expand(2, -1, -1)).amin(dim=0).view(-1, self.n_candidates)
-        others = q.amin(dim=1, keepdim=True) + nearness - nearest[:, -1:]
-        tied = (nearness >= nearest[:, -1:]).sum(dim=1) > self.n_candidates
-        return Scored(others.scatter(1, candidates, q), tied=tied)
+        farthest = nearest.masked_fill(nearest.isneginf(), torch.inf).amin(dim=1, keepdim=True)
+        others = (q.amin(dim=1, keepdim=True) + (nearness - farthest)).float()
+        # The agent computes in single precision, in which more items may be as near as the farthest candidate.
+        tied = (nearness >= farthest - _NEARNESS).sum(dim=1) > self.n_candidates
+        return Scored(others.scatter(1, candidates, q.masked_fill(nearest.isneginf(), -torch.inf)), tied=tied)
 
 
 class BanditGraph(AgentGraph):
@@ -214,7 +220,7 @@ class OrderGraph(AgentGraph):
         super().__init__()
         self.register_buffer("ranks", torch.from_numpy(np.argsort(order)))
         self.candidates, self.step, self.slate_size = candidates or len(order), step, world.slate_size
-        self.scores_as_agent = step is None
+        self.scores_as_agent, self.remembers_session = step is None, step is not None
 
     def forward(self, context: Context, allowed: Tensor | None) -> Scored:
         """Score all items."""
@@ -273,11 +279,6 @@ def _of_soft_actor_critic(agent: SoftActorCritic, world: Known) -> AgentGraph:
 
 
 @agent_graph.register
-def _of_varied(agent: VariedAgent, world: Known) -> AgentGraph:
-    return OrderGraph(agent.order, world, step=None if world.masks else _AllSlates())
-
-
-@agent_graph.register
 def _of_win_stay(agent: WinStayAgent, world: Known) -> AgentGraph:
     unit = MAX_RATING if agent.history is None else 1.0
     return OrderGraph(agent.order, world, len(agent.candidates), _LostSlates(agent.threshold / unit, unit))
@@ -292,6 +293,7 @@ _GRAPHS: dict[type, Callable[..., AgentGraph]] = {
     QLearningAgent: ValuesGraph,
     SlateQAgent: ChoicesGraph,
     FixedOrder: lambda agent, world: OrderGraph(agent.order, world),
+    VariedAgent: lambda agent, world: OrderGraph(agent.order, world, step=None if world.masks else _AllSlates()),
 }
 for _agent, _graph in _GRAPHS.items():
     agent_graph.register(_agent, _graph)

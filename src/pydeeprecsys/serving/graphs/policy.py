@@ -62,11 +62,13 @@ def policy_graph(agent: ReinforcementLearning, users: MovieLensFairnessVector) -
         simulator.slate_size,
         masks=simulator.repeats != "allow",
     )
+    graph_of_agent = agent_graph(agent, world)
+    observes_all = layout is None or layout.whole_session or graph_of_agent.remembers_session
     graph = PolicyGraph(
-        agent_graph(agent, world),
+        graph_of_agent,
         world,
         whole_slates=simulator.consumption == "slate",
-        window=None if layout is None or layout.whole_session else layout.length,
+        window=None if layout is None or observes_all else layout.length,
         optimizer=agent.serving if isinstance(agent, SlateQAgent) else "top-k",
     )
     return graph.eval().requires_grad_(False)
