@@ -53,8 +53,8 @@ class Policy:
         run: computes the graph, from its named inputs to its named outputs.
 
     Attributes:
-        contract: Likewise.
-        items: Items by id.
+        contract: what was exported: the content of `contract.json`.
+        items: the catalogue by the items' ids.
     """
 
     def __init__(self, contract: Mapping[str, Any], items: Sequence[Item], run: Run) -> None:
