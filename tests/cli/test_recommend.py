@@ -90,7 +90,7 @@ def test_many_users_are_read_from_a_table(call: Call, monkeypatch: pytest.Monkey
     path = write_users(USERS)
     expected = [("u1", "b"), ("u1", "d"), ("u2", "a"), ("u2", "b"), ("u,3", "a"), ("u,3", "b")]
     for most in (1, 2, 512):
-        monkeypatch.setattr(recommend, "_MOST_USERS", most)
+        monkeypatch.setattr(recommend, "_AT_ONCE", most)
         shown = call("--users", str(path), "-k", "2")
         assert [(row["user"], row["item"]) for row in table(shown.out)] == expected
     assert (shown.code, shown.err) == (0, "")

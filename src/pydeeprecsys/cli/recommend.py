@@ -26,7 +26,7 @@ from pydeeprecsys.serving.exploration import EpsilonGreedy, Softmax
 from pydeeprecsys.serving.histories import BatchError
 from pydeeprecsys.serving.policy import Policy, Recommendation
 
-_MOST_USERS, _MOST_SCORES = 512, 1 << 22  # per call of the graph
+_AT_ONCE = 512  # users
 
 Write = Callable[[UserRows, list[Recommendation]], None]
 
@@ -131,8 +131,8 @@ def _slates(
     policy: Policy, asked: Iterable[UserRows], users: Path | None, options: dict[str, Any]
 ) -> Iterator[tuple[UserRows, list[Recommendation]]]:
     """The slate of each user, from batches so small that memory does not grow with their number."""
-    left, size = iter(asked), max(1, min(_MOST_USERS, _MOST_SCORES // len(policy.items)))
-    while batch := list(islice(left, size)):
+    left = iter(asked)
+    while batch := list(islice(left, _AT_ONCE)):
         try:
             facts, histories = [rows.demographics for rows in batch], [rows.history for rows in batch]
             slates = policy.rank_batch(facts, histories, **options)

@@ -162,7 +162,7 @@ class Policy:
         random: np.random.Generator | None = None,
         skip_unknown: bool = False,
     ) -> list[list[Recommendation]]:
-        """The slates for many users, in one call of the graph; arguments as of `rank`, one per user.
+        """The slates for many users, computed in parts that bound the memory; arguments as of `rank`, one per user.
 
         Raises:
             BatchError: as `rank`, with the number of the user.
